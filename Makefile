@@ -1,0 +1,26 @@
+# eventlog: a Kafka log inside PostgreSQL
+#
+#   make && make install		needs the server headers, liblz4 and libzstd
+#   make installcheck			regression and isolation tests on private servers
+#
+EXTENSION = eventlog
+MODULE_big = eventlog
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+DATA = src/eventlog--1.0.sql
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -fvisibility=hidden
+SHLIB_LINK = -llz4 -lzstd
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS_OPTS = --temp-instance=./tmp_check --temp-config=test/eventlog.conf
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/eventlog.conf
+
+with_llvm = no
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# every object depends on every header: the tree is small
+$(OBJS): $(wildcard src/*.h src/*/*.h)

@@ -1,0 +1,304 @@
+/*-------------------------------------------------------------------------
+ *
+ * append.c
+ *	  Appending a batch to a log.
+ *
+ * NOTES
+ *	  The file is extended for the whole batch before its first WAL record.
+ *	  A batch larger than one record can carry is written by several; only
+ *	  the last one moves the tail, so an error or a crash in between leaves
+ *	  bytes beyond the tail, which mean nothing.
+ *
+ * LOCKING
+ *	  Metapage exclusively for the whole append; then the batch's pages.
+ *
+ * IDENTIFICATION
+ *	  src/storage/append.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+
+#include "eventlog.h"
+#include "storage/meta.h"
+#include "storage/wal.h"
+
+/* With the metapage, within XLR_MAX_BLOCK_ID (32). */
+#define EL_PAGES_PER_RECORD 30
+/* What XLogBeginInsert() has room for without being asked. */
+#define EL_PAGES_WITHOUT_ASKING 4
+
+/* A batch as it goes into the stream: envelope, batch bytes, zeros up to the alignment. */
+typedef struct AppendStream
+{
+	ElEnvelope	envelope;
+	const char *batch;
+	uint32		len;
+} AppendStream;
+
+/* Bytes from .. from + n of the stream, in scratch unless they lie in one piece. */
+static const char *
+stream_bytes(const AppendStream *s, uint64 from, uint32 n, char *scratch)
+{
+	uint32		done = 0;
+
+	if (from >= sizeof(ElEnvelope) && from + n <= sizeof(ElEnvelope) + s->len)
+		return s->batch + (from - sizeof(ElEnvelope));
+
+	if (from < sizeof(ElEnvelope))
+	{
+		done = Min(n, sizeof(ElEnvelope) - from);
+		memcpy(scratch, (const char *) &s->envelope + from, done);
+	}
+	if (done < n && from + done < sizeof(ElEnvelope) + s->len)
+	{
+		uint64		at = from + done - sizeof(ElEnvelope);
+		uint32		piece = Min(n - done, s->len - at);
+
+		memcpy(scratch + done, s->batch + at, piece);
+		done += piece;
+	}
+	memset(scratch + done, 0, n - done);
+	return scratch;
+}
+
+/*
+ * Choose where the batch goes, opening segments as needed.  Fills rec's
+ * position, time and tail block, and the first block of each segment that the batch
+ * touches.
+ */
+static BlockNumber *
+place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
+{
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
+	uint64		seg_data = EL_PAGE_POS(meta->seg_pages);
+	uint64		pos = el_batch_begin_pos(meta->tail_pos);
+	uint64		limit = meta->end_seg * seg_data;
+	uint64		seg;
+	uint64		last_seg;
+	BlockNumber *blocks;
+	int			n = 0;
+
+	/* it begins the next segment unless this one has room for all of it */
+	if (pos + rec->space > limit)
+		pos = limit;
+
+	rec->batch_pos = pos;
+	rec->max_time = pos < limit ? Max(meta->tail_time, max_time) : max_time;
+	last_seg = EL_POS_PAGE(pos + rec->space - 1) / meta->seg_pages;
+	seg = EL_POS_PAGE(pos) / meta->seg_pages;
+	blocks = palloc((last_seg - seg + 1) * sizeof(BlockNumber));
+	for (; seg <= last_seg; seg++)
+	{
+		ElSegment	entry = {0};
+
+		if (seg < meta->end_seg)
+		{
+			blocks[n++] = meta->tail_block;
+			continue;
+		}
+		entry.base_offset = rec->base_offset;
+		if (seg * seg_data > pos)
+		{
+			entry.flags = EL_SEGMENT_CONTINUES;
+			entry.prev_end = seg * seg_data;
+			entry.prev_max_time = max_time;
+		}
+		else
+		{
+			entry.prev_end = meta->tail_pos;
+			entry.prev_max_time = meta->tail_time;
+		}
+		blocks[n++] = el_segment_open(rel, metabuf, seg, &entry);
+	}
+	rec->tail_block = blocks[n - 1];
+	return blocks;
+}
+
+/*
+ * Write pages first .. first + n - 1 of the batch and their WAL record.
+ */
+static void
+write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
+			const AppendStream *stream, const BlockNumber *blocks,
+			uint32 first, uint32 n, bool last)
+{
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
+	uint64		first_page = EL_POS_PAGE(rec->batch_pos);
+	uint64		first_seg = first_page / meta->seg_pages;
+	Buffer		buffers[EL_PAGES_PER_RECORD];
+	uint32		begin = EL_POS_BYTE(rec->batch_pos);
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
+	bool		needs_wal = RelationNeedsWAL(rel);
+
+	rec->first_page = first;
+	rec->flags = last ? EL_APPEND_LAST : 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint64		page_no = first_page + first + i;
+		BlockNumber block = blocks[page_no / meta->seg_pages - first_seg] +
+			page_no % meta->seg_pages;
+		bool		init = first + i > 0 || begin == 0;
+
+		buffers[i] = ReadBufferExtended(rel, MAIN_FORKNUM, block,
+										init ? RBM_ZERO_AND_LOCK : RBM_NORMAL,
+										NULL);
+		if (!init)
+		{
+			ElPageSpecial *special;
+
+			LockBuffer(buffers[i], BUFFER_LOCK_EXCLUSIVE);
+			special = el_page_special(BufferGetPage(buffers[i]),
+									  EL_PAGE_ID_DATA);
+			if (special == NULL || special->page_no != page_no)
+				ereport(ERROR,
+						(errcode(ERRCODE_INDEX_CORRUPTED),
+						 errmsg("block %u of topic partition \"%s\" is not the last page of its log",
+								block, RelationGetRelationName(rel))));
+		}
+	}
+	if (needs_wal && n > EL_PAGES_WITHOUT_ASKING)
+		XLogEnsureRecordSpace(n, n + 4);
+
+	START_CRIT_SECTION();
+	if (needs_wal)
+	{
+		XLogBeginInsert();
+		XLogRegisterData((char *) rec, SizeOfElAppend);
+	}
+	for (uint32 i = 0; i < n; i++)
+	{
+		Page		page = BufferGetPage(buffers[i]);
+		uint32		byte = first + i == 0 ? begin : 0;
+		uint64		from = first + i == 0 ? 0 :
+			(uint64) (first + i) * EL_PAGE_DATA - begin;
+		uint32		len = Min(EL_PAGE_DATA - byte, rec->space - from);
+		bool		init = byte == 0;
+		PGAlignedBlock scratch;
+
+		el_apply_append_page(page, rec, i,
+							 stream_bytes(stream, from, len, scratch.data),
+							 len, init);
+		MarkBufferDirty(buffers[i]);
+		if (needs_wal)
+		{
+			XLogRegisterBuffer(i + 1, buffers[i], REGBUF_STANDARD |
+							   (init ? REGBUF_WILL_INIT : 0));
+			XLogRegisterBufData(i + 1, (char *) page + EL_PAGE_START + byte,
+								len);
+		}
+	}
+	if (last)
+	{
+		el_apply_append_meta(BufferGetPage(metabuf), rec);
+		MarkBufferDirty(metabuf);
+		if (needs_wal)
+			XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD);
+	}
+	if (needs_wal)
+	{
+		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_APPEND);
+		for (uint32 i = 0; i < n; i++)
+			PageSetLSN(BufferGetPage(buffers[i]), lsn);
+		if (last)
+			PageSetLSN(BufferGetPage(metabuf), lsn);
+	}
+	END_CRIT_SECTION();
+	for (uint32 i = 0; i < n; i++)
+		UnlockReleaseBuffer(buffers[i]);
+}
+
+int64
+el_log_append(Relation rel, const ElLogOptions *options, char *batch,
+			  uint32 len, FullTransactionId fxid, CommandId cid,
+			  int64 at_offset)
+{
+	AppendStream stream = {0};
+	xl_el_append rec = {0};
+	ElBatchHeader header;
+	const char *wrong;
+	Buffer		metabuf;
+	ElMeta	   *meta;
+	BlockNumber *blocks;
+	uint32		npages;
+	int64		log_end;
+
+	el_require_preload();
+	wrong = el_batch_read_header(batch, len, &header);
+	if (wrong != NULL)
+		elog(ERROR, "cannot append a malformed batch: %s", wrong);
+
+	stream.envelope.fxid = U64FromFullTransactionId(fxid);
+	stream.envelope.length = len;
+	stream.envelope.cid = cid;
+	stream.envelope.magic = EL_ENVELOPE_MAGIC;
+	stream.batch = batch;
+	stream.len = len;
+	rec.space = EL_BATCH_SPACE(len);
+	rec.count = header.last_offset_delta + 1;
+
+	metabuf = el_meta_lock(rel, options);
+	meta = ElPageGetMeta(BufferGetPage(metabuf));
+	log_end = meta->log_end;
+	if (at_offset >= 0 && at_offset < log_end)
+	{
+		UnlockReleaseBuffer(metabuf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("event_offset " INT64_FORMAT " is below the log end of \"%s\"",
+						at_offset, RelationGetRelationName(rel)),
+				 errdetail("The next offset is " INT64_FORMAT ".", log_end),
+				 errhint("Leave event_offset out: the log gives it.")));
+	}
+	rec.base_offset = at_offset >= 0 ? at_offset : log_end;
+	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)
+	{
+		UnlockReleaseBuffer(metabuf);
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("offset " INT64_FORMAT " is too large", rec.base_offset),
+				 errdetail("The largest offset is " INT64_FORMAT ".",
+						   EL_MAX_OFFSET)));
+	}
+	el_batch_set_base_offset(batch, rec.base_offset);
+	el_batch_set_leader_epoch(batch, (int32) GetWALInsertionTimeLine());
+
+	blocks = place_batch(rel, metabuf, &rec, header.max_timestamp);
+	npages = EL_POS_PAGE(rec.batch_pos + rec.space - 1) -
+		EL_POS_PAGE(rec.batch_pos) + 1;
+
+	if (npages > 1 || EL_POS_BYTE(rec.batch_pos) == 0)
+	{
+		uint64		first_page = EL_POS_PAGE(rec.batch_pos);
+		uint64		last_page = first_page + npages - 1;
+		uint64		first_seg = first_page / meta->seg_pages;
+		uint64		last_seg = last_page / meta->seg_pages;
+
+		/* an extent may lie before the one of an earlier segment */
+		for (uint64 seg = first_seg; seg <= last_seg; seg++)
+		{
+			uint32		in_seg = seg < last_seg ? meta->seg_pages - 1 :
+				(uint32) (last_page % meta->seg_pages);
+
+			el_extend_to(rel, blocks[seg - first_seg] + in_seg);
+		}
+	}
+
+	for (uint32 first = 0; first < npages;)
+	{
+		uint32		n = Min(npages - first, EL_PAGES_PER_RECORD);
+
+		write_pages(rel, metabuf, &rec, &stream, blocks, first, n,
+					first + n == npages);
+		first += n;
+	}
+	UnlockReleaseBuffer(metabuf);
+	pfree(blocks);
+	return rec.base_offset;
+}

@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * page.h
+ *	  What the blocks of a log hold.
+ *
+ * Block 0 is the metapage.  Every other block is a directory page or belongs
+ * to a segment.  All have PostgreSQL's page header (pd_lower marks the end
+ * of the used bytes) and the special area below.
+ *
+ * The log is a stream of bytes, cut into logical pages of EL_PAGE_DATA bytes
+ * each.  A stream position is page number * EL_PAGE_DATA + byte.  Batches lie
+ * in the stream one behind the other, each an envelope and a RecordBatch,
+ * MAXALIGNed.  Envelope and batch header never cross the end of a page:
+ * where fewer than EL_BATCH_ROOM bytes are left, the batch starts on
+ * the next page.
+ *
+ * Segment n is the logical pages n * seg_pages .. (n + 1) * seg_pages - 1; its
+ * directory entry says which blocks hold them.  A batch that does not fit
+ * into the rest of its segment begins the next one; one larger than a
+ * segment runs over several, all of which are freed together.
+ *
+ * IDENTIFICATION
+ *	  src/storage/page.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_PAGE_H
+#define EL_PAGE_H
+
+#include "postgres.h"
+
+#include "storage/block.h"
+#include "storage/bufpage.h"
+
+#include "storage/batch.h"
+
+/*
+ * Version of everything in this file.  Any change of layout or meaning raises
+ * it; a version that the code does not know is refused.
+ */
+#define EL_FORMAT_VERSION	1
+#define EL_META_MAGIC		0x474f4c45	/* "ELOG" */
+
+#define EL_PAGE_ID_DATA			0xE101
+#define EL_PAGE_ID_DIRECTORY	0xE102
+#define EL_PAGE_ID_META			0xE103
+
+/* Special area of all pages; the page id is last, as in other access methods. */
+typedef struct ElPageSpecial
+{
+	uint64		page_no;		/* logical page; directory: group; meta: 0 */
+	int64		first_offset;	/* base offset of the first batch that begins here; if none
+								 * does, of the batch that covers the page */
+	int64		max_time;		/* greatest event time, ms, of the segment's batches begun
+								 * on or before this page */
+	uint32		back;			/* if no batch begins here: pages back to where the
+								 * covering batch begins */
+	uint16		first_byte;		/* where the first batch begins, from the
+								 * page's start; 0: none begins here */
+	uint16		page_id;
+} ElPageSpecial;
+
+#define EL_PAGE_START	MAXALIGN(SizeOfPageHeaderData)
+#define EL_PAGE_END		(BLCKSZ - MAXALIGN(sizeof(ElPageSpecial)))
+#define EL_PAGE_DATA	(EL_PAGE_END - EL_PAGE_START)
+
+#define ElPageGetSpecial(page)	((ElPageSpecial *) PageGetSpecialPointer(page))
+
+/* In front of each RecordBatch, in the machine's byte order. */
+typedef struct ElEnvelope
+{
+	uint64		fxid;			/* FullTransactionId of the (sub)transaction that wrote it */
+	uint32		length;			/* bytes of RecordBatch that follow */
+	uint32		cid;			/* command id */
+	uint16		magic;			/* EL_ENVELOPE_MAGIC */
+	uint16		flags;			/* EL_HINT_*, EL_SETTLED */
+	uint32		unused;
+} ElEnvelope;
+
+#define EL_ENVELOPE_MAGIC	0xBA7C
+#define EL_HINT_COMMITTED	0x0001	/* outcome remembered; not WAL-logged */
+#define EL_HINT_ABORTED		0x0002
+#define EL_SETTLED			0x0004	/* the hint beside it is permanent, WAL-logged */
+
+/* Bytes a batch of len bytes takes in the stream. */
+#define EL_BATCH_SPACE(len) \
+	((uint64) MAXALIGN(sizeof(ElEnvelope) + (uint64) (len)))
+/* Room that a batch needs on the page it begins on. */
+#define EL_BATCH_ROOM		EL_BATCH_SPACE(EL_BATCH_HEADER_SIZE)
+
+#define EL_POS_PAGE(pos)	((pos) / EL_PAGE_DATA)
+#define EL_POS_BYTE(pos)	((uint32) ((pos) % EL_PAGE_DATA))
+#define EL_PAGE_POS(page)	((uint64) (page) * EL_PAGE_DATA)
+
+/* Where a batch may begin, at or after pos. */
+static inline uint64
+el_batch_begin_pos(uint64 pos)
+{
+	uint32		byte = EL_POS_BYTE(pos);
+
+	if (byte != 0 && EL_PAGE_DATA - byte < EL_BATCH_ROOM)
+		return pos - byte + EL_PAGE_DATA;
+	return pos;
+}
+
+/* Directory entry of a segment. */
+typedef struct ElSegment
+{
+	int64		base_offset;	/* of the first batch in it (or that covers it) */
+	int64		prev_max_time;	/* greatest event time of the segment before */
+	uint64		prev_end;		/* stream position where the data of the segment before ends */
+	BlockNumber first_block;
+	uint32		flags;			/* EL_SEGMENT_* */
+} ElSegment;
+
+#define EL_SEGMENT_CONTINUES	0x0001	/* begins inside a batch */
+
+/* A directory page holds the entries of one group of segments. */
+#define EL_GROUP_SEGMENTS	(EL_PAGE_DATA / sizeof(ElSegment))
+#define ElDirectoryEntry(page, seg) \
+	((ElSegment *) ((char *) (page) + EL_PAGE_START) + (seg) % EL_GROUP_SEGMENTS)
+
+/*
+ * Metapage.  tail_pos and log_end are the only truth about where the log ends:
+ * bytes, pages and directory entries beyond mean nothing.
+ */
+typedef struct ElMeta
+{
+	uint32		magic;
+	uint32		version;
+	int32		partition;
+	uint32		seg_pages;		/* fixed for the life of the file */
+	int64		log_start;
+	int64		log_end;
+	uint64		tail_pos;
+	int64		tail_time;		/* greatest event time in the segment of the tail */
+	uint64		settled_pos;	/* every batch below has its outcome settled */
+	int64		settled_offset;
+	uint64		batches;		/* appended ever */
+
+	/*
+	 * Segments: extents reuse_seg .. first_seg - 1 are free, first_seg ..
+	 * end_seg - 1 live, end_seg .. alloc_seg - 1 set aside for an append.
+	 */
+	uint64		reuse_seg;
+	uint64		first_seg;
+	uint64		end_seg;
+	uint64		alloc_seg;
+	BlockNumber tail_block;		/* first block of segment end_seg - 1 */
+	BlockNumber next_block;		/* behind the last block ever given out */
+	BlockNumber spare_directory;	/* a directory page free for reuse */
+	uint32		nroots;			/* used slots of root */
+	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* group % EL_MAX_GROUPS -> directory page */
+} ElMeta;
+
+#define EL_MAX_GROUPS	((EL_PAGE_DATA - offsetof(ElMeta, root)) / sizeof(BlockNumber))
+#define ElPageGetMeta(page) ((ElMeta *) ((char *) (page) + EL_PAGE_START))
+
+#define EL_META_BLOCK	0
+#define EL_MIN_TIME		PG_INT64_MIN
+
+StaticAssertDecl(sizeof(ElPageSpecial) == 32, "page special is 32 bytes");
+StaticAssertDecl(sizeof(ElEnvelope) == 24, "envelope is 24 bytes");
+StaticAssertDecl(sizeof(ElSegment) == 32, "directory entry is 32 bytes");
+StaticAssertDecl(EL_PAGE_DATA % MAXIMUM_ALIGNOF == 0, "page data is aligned");
+
+/* Smallest and largest segment, in pages. */
+#define EL_MIN_SEG_PAGES	8
+#define EL_MAX_SEG_PAGES	(1024 * 1024 * 1024 / BLCKSZ)
+
+extern void el_page_init(Page page, uint16 page_id, uint64 page_no);
+extern void el_meta_init(Page page, int32 partition, uint32 seg_pages,
+						 int64 offset);
+extern uint32 el_seg_pages(int64 segment_bytes);
+
+/* The special area if this is a page of that kind, else NULL. */
+static inline ElPageSpecial *
+el_page_special(Page page, uint16 page_id)
+{
+	PageHeader	ph = (PageHeader) page;
+	ElPageSpecial *special;
+
+	if (PageIsNew(page) || ph->pd_special != EL_PAGE_END)
+		return NULL;
+	special = ElPageGetSpecial(page);
+	return special->page_id == page_id ? special : NULL;
+}
+
+#endif							/* EL_PAGE_H */

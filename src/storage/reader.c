@@ -1,0 +1,803 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.c
+ *	  Reading a log in offset order, and finding places in it.
+ *
+ * NOTES
+ *	  Everything before the tail that the metapage named is immutable but for
+ *	  hint flags, so a page is copied to private memory once, under its share
+ *	  lock, and read there.  A batch on one page is handed out from that
+ *	  copy; one that spans pages is put together.
+ *
+ *	  Recycling needs no more than the page's exclusive lock, so neither a
+ *	  pin nor a snapshot protects a reader from it.  Each copied page is asked
+ *	  for its logical number; if it is another one, the log start has moved
+ *	  and the reader goes on there, saying so in "trimmed".
+ *
+ * LOCKING
+ *	  One content lock at a time, none across calls.
+ *
+ * IDENTIFICATION
+ *	  src/storage/reader.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "storage/meta.h"
+
+/* Hints found for the page at hand; what does not fit is found again next time. */
+#define EL_MAX_HINTS 64
+
+typedef struct ElReaderPrivate
+{
+	MemoryContext mcxt;
+	bool		has_meta;
+	uint64		pos;			/* stream position of the next batch */
+	bool		positioned;		/* pos is valid: position was sought */
+	uint64		limit;			/* batches begin below it; UINT64 max: no limit */
+	ElBatchReader records;		/* of the current batch */
+	bool		in_batch;		/* records is open */
+	int64		batch_end;		/* offset behind the open batch */
+
+	/* segment at hand */
+	bool		seg_valid;
+	uint64		seg;
+	BlockNumber seg_block;
+	uint64		seg_end;		/* where its data ends; tail for the last one */
+
+	/* page at hand */
+	bool		page_valid;
+	uint64		page_no;
+	Buffer		buffer;			/* pinned while the page is at hand */
+	int			nhints;
+	struct
+	{
+		uint16		byte;
+		uint16		flags;
+	}			hints[EL_MAX_HINTS];
+
+	char	   *assembly;		/* batch put together from several pages */
+	size_t		assembly_size;
+
+	ElDirectory dir;
+	PGAlignedBlock meta;
+	PGAlignedBlock page;
+} ElReaderPrivate;
+
+#define META(p) ElPageGetMeta((p)->meta.data)
+
+static void corrupt(ElReader *r, uint64 pos, const char *what) pg_attribute_noreturn();
+
+/* XX002 with block and offset. */
+static void
+corrupt(ElReader *r, uint64 pos, const char *what)
+{
+	ElReaderPrivate *p = r->priv;
+	uint64		page_no = EL_POS_PAGE(pos);
+	BlockNumber block = InvalidBlockNumber;
+
+	if (p->seg_valid && page_no / r->info.seg_pages == p->seg)
+		block = p->seg_block + page_no % r->info.seg_pages;
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": %s",
+					RelationGetRelationName(r->rel), r->position, what),
+			 errdetail("Block %u, byte %u of its page data.", block,
+					   EL_POS_BYTE(pos)),
+			 errhint("check_topic() names everything that is wrong; other offsets may still be read.")));
+}
+
+/* Write the hints found on the page at hand, if it is dirty anyway, and let it go. */
+static void
+leave_page(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+
+	if (!p->page_valid)
+		return;
+	if (p->nhints > 0 && el_buffer_is_dirty(p->buffer))
+	{
+		Page		page = BufferGetPage(p->buffer);
+		ElPageSpecial *special;
+
+		LockBuffer(p->buffer, BUFFER_LOCK_SHARE);
+		special = el_page_special(page, EL_PAGE_ID_DATA);
+		if (special != NULL && special->page_no == p->page_no)
+		{
+			for (int i = 0; i < p->nhints; i++)
+			{
+				ElEnvelope *env = (ElEnvelope *) ((char *) page +
+												  p->hints[i].byte);
+
+				env->flags |= p->hints[i].flags;
+			}
+			MarkBufferDirtyHint(p->buffer, true);
+		}
+		LockBuffer(p->buffer, BUFFER_LOCK_UNLOCK);
+	}
+	ReleaseBuffer(p->buffer);
+	p->page_valid = false;
+	p->nhints = 0;
+}
+
+/* Read the metapage; what was cached from the directory may be out of date. */
+static void
+read_meta(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+
+	p->has_meta = el_meta_read(r->rel, p->meta.data);
+	if (p->has_meta)
+		el_meta_to_info(META(p), &r->info);
+	else
+		memset(&r->info, 0, sizeof(r->info));
+	p->dir.valid = false;
+	p->seg_valid = false;
+}
+
+ElReader *
+el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
+{
+	ElReader   *r = palloc0(sizeof(ElReader));
+
+	r->rel = rel;
+	r->snapshot = snapshot;
+	r->mode = mode;
+	if (snapshot != NULL && IsMVCCSnapshot(snapshot))
+		r->snapshot_xmin = el_full_xid(snapshot->xmin);
+	r->priv = palloc0(sizeof(ElReaderPrivate));
+	r->priv->mcxt = CurrentMemoryContext;
+	r->priv->limit = PG_UINT64_MAX;
+	read_meta(r);
+	return r;
+}
+
+void
+el_reader_end(ElReader *r)
+{
+	leave_page(r);
+	if (r->priv->assembly)
+		pfree(r->priv->assembly);
+	if (r->priv->records.scratch.buf)
+		pfree(r->priv->records.scratch.buf);
+	pfree(r->priv);
+	pfree(r);
+}
+
+void
+el_reader_refresh(ElReader *r)
+{
+	leave_page(r);				/* the tail page has grown */
+	read_meta(r);
+	r->stopped = false;
+}
+
+/* The position was trimmed away: go on at the log start, as it is now. */
+static void
+restart_at_log_start(ElReader *r)
+{
+	int64		before = r->info.log_start;
+
+	leave_page(r);
+	r->priv->in_batch = false;
+	if (r->priv->limit != PG_UINT64_MAX)
+	{
+		r->priv->pos = r->priv->limit;
+		return;
+	}
+	r->priv->positioned = false;
+	read_meta(r);
+	if (!r->info.exists || r->info.log_start == before ||
+		r->info.log_start <= r->position)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": a page is missing",
+						RelationGetRelationName(r->rel), r->position),
+				 errhint("check_topic() names everything that is wrong.")));
+	r->trimmed = true;
+	r->position = r->info.log_start;
+}
+
+/* Make a segment the one at hand; false if it was trimmed. */
+static bool
+enter_segment(ElReader *r, uint64 seg)
+{
+	ElReaderPrivate *p = r->priv;
+	ElSegment  *entry;
+
+	if (p->seg_valid && p->seg == seg)
+		return true;
+	entry = el_directory_entry(r->rel, META(p), &p->dir, seg);
+	if (entry == NULL)
+		return false;
+	p->seg_block = entry->first_block;
+	p->seg_end = r->info.tail_pos;
+	if (seg + 1 < r->info.end_seg)
+	{
+		entry = el_directory_entry(r->rel, META(p), &p->dir, seg + 1);
+		if (entry == NULL)
+			return false;
+		p->seg_end = entry->prev_end;
+	}
+	p->seg = seg;
+	p->seg_valid = true;
+	return true;
+}
+
+/* Make a page the one at hand; false if it was trimmed. */
+static bool
+load_page(ElReader *r, uint64 page_no)
+{
+	ElReaderPrivate *p = r->priv;
+	BlockNumber block;
+	Page		page;
+	ElPageSpecial *special;
+	bool		right;
+
+	if (p->page_valid && p->page_no == page_no)
+		return true;
+	CHECK_FOR_INTERRUPTS();
+	leave_page(r);
+	if (!enter_segment(r, page_no / r->info.seg_pages))
+		return false;
+	block = p->seg_block + page_no % r->info.seg_pages;
+	p->buffer = ReadBufferExtended(r->rel, MAIN_FORKNUM, block, RBM_NORMAL,
+								   r->strategy);
+	page = BufferGetPage(p->buffer);
+	LockBuffer(p->buffer, BUFFER_LOCK_SHARE);
+	special = el_page_special(page, EL_PAGE_ID_DATA);
+	right = special != NULL && special->page_no == page_no;
+	if (right)
+	{
+		memcpy(p->page.data, page, Min(((PageHeader) page)->pd_lower,
+									   EL_PAGE_END));
+		memcpy(p->page.data + EL_PAGE_END, (char *) page + EL_PAGE_END,
+			   BLCKSZ - EL_PAGE_END);
+	}
+	LockBuffer(p->buffer, BUFFER_LOCK_UNLOCK);
+	if (!right)
+	{
+		ReleaseBuffer(p->buffer);
+		return false;
+	}
+	p->page_no = page_no;
+	p->page_valid = true;
+	return true;
+}
+
+/*
+ * Copy a batch that spans pages, from byte "at" of the page at hand, into one piece.  False if
+ * it was trimmed meanwhile.
+ */
+static bool
+assemble(ElReader *r, uint64 pos, uint32 len)
+{
+	ElReaderPrivate *p = r->priv;
+	uint32		done = 0;
+
+	if (p->assembly_size < len)
+	{
+		if (p->assembly)
+			pfree(p->assembly);
+		p->assembly = NULL;
+		p->assembly = MemoryContextAlloc(p->mcxt, len);
+		p->assembly_size = len;
+	}
+	while (done < len)
+	{
+		uint64		at = pos + done;
+		uint32		byte = EL_POS_BYTE(at);
+		uint32		n = Min(EL_PAGE_DATA - byte, len - done);
+
+		if (!load_page(r, EL_POS_PAGE(at)))
+			return false;
+		memcpy(p->assembly + done, p->page.data + EL_PAGE_START + byte, n);
+		done += n;
+	}
+	return true;
+}
+
+/*
+ * Look at the batch at pos without putting it together: its envelope and header.
+ * Moves pos to where a batch really begins.  1: found; 0: end of the log; -1: trimmed.
+ */
+static int
+peek_batch(ElReader *r, ElEnvelope **env)
+{
+	ElReaderPrivate *p = r->priv;
+	const char *wrong;
+
+	for (;;)
+	{
+		uint64		seg;
+
+		p->pos = el_batch_begin_pos(p->pos);
+		if (p->pos >= Min(r->info.tail_pos, p->limit))
+			return 0;
+		seg = EL_POS_PAGE(p->pos) / r->info.seg_pages;
+		if (!enter_segment(r, seg))
+			return -1;
+		if (p->pos < p->seg_end)
+			break;
+		p->pos = EL_PAGE_POS((seg + 1) * r->info.seg_pages);
+	}
+	if (!load_page(r, EL_POS_PAGE(p->pos)))
+		return -1;
+	*env = (ElEnvelope *) (p->page.data + EL_PAGE_START + EL_POS_BYTE(p->pos));
+	if ((*env)->magic != EL_ENVELOPE_MAGIC)
+		corrupt(r, p->pos, "no batch where one should begin");
+	if ((*env)->length < EL_BATCH_HEADER_SIZE ||
+		EL_BATCH_SPACE((*env)->length) > r->info.tail_pos - p->pos)
+		corrupt(r, p->pos, "batch length out of bounds");
+	wrong = el_batch_read_header((char *) (*env + 1), EL_BATCH_HEADER_SIZE,
+								 &r->header);
+	if (wrong == NULL &&
+		r->header.batch_length + EL_BATCH_LOG_OVERHEAD != (*env)->length)
+		wrong = "batch length differs from its envelope's";
+	if (wrong != NULL)
+		corrupt(r, p->pos, wrong);
+	return 1;
+}
+
+static bool find_offset(ElReader *r, int64 offset);
+
+/* Establish pos for the position; false at the end. */
+static bool
+be_positioned(ElReader *r)
+{
+	while (!r->priv->positioned)
+	{
+		if (!r->info.exists || r->position >= r->info.log_end)
+			return false;
+		if (r->position < r->info.log_start)
+		{
+			r->position = r->info.log_start;
+			r->trimmed = true;
+			continue;
+		}
+		if (find_offset(r, r->position))
+			r->priv->positioned = true;
+		else
+			restart_at_log_start(r);
+	}
+	return true;
+}
+
+bool
+el_reader_next_batch(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+
+	p->in_batch = false;
+	if (r->stopped)
+		return false;
+	for (;;)
+	{
+		ElEnvelope *env;
+		int			found;
+		uint64		pos;
+		uint64		next_pos;
+		int64		next_offset;
+		bool		wanted = false;
+
+		if (!be_positioned(r))
+			return false;
+		found = peek_batch(r, &env);
+		if (found == 0)
+			return false;
+		if (found < 0)
+		{
+			restart_at_log_start(r);
+			continue;
+		}
+		pos = p->pos;
+		next_pos = pos + EL_BATCH_SPACE(env->length);
+		next_offset = r->header.base_offset + r->header.last_offset_delta + 1;
+		if (next_offset <= r->position)
+		{
+			p->pos = next_pos;
+			continue;
+		}
+
+		r->fxid.value = env->fxid;
+		r->cid = env->cid;
+		r->batch_len = env->length;
+		r->state = el_batch_state(r, env);
+		if (p->nhints < EL_MAX_HINTS)
+		{
+			uint16		hint = el_hint_for(r, env, r->state, p->buffer);
+
+			if (hint != 0)
+			{
+				p->hints[p->nhints].byte = (char *) env - p->page.data;
+				p->hints[p->nhints++].flags = hint;
+			}
+		}
+
+		switch (r->mode)
+		{
+			case EL_READ_ALL:
+				wanted = true;
+				break;
+			case EL_READ_MVCC:
+				wanted = r->state == EL_BATCH_VISIBLE ||
+					(r->state == EL_BATCH_OWN && r->cid < r->snapshot->curcid);
+				break;
+			case EL_READ_STOP:
+				if (r->state == EL_BATCH_OWN || r->state == EL_BATCH_IN_PROGRESS)
+				{
+					/* a batch whose beginning was delivered is decided */
+					r->position = Max(r->position, r->header.base_offset);
+					r->stopped = true;
+					r->stop_fxid = r->fxid;
+					return false;
+				}
+				wanted = r->state == EL_BATCH_VISIBLE;
+				break;
+		}
+		if (wanted)
+		{
+			if (EL_PAGE_DATA - EL_POS_BYTE(pos) >= sizeof(ElEnvelope) + env->length)
+				r->batch = (char *) (env + 1);
+			else if (assemble(r, pos + sizeof(ElEnvelope), r->batch_len))
+				r->batch = p->assembly;
+			else
+			{
+				restart_at_log_start(r);
+				continue;
+			}
+		}
+		p->pos = next_pos;
+		if (wanted)
+		{
+			r->batch_start = Max(r->position, r->header.base_offset);
+			r->position = next_offset;
+			return true;
+		}
+		r->position = next_offset;
+	}
+}
+
+bool
+el_reader_next(ElReader *r, ElRecord *rec)
+{
+	ElReaderPrivate *p = r->priv;
+
+	for (;;)
+	{
+		int			got;
+
+		if (!p->in_batch)
+		{
+			if (!el_reader_next_batch(r))
+				return false;
+			p->batch_end = r->position;
+			r->position = r->batch_start;
+			if (!el_batch_open(&p->records, r->batch, r->batch_len, false))
+				corrupt(r, p->pos, p->records.error);
+			p->in_batch = true;
+		}
+		got = el_batch_next(&p->records, rec);
+		if (got < 0)
+			corrupt(r, p->pos, p->records.error);
+		if (got == 0)
+		{
+			p->in_batch = false;
+			r->position = p->batch_end;
+			continue;
+		}
+		if (rec->offset < r->position)
+			continue;
+		r->position = rec->offset + 1;
+		return true;
+	}
+}
+
+/*
+ * Search
+ */
+
+/* Last page of a segment that holds data. */
+static uint64
+last_page(ElReader *r)
+{
+	return EL_POS_PAGE(r->priv->seg_end - 1);
+}
+
+/*
+ * Set pos to the batch that holds offset (log start <= offset < log end), or to
+ * one before it that the caller walks on from.  False if it was trimmed.
+ *
+ * Segment: the last one whose base offset is not beyond, in the directory.
+ * Page in it: interpolated between offsets already known, since batches of a
+ * topic are much alike, with a bisection in between against uneven ones.
+ */
+static bool
+find_offset(ElReader *r, int64 offset)
+{
+	ElReaderPrivate *p = r->priv;
+	uint64		lo = r->info.first_seg;
+	uint64		hi = r->info.end_seg;
+	ElSegment  *entry;
+	int64		lo_offset,
+				hi_offset;
+	bool		bisect = false;
+
+	while (hi - lo > 1)
+	{
+		uint64		mid = lo + (hi - lo) / 2;
+
+		entry = el_directory_entry(r->rel, META(p), &p->dir, mid);
+		if (entry == NULL)
+			return false;
+		if (entry->base_offset <= offset)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	entry = el_directory_entry(r->rel, META(p), &p->dir, lo);
+	if (entry == NULL)
+		return false;
+	lo_offset = entry->base_offset;
+	hi_offset = r->info.log_end;
+	if (lo + 1 < r->info.end_seg)
+	{
+		entry = el_directory_entry(r->rel, META(p), &p->dir, lo + 1);
+		if (entry == NULL)
+			return false;
+		hi_offset = entry->base_offset;
+	}
+	if (!enter_segment(r, lo))
+		return false;
+
+	/*
+	 * The batch begins on page hi - 1 at the latest.  Page lo may begin inside it:
+	 * its "back" then says where it begins, even in an earlier segment.
+	 */
+	lo = lo * r->info.seg_pages;
+	hi = last_page(r) + 1;
+	while (hi - lo > 1)
+	{
+		uint64		mid;
+		ElPageSpecial *special;
+
+		if (bisect || hi_offset <= lo_offset)
+			mid = lo + (hi - lo) / 2;
+		else
+			mid = lo + (uint64) ((double) (offset - lo_offset) /
+								 (double) (hi_offset - lo_offset) * (hi - lo));
+		mid = Min(Max(mid, lo + 1), hi - 1);
+		bisect = !bisect;
+		if (!load_page(r, mid))
+			return false;
+		special = ElPageGetSpecial(p->page.data);
+		if (special->first_offset > offset)
+		{
+			hi = mid;
+			hi_offset = special->first_offset;
+			continue;
+		}
+		lo = mid;
+		lo_offset = special->first_offset;
+		if (special->first_byte == 0)
+			continue;
+
+		/* walk the page: does the batch begin on it? */
+		{
+			uint32		byte = special->first_byte;
+
+			while (byte + EL_BATCH_ROOM <= EL_PAGE_END &&
+				   byte < ((PageHeader) p->page.data)->pd_lower)
+			{
+				ElEnvelope *env = (ElEnvelope *) (p->page.data + byte);
+				ElBatchHeader h;
+
+				if (env->magic != EL_ENVELOPE_MAGIC ||
+					el_batch_read_header((char *) (env + 1),
+										 EL_BATCH_HEADER_SIZE, &h) != NULL)
+					break;
+				if (h.base_offset + h.last_offset_delta >= offset)
+				{
+					p->pos = EL_PAGE_POS(mid) + byte - EL_PAGE_START;
+					return true;
+				}
+				if (EL_BATCH_SPACE(env->length) >= EL_PAGE_END - byte)
+					break;
+				byte += EL_BATCH_SPACE(env->length);
+			}
+		}
+	}
+
+	/* from the first batch of page lo on, the caller walks */
+	if (!load_page(r, lo))
+		return false;
+	if (ElPageGetSpecial(p->page.data)->first_byte == 0)
+	{
+		lo -= ElPageGetSpecial(p->page.data)->back;
+		if (!load_page(r, lo))
+			return false;
+	}
+	p->pos = EL_PAGE_POS(lo) + ElPageGetSpecial(p->page.data)->first_byte -
+		EL_PAGE_START;
+	return true;
+}
+
+/* Where the reader is now, for the seeks. */
+static void
+place(ElReader *r, int64 offset)
+{
+	r->position = offset;
+	r->stopped = false;
+	r->trimmed = false;
+	r->priv->in_batch = false;
+	r->priv->positioned = false;
+	r->priv->limit = PG_UINT64_MAX;
+}
+
+ElSeek
+el_reader_seek(ElReader *r, int64 offset)
+{
+	if (r->info.exists && offset < r->info.log_start)
+		return EL_SEEK_BELOW_START;
+	place(r, offset);
+	if (!r->info.exists || offset >= r->info.log_end)
+		return EL_SEEK_AT_END;
+	return EL_SEEK_OK;
+}
+
+bool
+el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
+{
+	ElReaderPrivate *p = r->priv;
+
+	place(r, r->info.log_start);
+	if (!r->info.exists)
+		return false;
+	first = Max(first, r->info.first_seg * r->info.seg_pages);
+	while (first < end)
+	{
+		uint64		seg = first / r->info.seg_pages;
+		uint32		byte;
+
+		if (seg >= r->info.end_seg || !enter_segment(r, seg))
+			return false;
+		if (EL_PAGE_POS(first) >= p->seg_end)
+		{
+			first = (seg + 1) * r->info.seg_pages;
+			continue;
+		}
+		if (!load_page(r, first))
+			return false;
+		byte = ElPageGetSpecial(p->page.data)->first_byte;
+		if (byte != 0)
+		{
+			p->pos = EL_PAGE_POS(first) + byte - EL_PAGE_START;
+			p->limit = EL_PAGE_POS(end);
+			p->positioned = true;
+			return true;
+		}
+		first++;
+	}
+	return false;
+}
+
+bool
+el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
+{
+	Buffer		buffer;
+	ElPageSpecial *special;
+	bool		found = false;
+
+	if (!r->info.exists || block == EL_META_BLOCK)
+		return false;
+	buffer = ReadBufferExtended(r->rel, MAIN_FORKNUM, block, RBM_NORMAL,
+								r->strategy);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	special = el_page_special(BufferGetPage(buffer), EL_PAGE_ID_DATA);
+	if (special != NULL)
+	{
+		*page_no = special->page_no;
+		found = true;
+	}
+	UnlockReleaseBuffer(buffer);
+
+	/* a page of a free segment, or beyond the tail, is no part of the log */
+	if (found)
+	{
+		uint64		seg = *page_no / r->info.seg_pages;
+
+		found = seg >= r->info.first_seg && seg < r->info.end_seg &&
+			enter_segment(r, seg) &&
+			EL_PAGE_POS(*page_no) < r->priv->seg_end &&
+			r->priv->seg_block + *page_no % r->info.seg_pages == block;
+	}
+	return found;
+}
+
+int64
+el_reader_batch_base(ElReader *r, int64 offset)
+{
+	ElReadMode	mode = r->mode;
+	int64		base = offset;
+
+	/* look at everything for once */
+	r->mode = EL_READ_ALL;
+	if (el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next_batch(r))
+		base = Min(offset, r->header.base_offset);
+	r->mode = mode;
+	return base;
+}
+
+/*
+ * Kafka's rule: the first event in offset order whose time is not earlier.
+ * Times may run backwards, so segments are asked in order for their greatest time;
+ * within one, the greatest so far only grows and can be searched.
+ */
+ElSeek
+el_reader_seek_time(ElReader *r, int64 time_ms)
+{
+	ElReaderPrivate *p = r->priv;
+
+restart:
+	if (!r->info.exists || r->info.log_start == r->info.log_end)
+	{
+		place(r, r->info.log_end);
+		return EL_SEEK_AT_END;
+	}
+	place(r, r->info.log_start);
+	for (uint64 seg = r->info.first_seg; seg < r->info.end_seg; seg++)
+	{
+		int64		max_time = META(p)->tail_time;
+		uint64		lo,
+					hi;
+
+		if (seg + 1 < r->info.end_seg)
+		{
+			ElSegment  *next = el_directory_entry(r->rel, META(p), &p->dir,
+												  seg + 1);
+
+			if (next == NULL)
+				goto trimmed;
+			max_time = next->prev_max_time;
+		}
+		if (max_time < time_ms)
+			continue;
+		if (!enter_segment(r, seg))
+			goto trimmed;
+
+		/* first page whose greatest-so-far reaches the time */
+		lo = seg * r->info.seg_pages;
+		hi = last_page(r);
+		while (lo < hi)
+		{
+			uint64		mid = lo + (hi - lo) / 2;
+
+			if (!load_page(r, mid))
+				goto trimmed;
+			if (ElPageGetSpecial(p->page.data)->max_time >= time_ms)
+				hi = mid;
+			else
+				lo = mid + 1;
+		}
+		if (!load_page(r, lo))
+			goto trimmed;
+		r->position = Max(r->info.log_start,
+						  ElPageGetSpecial(p->page.data)->first_offset);
+		return EL_SEEK_OK;
+	}
+	place(r, r->info.log_end);
+	return EL_SEEK_AT_END;
+
+trimmed:
+	r->position = r->info.log_start;
+	restart_at_log_start(r);
+	goto restart;
+}

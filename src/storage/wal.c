@@ -1,0 +1,419 @@
+/*-------------------------------------------------------------------------
+ *
+ * wal.c
+ *	  Resource manager: redo, description and masking of the log's WAL.
+ *
+ * Each change to a page is one el_apply_* function that the operation and its
+ * redo share, so that they cannot differ.
+ *
+ * LOCKING
+ *	  Redo locks as the operation did: metapage first, then data or directory
+ *	  pages.  A reader on a standby thus never sees a tail whose pages are
+ *	  not there yet.
+ *
+ * IDENTIFICATION
+ *	  src/storage/wal.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/bufmask.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "access/xlogutils.h"
+#include "lib/stringinfo.h"
+#include "storage/bufmgr.h"
+
+#include "eventlog.h"
+#include "storage/wal.h"
+
+/*
+ * Bytes of a batch on one page.  index counts this record's pages; init says
+ * that the page holds nothing before them.
+ */
+void
+el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
+					 const char *data, uint32 len, bool init)
+{
+	uint32		nth = rec->first_page + index;
+	uint64		page_no = EL_POS_PAGE(rec->batch_pos) + nth;
+	uint32		start = EL_PAGE_START;
+	ElPageSpecial *special;
+
+	if (nth == 0)
+		start += EL_POS_BYTE(rec->batch_pos);
+	if (init)
+		el_page_init(page, EL_PAGE_ID_DATA, page_no);
+	memcpy((char *) page + start, data, len);
+	((PageHeader) page)->pd_lower = start + len;
+
+	special = ElPageGetSpecial(page);
+	if (nth == 0)
+	{
+		if (special->first_byte == 0)
+		{
+			special->first_byte = start;
+			special->first_offset = rec->base_offset;
+			special->back = 0;
+		}
+		special->max_time = rec->max_time;
+	}
+	else
+	{
+		special->first_offset = rec->base_offset;
+		special->back = nth;
+		special->max_time = rec->max_time;
+	}
+}
+
+/* The tail moves behind a batch. */
+void
+el_apply_append_meta(Page page, const xl_el_append *rec)
+{
+	ElMeta	   *meta = ElPageGetMeta(page);
+
+	/* an empty log starts with what comes first, wherever that is */
+	if (meta->log_start == meta->log_end)
+		meta->log_start = rec->base_offset;
+	meta->log_end = rec->base_offset + rec->count;
+	meta->tail_pos = rec->batch_pos + rec->space;
+	meta->tail_time = rec->max_time;
+	meta->tail_block = rec->tail_block;
+	meta->end_seg = EL_POS_PAGE(meta->tail_pos - 1) / meta->seg_pages + 1;
+	meta->batches++;
+}
+
+void
+el_apply_segment_meta(Page page, const xl_el_segment *rec)
+{
+	ElMeta	   *meta = ElPageGetMeta(page);
+	uint32		slot = (rec->seg / EL_GROUP_SEGMENTS) % EL_MAX_GROUPS;
+
+	meta->reuse_seg = rec->reuse_seg;
+	meta->alloc_seg = rec->alloc_seg;
+	meta->next_block = rec->next_block;
+	meta->spare_directory = rec->spare_directory;
+	while (meta->nroots <= slot)
+		meta->root[meta->nroots++] = InvalidBlockNumber;
+	meta->root[slot] = rec->directory;
+	((PageHeader) page)->pd_lower = EL_PAGE_START +
+		offsetof(ElMeta, root) + meta->nroots * sizeof(BlockNumber);
+}
+
+void
+el_apply_segment_directory(Page page, const xl_el_segment *rec)
+{
+	uint32		end;
+
+	if (rec->flags & EL_SEGMENT_NEW_PAGE)
+		el_page_init(page, EL_PAGE_ID_DIRECTORY, rec->seg / EL_GROUP_SEGMENTS);
+	*ElDirectoryEntry(page, rec->seg) = rec->entry;
+	end = (char *) (ElDirectoryEntry(page, rec->seg) + 1) - (char *) page;
+	if (((PageHeader) page)->pd_lower < end)
+		((PageHeader) page)->pd_lower = end;
+}
+
+void
+el_apply_trim(Page page, const xl_el_trim *rec)
+{
+	ElMeta	   *meta = ElPageGetMeta(page);
+
+	meta->log_start = rec->log_start;
+	meta->first_seg = rec->first_seg;
+}
+
+void
+el_apply_settle(Page page, const xl_el_outcome *outcomes, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		ElEnvelope *env = (ElEnvelope *) ((char *) page + outcomes[i].byte);
+
+		env->flags = outcomes[i].flags;
+	}
+}
+
+void
+el_apply_settled(Page page, const xl_el_settled *rec)
+{
+	ElMeta	   *meta = ElPageGetMeta(page);
+
+	meta->settled_pos = rec->settled_pos;
+	meta->settled_offset = rec->settled_offset;
+}
+
+static void
+finish_redo(XLogReaderState *record, Buffer buffer)
+{
+	PageSetLSN(BufferGetPage(buffer), record->EndRecPtr);
+	MarkBufferDirty(buffer);
+}
+
+static void
+redo_init(XLogReaderState *record)
+{
+	xl_el_init *rec = (xl_el_init *) XLogRecGetData(record);
+	Buffer		buffer = XLogInitBufferForRedo(record, 0);
+
+	el_meta_init(BufferGetPage(buffer), rec->partition, rec->seg_pages,
+				 rec->offset);
+	finish_redo(record, buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+static void
+redo_append(XLogReaderState *record)
+{
+	xl_el_append *rec = (xl_el_append *) XLogRecGetData(record);
+	Buffer		meta = InvalidBuffer;
+	XLogRedoAction meta_action = BLK_NOTFOUND;
+
+	if (rec->flags & EL_APPEND_LAST)
+		meta_action = XLogReadBufferForRedo(record, 0, &meta);
+
+	for (int id = 1; id <= XLogRecMaxBlockId(record); id++)
+	{
+		bool		init;
+		Buffer		buffer;
+		XLogRedoAction action;
+
+		init = (XLogRecGetBlock(record, id)->flags & BKPBLOCK_WILL_INIT) != 0;
+		if (init)
+		{
+			buffer = XLogInitBufferForRedo(record, id);
+			action = BLK_NEEDS_REDO;
+		}
+		else
+			action = XLogReadBufferForRedo(record, id, &buffer);
+		if (action == BLK_NEEDS_REDO)
+		{
+			Size		len;
+			char	   *data = XLogRecGetBlockData(record, id, &len);
+
+			el_apply_append_page(BufferGetPage(buffer), rec, id - 1, data, len,
+								 init);
+			finish_redo(record, buffer);
+		}
+		if (BufferIsValid(buffer))
+			UnlockReleaseBuffer(buffer);
+	}
+
+	if (meta_action == BLK_NEEDS_REDO)
+	{
+		el_apply_append_meta(BufferGetPage(meta), rec);
+		finish_redo(record, meta);
+	}
+	if (BufferIsValid(meta))
+		UnlockReleaseBuffer(meta);
+}
+
+static void
+redo_segment(XLogReaderState *record)
+{
+	xl_el_segment *rec = (xl_el_segment *) XLogRecGetData(record);
+	Buffer		meta;
+	Buffer		buffer;
+	XLogRedoAction meta_action;
+	XLogRedoAction action;
+
+	meta_action = XLogReadBufferForRedo(record, 0, &meta);
+	if (rec->flags & EL_SEGMENT_NEW_PAGE)
+	{
+		buffer = XLogInitBufferForRedo(record, 1);
+		action = BLK_NEEDS_REDO;
+	}
+	else
+		action = XLogReadBufferForRedo(record, 1, &buffer);
+	if (action == BLK_NEEDS_REDO)
+	{
+		el_apply_segment_directory(BufferGetPage(buffer), rec);
+		finish_redo(record, buffer);
+	}
+	if (BufferIsValid(buffer))
+		UnlockReleaseBuffer(buffer);
+	if (meta_action == BLK_NEEDS_REDO)
+	{
+		el_apply_segment_meta(BufferGetPage(meta), rec);
+		finish_redo(record, meta);
+	}
+	if (BufferIsValid(meta))
+		UnlockReleaseBuffer(meta);
+}
+
+/* Records that change nothing but block 0. */
+static void
+redo_one_page(XLogReaderState *record, uint8 info)
+{
+	Buffer		buffer;
+
+	if (XLogReadBufferForRedo(record, 0, &buffer) == BLK_NEEDS_REDO)
+	{
+		Page		page = BufferGetPage(buffer);
+		char	   *data = XLogRecGetData(record);
+
+		if (info == XLOG_EL_TRIM)
+			el_apply_trim(page, (xl_el_trim *) data);
+		else if (info == XLOG_EL_SETTLED)
+			el_apply_settled(page, (xl_el_settled *) data);
+		else
+		{
+			Size		len;
+			char	   *outcomes = XLogRecGetBlockData(record, 0, &len);
+
+			el_apply_settle(page, (xl_el_outcome *) outcomes,
+							len / sizeof(xl_el_outcome));
+		}
+		finish_redo(record, buffer);
+	}
+	if (BufferIsValid(buffer))
+		UnlockReleaseBuffer(buffer);
+}
+
+static void
+el_redo(XLogReaderState *record)
+{
+	uint8		info = XLogRecGetInfo(record) & ~XLR_INFO_MASK;
+
+	switch (info)
+	{
+		case XLOG_EL_INIT:
+			redo_init(record);
+			break;
+		case XLOG_EL_APPEND:
+			redo_append(record);
+			break;
+		case XLOG_EL_SEGMENT:
+			redo_segment(record);
+			break;
+		case XLOG_EL_TRIM:
+		case XLOG_EL_SETTLE:
+		case XLOG_EL_SETTLED:
+			redo_one_page(record, info);
+			break;
+		default:
+			elog(PANIC, "eventlog: unknown WAL record type 0x%02X; the library is older than the server that wrote it",
+				 info);
+	}
+}
+
+static void
+el_desc(StringInfo buf, XLogReaderState *record)
+{
+	char	   *data = XLogRecGetData(record);
+
+	switch (XLogRecGetInfo(record) & ~XLR_INFO_MASK)
+	{
+		case XLOG_EL_INIT:
+			{
+				xl_el_init *rec = (xl_el_init *) data;
+
+				appendStringInfo(buf, "partition %d, segment pages %u, offset " INT64_FORMAT,
+								 rec->partition, rec->seg_pages, rec->offset);
+				break;
+			}
+		case XLOG_EL_APPEND:
+			{
+				xl_el_append *rec = (xl_el_append *) data;
+
+				appendStringInfo(buf, "base offset " INT64_FORMAT ", count %u, position " UINT64_FORMAT ", bytes %u, from page %u%s",
+								 rec->base_offset, rec->count, rec->batch_pos,
+								 rec->space, rec->first_page,
+								 (rec->flags & EL_APPEND_LAST) ? "" : ", to be continued");
+				break;
+			}
+		case XLOG_EL_SEGMENT:
+			{
+				xl_el_segment *rec = (xl_el_segment *) data;
+
+				appendStringInfo(buf, "segment " UINT64_FORMAT ", first block %u, base offset " INT64_FORMAT,
+								 rec->seg, rec->entry.first_block,
+								 rec->entry.base_offset);
+				break;
+			}
+		case XLOG_EL_TRIM:
+			{
+				xl_el_trim *rec = (xl_el_trim *) data;
+
+				appendStringInfo(buf, "log start " INT64_FORMAT ", first segment " UINT64_FORMAT,
+								 rec->log_start, rec->first_seg);
+				break;
+			}
+		case XLOG_EL_SETTLED:
+			{
+				xl_el_settled *rec = (xl_el_settled *) data;
+
+				appendStringInfo(buf, "settled before offset " INT64_FORMAT,
+								 rec->settled_offset);
+				break;
+			}
+	}
+}
+
+static const char *
+el_identify(uint8 info)
+{
+	switch (info & ~XLR_INFO_MASK)
+	{
+		case XLOG_EL_INIT:
+			return "INIT";
+		case XLOG_EL_APPEND:
+			return "APPEND";
+		case XLOG_EL_SEGMENT:
+			return "SEGMENT";
+		case XLOG_EL_TRIM:
+			return "TRIM";
+		case XLOG_EL_SETTLE:
+			return "SETTLE";
+		case XLOG_EL_SETTLED:
+			return "SETTLED";
+	}
+	return NULL;
+}
+
+/*
+ * Hide from wal_consistency_checking what is not WAL-logged: the hint flags,
+ * and bytes that an append which never finished left beyond the tail.
+ */
+static void
+el_mask(char *pagedata, BlockNumber blkno)
+{
+	Page		page = (Page) pagedata;
+	ElPageSpecial *special;
+	uint32		byte;
+
+	mask_page_lsn_and_checksum(page);
+	if (PageIsNew(page))
+		return;
+	mask_unused_space(page);
+	special = el_page_special(page, EL_PAGE_ID_DATA);
+	if (special == NULL)
+		return;
+	byte = special->first_byte;
+	while (byte != 0 && byte + EL_BATCH_ROOM <= EL_PAGE_END &&
+		   byte < ((PageHeader) page)->pd_lower)
+	{
+		ElEnvelope *env = (ElEnvelope *) (pagedata + byte);
+
+		if (env->magic != EL_ENVELOPE_MAGIC)
+			break;
+		env->flags = 0;
+		if (EL_BATCH_SPACE(env->length) > EL_PAGE_END - byte)
+			break;
+		byte += EL_BATCH_SPACE(env->length);
+	}
+}
+
+static RmgrData el_rmgr = {
+	.rm_name = EL_RMGR_NAME,
+	.rm_redo = el_redo,
+	.rm_desc = el_desc,
+	.rm_identify = el_identify,
+	.rm_mask = el_mask
+};
+
+void
+el_wal_register(void)
+{
+	RegisterCustomRmgr(EL_RMGR_ID, &el_rmgr);
+}

@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * wal.h
+ *	  WAL records of the log.
+ *
+ * Every record type is versioned by its info code: a changed layout takes a
+ * new code, and a standby's library is upgraded first.  Physical truncation
+ * is core's own record.
+ *
+ * IDENTIFICATION
+ *	  src/storage/wal.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_WAL_H
+#define EL_WAL_H
+
+#include "postgres.h"
+
+#include "access/xlogreader.h"
+
+#include "storage/page.h"
+
+/*
+ * Custom resource managers have ids 128..255; WAL on disk carries it, so it
+ * never changes.
+ */
+#define EL_RMGR_ID		163
+#define EL_RMGR_NAME	"eventlog"
+
+#define XLOG_EL_INIT		0x00
+#define XLOG_EL_APPEND		0x10
+#define XLOG_EL_SEGMENT		0x20
+#define XLOG_EL_TRIM		0x30
+#define XLOG_EL_SETTLE		0x40
+#define XLOG_EL_SETTLED		0x50
+
+/*
+ * XLOG_EL_INIT: an empty log.
+ * Backup block 0: metapage (will init)
+ */
+typedef struct xl_el_init
+{
+	int32		partition;
+	uint32		seg_pages;
+	int64		offset;			/* log start and end */
+} xl_el_init;
+
+/*
+ * XLOG_EL_APPEND: some pages of a batch; the last record of a batch moves the
+ * tail.
+ * Backup block 0: metapage, only with EL_APPEND_LAST
+ * Backup block 1..: pages of the batch in order; data: the bytes from where
+ * the batch begins (first page) or from EL_PAGE_START on.
+ */
+typedef struct xl_el_append
+{
+	int64		base_offset;
+	int64		max_time;		/* greatest in the segment, this batch's included */
+	uint64		batch_pos;		/* stream position of the batch */
+	uint32		space;			/* EL_BATCH_SPACE of the batch */
+	uint32		count;			/* offsets it takes */
+	uint32		first_page;		/* pages of the batch in earlier records */
+	BlockNumber tail_block;		/* first block of the segment the batch ends in */
+	uint32		flags;
+} xl_el_append;
+
+#define EL_APPEND_LAST		0x01
+#define SizeOfElAppend		(offsetof(xl_el_append, flags) + sizeof(uint32))
+
+/*
+ * XLOG_EL_SEGMENT: a segment's directory entry is written.
+ * Backup block 0: metapage
+ * Backup block 1: directory page (will init with EL_SEGMENT_NEW_PAGE)
+ */
+typedef struct xl_el_segment
+{
+	uint64		seg;
+	ElSegment	entry;
+	uint64		reuse_seg;		/* of the metapage, afterwards */
+	uint64		alloc_seg;
+	BlockNumber next_block;
+	BlockNumber spare_directory;
+	BlockNumber directory;		/* block of the directory page */
+	uint32		flags;
+} xl_el_segment;
+
+#define EL_SEGMENT_NEW_PAGE	0x01
+
+/*
+ * XLOG_EL_TRIM: the log start moves.  No recovery conflict: readers check the
+ * logical number of each page and find themselves trimmed.
+ * Backup block 0: metapage
+ */
+typedef struct xl_el_trim
+{
+	int64		log_start;
+	uint64		first_seg;
+} xl_el_trim;
+
+/*
+ * XLOG_EL_SETTLE: outcomes of batches that begin on one page become permanent.
+ * No recovery conflict: the xid stays and is still tested against snapshots.
+ * Backup block 0: data page; data: xl_el_outcome[]
+ */
+typedef struct xl_el_outcome
+{
+	uint16		byte;			/* of the envelope, from the page's start */
+	uint16		flags;
+} xl_el_outcome;
+
+/*
+ * XLOG_EL_SETTLED: the settled position moves.
+ * Backup block 0: metapage
+ */
+typedef struct xl_el_settled
+{
+	uint64		settled_pos;
+	int64		settled_offset;
+} xl_el_settled;
+
+/*
+ * Changes that do and redo share; each works on pages that the caller has
+ * locked exclusively, and changes nothing but the page.
+ */
+extern void el_apply_append_page(Page page, const xl_el_append *rec,
+								 uint32 index, const char *data, uint32 len,
+								 bool init);
+extern void el_apply_append_meta(Page page, const xl_el_append *rec);
+extern void el_apply_segment_meta(Page page, const xl_el_segment *rec);
+extern void el_apply_segment_directory(Page page, const xl_el_segment *rec);
+extern void el_apply_trim(Page page, const xl_el_trim *rec);
+extern void el_apply_settle(Page page, const xl_el_outcome *outcomes, int n);
+extern void el_apply_settled(Page page, const xl_el_settled *rec);
+
+#endif							/* EL_WAL_H */

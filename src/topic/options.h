@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.h
+ *	  Topic options between SQL's jsonb, ElTopicOptions and the label.
+ *
+ * IDENTIFICATION
+ *	  src/topic/options.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_OPTIONS_H
+#define EL_OPTIONS_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+#include "topic/topic.h"
+
+/* Sizes and counts a user may ask for. */
+#define EL_MIN_SEGMENT_BYTES	(INT64CONST(64) * 1024)
+#define EL_MAX_SEGMENT_BYTES	(INT64CONST(1024) * 1024 * 1024)
+/* below MaxAllocSize by what surrounds an event in memory */
+#define EL_MAX_EVENT_BYTES		(INT64CONST(1024) * 1024 * 1024 - 64 * 1024)
+#define EL_MAX_PARTITIONS		10000
+
+extern void el_options_default(ElTopicOptions *o);
+
+/*
+ * Apply a user's options, a jsonb object, on top of *o; 22023 for whatever is
+ * wrong.  "partitions" is a valid key only if partitions is not NULL, and
+ * leaves *partitions alone when absent.
+ */
+extern void el_options_apply(ElTopicOptions *o, Jsonb *json, int64 *partitions);
+
+/* The options as jsonb, all of them. */
+extern Jsonb *el_options_to_jsonb(const ElTopicOptions *o);
+
+/*
+ * The label on a topic table: {"uuid": ..., what differs from the defaults}.
+ * Parsing for a new label is strict (22023); a label that is there already is
+ * read leniently, since a topic that cannot be opened cannot be dropped either.
+ * Returns false if there is no uuid in it.
+ */
+extern char *el_label_make(const ElTopicOptions *o, const pg_uuid_t *uuid);
+extern bool el_label_parse(const char *label, bool strict, ElTopicOptions *o,
+						   pg_uuid_t *uuid);
+/* The label of a relation, NULL if it has none. */
+extern char *el_label_get(Oid relid);
+
+/* A new random (version 4) uuid. */
+extern void el_uuid_draw(pg_uuid_t *uuid);
+/* The uuid of a topic without label. */
+extern void el_uuid_from_oid(Oid relid, pg_uuid_t *uuid);
+
+#endif							/* EL_OPTIONS_H */

@@ -1,0 +1,423 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *	  Scans of a partition as a table: plain MVCC, without the stop of G3.
+ *
+ * A scan goes forward in offset order.  A parallel one deals out runs of
+ * logical pages.  Backward (scrollable cursors) is a search for the row
+ * before the current one, in its batch or an earlier one.
+ *
+ * IDENTIFICATION
+ *	  src/topic/scan.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "topic/tableam.h"
+
+/* Pages a parallel worker takes at a time. */
+#define EL_PARALLEL_PAGES 64
+
+typedef struct ElParallelScan
+{
+	ParallelTableScanDescData base;
+	pg_atomic_uint64 next_page;
+} ElParallelScan;
+
+typedef struct ElScan
+{
+	TableScanDescData base;
+	ElReader   *reader;
+	ElTopic    *topic;
+	int32		partition;
+	MemoryContext mcxt;			/* of the reader */
+	bool		started;
+	uint64		run_end;		/* parallel: end of the run at hand */
+	bool		in_run;
+	int64		current;		/* offset of the row last returned, -1 before the first */
+	int64		min_offset;		/* TID range */
+	int64		max_offset;
+	ElReader   *backward;		/* made when first asked to go back */
+} ElScan;
+
+/*
+ * The topic whose types a partition's rows have.  A table of ours that is not
+ * attached to a topic (yet) has its own.
+ */
+static ElTopic *
+topic_of(Relation rel, int32 *partition)
+{
+	ElTopic    *t = el_topic_of_leaf(RelationGetRelid(rel), partition);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (t != NULL)
+		return t;
+	if (desc->natts != EL_NATTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a partition of a topic",
+						RelationGetRelationName(rel))));
+	t = palloc0(sizeof(ElTopic));
+	t->relid = RelationGetRelid(rel);
+	el_serde_init(&t->key, TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypid,
+				  TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypmod,
+				  CurrentMemoryContext);
+	el_serde_init(&t->value, TupleDescAttr(desc, EL_ATT_VALUE - 1)->atttypid,
+				  TupleDescAttr(desc, EL_ATT_VALUE - 1)->atttypmod,
+				  CurrentMemoryContext);
+	return t;
+}
+
+static ElReadMode
+mode_for(Snapshot snapshot)
+{
+	return snapshot != NULL && IsMVCCSnapshot(snapshot) ? EL_READ_MVCC :
+		EL_READ_ALL;
+}
+
+/* Under a snapshot that is not MVCC the reader shows all; these count as rows. */
+static bool
+shows(ElReader *r)
+{
+	return r->mode != EL_READ_ALL || r->state == EL_BATCH_VISIBLE ||
+		r->state == EL_BATCH_OWN;
+}
+
+TableScanDesc
+el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
+			  ParallelTableScanDesc pscan, uint32 flags)
+{
+	ElScan	   *scan = palloc0(sizeof(ElScan));
+
+	RelationIncrementReferenceCount(rel);
+	scan->base.rs_rd = rel;
+	scan->base.rs_snapshot = snapshot;
+	scan->base.rs_nkeys = nkeys;
+	scan->base.rs_flags = flags;
+	scan->base.rs_parallel = pscan;
+	scan->topic = topic_of(rel, &scan->partition);
+	scan->mcxt = CurrentMemoryContext;
+	scan->current = -1;
+	scan->max_offset = EL_MAX_OFFSET;
+
+	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN))
+		PredicateLockRelation(rel, snapshot);
+	pgstat_count_heap_scan(rel);
+	return (TableScanDesc) scan;
+}
+
+static void
+stop_readers(ElScan *scan)
+{
+	if (scan->reader)
+	{
+		if (scan->reader->strategy)
+			FreeAccessStrategy(scan->reader->strategy);
+		el_reader_end(scan->reader);
+	}
+	if (scan->backward)
+		el_reader_end(scan->backward);
+	scan->reader = NULL;
+	scan->backward = NULL;
+	scan->started = false;
+	scan->in_run = false;
+	scan->current = -1;
+}
+
+void
+el_scan_end(TableScanDesc sscan)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+
+	stop_readers(scan);
+	if (sscan->rs_flags & SO_TEMP_SNAPSHOT)
+		UnregisterSnapshot(sscan->rs_snapshot);
+	RelationDecrementReferenceCount(sscan->rs_rd);
+	pfree(scan);
+}
+
+void
+el_scan_rescan(TableScanDesc sscan, ScanKey key, bool set_params,
+			   bool allow_strat, bool allow_sync, bool allow_pagemode)
+{
+	stop_readers((ElScan *) sscan);
+	pgstat_count_heap_scan(sscan->rs_rd);
+}
+
+static ElReader *
+make_reader(ElScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->mcxt);
+	ElReader   *r = el_reader_begin(scan->base.rs_rd, scan->base.rs_snapshot,
+									mode_for(scan->base.rs_snapshot));
+
+	/* as heap does: a scan of a large table must not flush the buffer pool */
+	if ((scan->base.rs_flags & SO_ALLOW_STRAT) &&
+		r->info.tail_pos / BLCKSZ > NBuffers / 4)
+		r->strategy = GetAccessStrategy(BAS_BULKREAD);
+	MemoryContextSwitchTo(old);
+	return r;
+}
+
+/* Parallel: start on the next run of pages; false when all are dealt out. */
+static bool
+next_run(ElScan *scan)
+{
+	ElReader   *r = scan->reader;
+	ElParallelScan *p = (ElParallelScan *) scan->base.rs_parallel;
+	uint64		first_page = r->info.first_seg * r->info.seg_pages;
+	uint64		end_page = r->info.end_seg * r->info.seg_pages;
+
+	for (;;)
+	{
+		uint64		page = first_page +
+			pg_atomic_fetch_add_u64(&p->next_page, EL_PARALLEL_PAGES);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!r->info.exists || page >= end_page)
+			return false;
+		if (el_reader_seek_pages(r, page, page + EL_PARALLEL_PAGES))
+			return true;
+	}
+}
+
+static bool
+next_forward(ElScan *scan, ElRecord *rec)
+{
+	ElReader   *r;
+
+	if (!scan->started)
+	{
+		if (scan->reader == NULL)
+			scan->reader = make_reader(scan);
+		r = scan->reader;
+		scan->started = true;
+		if (scan->base.rs_parallel == NULL &&
+			el_reader_seek(r, Max(Max(r->info.log_start, scan->min_offset),
+								  scan->current + 1)) != EL_SEEK_OK)
+			return false;
+	}
+	r = scan->reader;
+	if (r == NULL)
+		return false;
+	for (;;)
+	{
+		if (scan->base.rs_parallel && !scan->in_run)
+		{
+			if (!next_run(scan))
+				return false;
+			scan->in_run = true;
+		}
+		if (el_reader_next(r, rec))
+		{
+			if (rec->offset > scan->max_offset)
+				return false;
+			if (!shows(r))
+				continue;
+			return true;
+		}
+		if (!scan->base.rs_parallel)
+			return false;
+		scan->in_run = false;
+	}
+}
+
+/*
+ * The last row before offset; its bytes stay valid until the next call.
+ */
+static bool
+row_before(ElScan *scan, int64 offset, ElRecord *rec)
+{
+	ElReader   *r;
+
+	if (scan->backward == NULL)
+		scan->backward = make_reader(scan);
+	r = scan->backward;
+	while (offset > Max(r->info.log_start, scan->min_offset))
+	{
+		int64		last = -1;
+		int64		base;
+
+		CHECK_FOR_INTERRUPTS();
+		/* the batch that holds offset - 1, or the first one shown behind it */
+		if (el_reader_seek(r, offset - 1) != EL_SEEK_OK)
+		{
+			offset = Min(offset, r->info.log_end);
+			if (el_reader_seek(r, offset - 1) != EL_SEEK_OK)
+				return false;
+		}
+		if (el_reader_next(r, rec) && rec->offset < offset && shows(r))
+			return true;
+
+		/* offset - 1 is not shown or is a gap: try its batch's other records, then the batch before */
+		base = el_reader_batch_base(r, offset - 1);
+		if (base < offset - 1 && el_reader_seek(r, base) == EL_SEEK_OK)
+		{
+			while (el_reader_next(r, rec) && rec->offset < offset)
+				if (shows(r))
+					last = rec->offset;
+			if (last >= 0)
+			{
+				el_reader_seek(r, last);
+				return el_reader_next(r, rec);
+			}
+		}
+		offset = base;
+	}
+	return false;
+}
+
+bool
+el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
+					TupleTableSlot *slot)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+	ElRecord	rec;
+	bool		found;
+
+	if (ScanDirectionIsBackward(direction))
+	{
+		found = row_before(scan, scan->current < 0 ? EL_MAX_OFFSET : scan->current,
+						   &rec);
+		/* forward goes on behind the row we stand on */
+		scan->started = false;
+	}
+	else
+		found = next_forward(scan, &rec);
+	if (!found)
+	{
+		if (ScanDirectionIsBackward(direction))
+			scan->current = -1;
+		else
+			scan->current = EL_MAX_OFFSET;
+		ExecClearTuple(slot);
+		return false;
+	}
+	scan->current = rec.offset;
+	el_slot_store(slot, scan->topic, scan->partition, &rec);
+	slot->tts_tableOid = RelationGetRelid(sscan->rs_rd);
+	pgstat_count_heap_getnext(sscan->rs_rd);
+	return true;
+}
+
+void
+el_scan_set_tidrange(TableScanDesc sscan, ItemPointer mintid,
+					 ItemPointer maxtid)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+
+	stop_readers(scan);
+	scan->min_offset = Max(0, el_tid_to_offset(mintid));
+	scan->max_offset = el_tid_to_offset(maxtid);
+}
+
+bool
+el_scan_getnextslot_tidrange(TableScanDesc sscan, ScanDirection direction,
+							 TupleTableSlot *slot)
+{
+	return el_scan_getnextslot(sscan, direction, slot);
+}
+
+Size
+el_parallelscan_estimate(Relation rel)
+{
+	return sizeof(ElParallelScan);
+}
+
+Size
+el_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
+{
+	ElParallelScan *p = (ElParallelScan *) pscan;
+
+	el_set_parallel_locator(pscan, rel);
+	pscan->phs_syncscan = false;
+	pg_atomic_init_u64(&p->next_page, 0);
+	return sizeof(ElParallelScan);
+}
+
+void
+el_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan)
+{
+	pg_atomic_write_u64(&((ElParallelScan *) pscan)->next_page, 0);
+}
+
+bool
+el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
+					 TupleTableSlot *slot)
+{
+	int64		offset = el_tid_to_offset(tid);
+	ElReader   *r = el_reader_begin(rel, snapshot, mode_for(snapshot));
+	ElRecord	rec;
+	bool		found = false;
+
+	if (el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
+		rec.offset == offset && (snapshot == SnapshotAny || shows(r)))
+	{
+		int32		partition;
+		ElTopic    *t = topic_of(rel, &partition);
+
+		el_slot_store(slot, t, partition, &rec);
+		ExecMaterializeSlot(slot);
+		slot->tts_tableOid = RelationGetRelid(rel);
+		found = true;
+	}
+	el_reader_end(r);
+	return found;
+}
+
+bool
+el_analyze_block(TableScanDesc sscan, BlockNumber block)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+	uint64		page_no;
+
+	if (scan->reader == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->mcxt);
+
+		scan->reader = el_reader_begin(sscan->rs_rd, NULL, EL_READ_ALL);
+		MemoryContextSwitchTo(old);
+	}
+	/* blocks without rows count too: rows per block is what is estimated */
+	scan->in_run = el_reader_block_page(scan->reader, block, &page_no) &&
+		el_reader_seek_pages(scan->reader, page_no, page_no + 1);
+	return true;
+}
+
+bool
+el_analyze_tuple(TableScanDesc sscan, TransactionId oldest_xmin,
+				 double *liverows, double *deadrows, TupleTableSlot *slot)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+	ElRecord	rec;
+
+	while (scan->in_run && el_reader_next(scan->reader, &rec))
+	{
+		ElBatchState state = scan->reader->state;
+
+		if (state == EL_BATCH_VISIBLE || state == EL_BATCH_OWN)
+		{
+			*liverows += 1;
+			el_slot_store(slot, scan->topic, scan->partition, &rec);
+			return true;
+		}
+		if (state == EL_BATCH_ABORTED)
+			*deadrows += 1;
+	}
+	scan->in_run = false;
+	ExecClearTuple(slot);
+	return false;
+}
