@@ -17,7 +17,8 @@ REGRESS_OPTS = --temp-instance=./tmp_check --temp-config=test/eventlog.conf
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/eventlog.conf
 
-with_llvm = no
+# no bitcode: the hot paths are called through function pointers anyway
+override with_llvm = no
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)

@@ -32,10 +32,12 @@ typedef RelFileNode RelFileLocator;
 #endif
 
 /*
- * PostgreSQL 15 does not mark functions declared by PG_FUNCTION_INFO_V1 as
- * exported, and we compile with hidden visibility.
+ * We compile with hidden visibility.  PostgreSQL 15 has no notion of it: its
+ * PGDLLEXPORT is empty, and PG_FUNCTION_INFO_V1 does not mark the function.
  */
 #if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
 #define EL_FUNCTION(name) \
 	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
@@ -43,16 +45,38 @@ typedef RelFileNode RelFileLocator;
 #define EL_FUNCTION(name)	PG_FUNCTION_INFO_V1(name)
 #endif
 
+/* The attribute behind a declaration gave way to pg_noreturn before it. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn()		__attribute__((noreturn))
+#endif
+
+/* No backend: a file that is nobody's temporary one. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define InvalidBackendId			INVALID_PROC_NUMBER
+#endif
+
+/* Room in front of a minimal tuple can be asked for since 18. */
+#if PG_VERSION_NUM < 180000
+#define EL_EXTRA_PARAM
+#define el_heap_form_minimal_tuple(desc, values, isnull) \
+	heap_form_minimal_tuple(desc, values, isnull)
+#else
+#define EL_EXTRA_PARAM				, Size extra
+#define el_heap_form_minimal_tuple(desc, values, isnull) \
+	heap_form_minimal_tuple(desc, values, isnull, extra)
+#endif
+
+/* Deferrable primary keys count when asked for, since 18. */
+#if PG_VERSION_NUM < 180000
+#define el_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#else
+#define el_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel, false)
+#endif
+
 /* Is a pinned shared buffer dirty?  (BufferIsDirty() wants a lock and is new in 16.) */
 #define el_buffer_is_dirty(buffer) \
 	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
-
-/* Ownership of a relation. */
-#if PG_VERSION_NUM < 160000
-#define el_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
-#else
-#define el_owns_relation(relid) object_ownercheck(RelationRelationId, relid, GetUserId())
-#endif
 
 /* A lexer over a text datum, for validating it as JSON. */
 #if PG_VERSION_NUM < 170000
@@ -108,6 +132,32 @@ typedef RelFileNode RelFileLocator;
 	pgstat_report_vacuum(RelationGetRelid(rel), (rel)->rd_rel->relisshared, \
 						 tuples, 0, start)
 #define el_vacuum_delay_point()		vacuum_delay_point(false)
+#endif
+
+/* What pg_stat_activity shows for a consumer that waits; named since 17. */
+#include "utils/wait_event.h"
+#if PG_VERSION_NUM < 170000
+#define el_wait_event_info()	PG_WAIT_EXTENSION
+#else
+static inline uint32
+el_wait_event_info(void)
+{
+	static uint32 info = 0;
+
+	if (info == 0)
+		info = WaitEventExtensionNew("EventlogConsume");
+	return info;
+}
+#endif
+
+/*
+ * From libpq/libpq.h, which includes GSSAPI's headers where the server was
+ * built with GSSAPI, and they do not come with the server's.
+ */
+#ifndef FeBeWaitSetSocketPos
+extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
+#define FeBeWaitSetSocketPos	0
+#define FeBeWaitSetNEvents		3
 #endif
 
 #endif							/* EL_COMPAT_H */

@@ -135,6 +135,7 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 {
 	Page		page = BufferGetPage(buffer);
 	xl_el_init	rec;
+	XLogRecPtr	lsn;
 
 	rec.partition = options->partition;
 	rec.seg_pages = el_seg_pages(options->segment_bytes);
@@ -148,7 +149,8 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 		XLogBeginInsert();
 		XLogRegisterData((char *) &rec, sizeof(rec));
 		XLogRegisterBuffer(0, buffer, REGBUF_WILL_INIT | REGBUF_STANDARD);
-		PageSetLSN(page, XLogInsert(EL_RMGR_ID, XLOG_EL_INIT));
+		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_INIT);
+		PageSetLSN(page, lsn);
 	}
 	END_CRIT_SECTION();
 }

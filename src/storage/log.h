@@ -43,7 +43,6 @@ typedef struct ElLogInfo
 	uint64		first_seg;		/* live segments are first_seg .. end_seg - 1 */
 	uint64		end_seg;
 	uint32		seg_pages;		/* pages of a segment */
-	BlockNumber nblocks;		/* of the file */
 	uint64		appended_batches;	/* ever, for statistics */
 } ElLogInfo;
 

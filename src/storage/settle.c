@@ -53,6 +53,7 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 	int			n = 0;
 	Page		page = BufferGetPage(buffer);
 	uint64		page_end = EL_PAGE_POS(EL_POS_PAGE(*pos) + 1);
+	XLogRecPtr	lsn;
 
 	while (*pos < end && *pos < page_end &&
 		   el_batch_begin_pos(*pos) == *pos)
@@ -103,7 +104,8 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 		XLogBeginInsert();
 		XLogRegisterBuffer(0, buffer, REGBUF_STANDARD);
 		XLogRegisterBufData(0, (char *) outcomes, n * sizeof(xl_el_outcome));
-		PageSetLSN(page, XLogInsert(EL_RMGR_ID, XLOG_EL_SETTLE));
+		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_SETTLE);
+		PageSetLSN(page, lsn);
 	}
 	END_CRIT_SECTION();
 }
@@ -115,6 +117,7 @@ publish(SettlePass *pass)
 	Buffer		metabuf = el_meta_lock(pass->rel, NULL);
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	xl_el_settled rec;
+	XLogRecPtr	lsn;
 
 	if (pass->settled_pos > meta->settled_pos)
 	{
@@ -128,8 +131,8 @@ publish(SettlePass *pass)
 			XLogBeginInsert();
 			XLogRegisterData((char *) &rec, sizeof(rec));
 			XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD);
-			PageSetLSN(BufferGetPage(metabuf),
-					   XLogInsert(EL_RMGR_ID, XLOG_EL_SETTLED));
+			lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_SETTLED);
+			PageSetLSN(BufferGetPage(metabuf), lsn);
 		}
 		END_CRIT_SECTION();
 	}

@@ -1,0 +1,195 @@
+# shellcheck shell=bash
+#
+# What scripts/demo, scripts/check and test/drivers/run have in common.
+#
+#   set_up "$@"         installs the packages that are missing, builds, installs the extension, and goes on
+#                       with the same script in the built copy of the tree
+#   start_cluster       a private cluster in a temporary folder, removed at exit; more settings on its input
+#   stop_server MODE, start_server, sql 'SELECT ...'
+#
+# PostgreSQL refuses to run as root. So as root everything but apt-get and "make install" is done by a user of
+# its own, which can harm nobody's files or servers; as another user it is done by that user, and sudo is asked
+# for apt-get and "make install" only. Either builds in a copy of the tree in its cache folder, so that the
+# clone stays clean and may lie where that user cannot read. Files that did not change keep their times in the
+# copy: a second run installs and compiles nothing.
+#
+# PG_CONFIG=/path/to/pg_config takes another PostgreSQL (15 to 18) than Debian's 15.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# --- set-up ---------------------------------------------------------------------------------------------
+
+test_user=eventlog-test		# as root: the user that builds and runs the servers
+
+as_root() {
+	if [[ $EUID == 0 ]]; then
+		"$@"
+	else
+		command -v sudo >/dev/null || fail "this needs root: $* (no sudo here)"
+		sudo "$@"
+	fi
+}
+
+# missing_packages NAME...: those of them that Debian's package manager does not have installed
+missing_packages() {
+	local package
+	for package in "$@"; do
+		dpkg-query -W -f '${db:Status-Abbrev}\n' "$package" 2>/dev/null | grep -q '^ii' || echo "$package"
+	done
+}
+
+install_packages() {
+	local -a packages=(build-essential liblz4-dev libzstd-dev rsync python3 python3-psycopg "$@") missing
+	local no_main=/etc/postgresql-common/createcluster.d/eventlog-setup.conf log rc=0
+
+	[[ -n ${PG_CONFIG:-} ]] || packages+=(postgresql-15 postgresql-server-dev-15)
+	if ! command -v dpkg-query >/dev/null; then
+		say "set-up: not a Debian system; taking what is there instead of: ${packages[*]}"
+		return
+	fi
+	mapfile -t missing < <(missing_packages "${packages[@]}")
+	(( ${#missing[@]} )) || return 0
+
+	say "set-up: installing ${missing[*]}"
+	log=$(mktemp)
+	# Debian starts a cluster "main" on port 5432 when it installs PostgreSQL; nobody asked for one here
+	as_root mkdir -p "${no_main%/*}"
+	echo 'create_main_cluster = false' | as_root tee "$no_main" >/dev/null
+	{
+		as_root apt-get -o DPkg::Lock::Timeout=600 update || true	# a broken foreign source need not stop us
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
+			install -y --no-install-recommends "${missing[@]}"
+	} </dev/null >"$log" 2>&1 || rc=$?
+	as_root rm -f "$no_main"
+	if (( rc )); then
+		tail -n 30 "$log" >&2
+		fail "apt-get could not install: ${missing[*]}"
+	fi
+	rm -f "$log"
+}
+
+# set_up [PACKAGE... --] "$@": more packages than the build needs, then the script's own arguments
+set_up() {
+	local -a packages=() run=()
+	local script=$0 home cache tree pg_config pkglibdir sharedir copied file changed=
+
+	while [[ ${1:-} != -- ]]; do packages+=("$1"); shift; done
+	shift
+	[[ -z ${EVENTLOG_READY:-} ]] || return 0	# we are the copy already
+
+	script=$(cd "$(dirname "$script")" && pwd)/${script##*/}
+	umask 022
+	install_packages "${packages[@]}"
+
+	if [[ $EUID == 0 ]]; then
+		getent passwd "$test_user" >/dev/null ||
+			useradd --system --user-group --create-home --home-dir "/var/lib/$test_user" "$test_user"
+		home=$(getent passwd "$test_user" | cut -d: -f6)
+		cache=$home/.cache/eventlog
+		run=(setpriv "--reuid=$test_user" "--regid=$test_user" --init-groups
+			 env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME "HOME=$home" "USER=$test_user" "LOGNAME=$test_user")
+	else
+		cache=${XDG_CACHE_HOME:-$HOME/.cache}/eventlog
+		run=(env)
+	fi
+	pg_config=${PG_CONFIG:-/usr/lib/postgresql/15/bin/pg_config}
+	pkglibdir=$("$pg_config" --pkglibdir)
+	sharedir=$("$pg_config" --sharedir)
+	cd /	# a place that every user may be in
+	"${run[@]}" mkdir -p "$cache"
+
+	# One at a time: a second run would change the tree under the first one's feet. Servers do not inherit
+	# the lock (9>&- below).
+	exec 9>"$cache/lock"
+	flock -n 9 || { say "set-up: waiting for another run that uses $cache"; flock 9; }
+
+	# by content, not by time: what is equal keeps its time, what differs gets the present
+	tree=$cache/$("$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/pg\1/')
+	copied=$(rsync -rlp --checksum --delete --chmod=u+rwX --filter=':- .gitignore' --exclude=/.git \
+		${home:+--chown="$test_user:$test_user"} --out-format='%o %n' "$root/" "$tree/")
+	# make does not see that a source file is gone
+	! grep -q '^del.* src/.*\.[ch]$' <<<"$copied" || "${run[@]}" make -s -C "$tree" PG_CONFIG="$pg_config" clean >/dev/null
+
+	if ! "${run[@]}" make -q -C "$tree" PG_CONFIG="$pg_config" all >/dev/null 2>&1; then
+		say "set-up: building for $("$pg_config" --version)"
+		"${run[@]}" make -s -j"$(nproc)" -C "$tree" PG_CONFIG="$pg_config" all
+	fi
+	for file in "$pkglibdir/eventlog.so" "$sharedir/extension/eventlog.control" "$sharedir/extension/eventlog--1.0.sql"; do
+		cmp -s "$tree/${file##*/}" "$file" || cmp -s "$tree/src/${file##*/}" "$file" || changed=yes
+	done
+	if [[ -n $changed ]]; then
+		say "set-up: installing the extension into $pkglibdir"
+		as_root make -s -C "$tree" PG_CONFIG="$pg_config" install >/dev/null
+	fi
+
+	# nothing of the caller's PostgreSQL settings may lead these scripts to the caller's servers
+	while read -r file; do
+		[[ $file == PG_CONFIG ]] || unset "$file"
+	done < <(compgen -v PG)
+	unset TMPDIR
+	cd "$tree"
+	exec "${run[@]}" EVENTLOG_READY=1 EVENTLOG_CACHE="$cache" PG_CONFIG="$pg_config" LC_ALL=C.UTF-8 \
+		PATH="$("$pg_config" --bindir):$PATH" "$tree/${script#"$root/"}" "$@"
+}
+
+# exit_on_signals: so that the EXIT trap runs
+exit_on_signals() {
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 141' PIPE
+	trap 'exit 143' TERM
+}
+
+# --- the private cluster --------------------------------------------------------------------------------
+
+cluster=	# its folder: data, log and socket
+
+clean_up() {
+	local rc=$? job
+	trap '' INT TERM HUP PIPE	# not again, and not by output that nobody reads any more
+	for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
+	if [[ -n $cluster ]]; then
+		[[ ! -f $cluster/data/postmaster.pid ]] || stop_server immediate || true
+		if (( rc != 0 && rc < 128 )) && [[ -f $cluster/log ]]; then
+			say "The end of the server's log:" >&2
+			tail -n 20 "$cluster/log" >&2
+		fi
+		rm -rf "$cluster"
+	fi
+	exit "$rc"
+}
+
+start_cluster() {
+	trap clean_up EXIT
+	exit_on_signals
+	cluster=$(mktemp -d /tmp/eventlog.XXXXXX)
+	initdb -D "$cluster/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$cluster/initdb.log" 2>&1 ||
+		{ cat "$cluster/initdb.log" >&2; fail "initdb failed"; }
+	{
+		# reached by this user only, through a socket in a folder of its own; no port is taken
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$cluster'"
+		echo "shared_preload_libraries = 'eventlog'"
+		cat
+	} >>"$cluster/data/postgresql.conf"
+	export PGHOST=$cluster PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+	start_server
+}
+
+start_server() {
+	pg_ctl -D "$cluster/data" -l "$cluster/log" -w -t 120 -s start 9>&- </dev/null ||
+		fail "the server does not start"
+}
+
+stop_server() {
+	pg_ctl -D "$cluster/data" -w -s -m "$1" stop
+}
+
+sql() {
+	psql -XAtq -v ON_ERROR_STOP=1 -c "$1"
+}

@@ -1,0 +1,441 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  Groups made by create_group(): options, owner, rights.
+ *
+ * A group that nobody created has no row and the default options.  Rows are
+ * looked up by index in each call (a few microseconds), so there is no cache
+ * to go stale, also not after a restore.
+ *
+ * IDENTIFICATION
+ *	  src/group/catalog.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "group/group.h"
+
+EL_FUNCTION(eventlog_create_group);
+EL_FUNCTION(eventlog_alter_group);
+EL_FUNCTION(eventlog_drop_group);
+
+/* Columns of _eventlog.groups and _eventlog.group_grants. */
+#define ATT_GROUPS_NAME		1
+#define ATT_GROUPS_OWNER	2
+#define ATT_GROUPS_OPTIONS	3
+#define ATT_GRANTS_GROUP	1
+#define ATT_GRANTS_ROLE		2
+
+static const char *const option_names =
+"start_from, on_lost, session_timeout, max_poll_interval, expire_after";
+
+static Relation
+open_internal(const char *name, LOCKMODE lockmode)
+{
+	Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, false);
+	Oid			relid = get_relname_relid(name, schema);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"%s.%s\" does not exist", EL_INTERNAL_SCHEMA,
+						name),
+				 errhint("CREATE EXTENSION eventlog makes it.")));
+	return table_open(relid, lockmode);
+}
+
+/* Scan for a group name, by the primary key's index. */
+static SysScanDesc
+scan_by_name(Relation rel, AttrNumber attno, const char *name, ScanKey key)
+{
+	Oid			index = RelationGetPrimaryKeyIndex(rel);
+
+	ScanKeyEntryInitialize(key, 0, attno, BTEqualStrategyNumber, InvalidOid,
+						   TupleDescAttr(RelationGetDescr(rel), attno - 1)->attcollation,
+						   F_TEXTEQ, CStringGetTextDatum(name));
+	return systable_beginscan(rel, index, OidIsValid(index),
+							  GetActiveSnapshot(), 1, key);
+}
+
+/*
+ * Options
+ */
+static const char *
+string_value(const char *key, JsonbValue *v)
+{
+	if (v->type != jbvString)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("group option \"%s\" must be a string", key)));
+	return pnstrdup(v->val.string.val, v->val.string.len);
+}
+
+static int64
+interval_value(const char *key, JsonbValue *v)
+{
+	const char *text = string_value(key, v);
+	Interval   *interval;
+	int64		ms;
+
+	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
+													 CStringGetDatum(text),
+													 ObjectIdGetDatum(InvalidOid),
+													 Int32GetDatum(-1)));
+	ms = el_interval_ms(interval, key);
+	if (ms < 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("group option \"%s\" must be at least one second", key)));
+	return ms;
+}
+
+static void
+set_option(ElGroupConf *conf, const char *key, JsonbValue *v)
+{
+	bool		null = v->type == jbvNull;
+
+	if (strcmp(key, "start_from") == 0)
+	{
+		const char *s = null ? "earliest" : string_value(key, v);
+
+		if (strcmp(s, "earliest") == 0)
+			conf->start_latest = false;
+		else if (strcmp(s, "latest") == 0)
+			conf->start_latest = true;
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value \"%s\" for group option \"%s\"", s,
+							key),
+					 errhint("Valid values are earliest and latest.")));
+	}
+	else if (strcmp(key, "on_lost") == 0)
+	{
+		const char *s = null ? "error" : string_value(key, v);
+
+		if (strcmp(s, "error") == 0)
+			conf->on_lost = EL_LOST_ERROR;
+		else if (strcmp(s, "earliest") == 0)
+			conf->on_lost = EL_LOST_EARLIEST;
+		else if (strcmp(s, "latest") == 0)
+			conf->on_lost = EL_LOST_LATEST;
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value \"%s\" for group option \"%s\"", s,
+							key),
+					 errhint("Valid values are error, earliest and latest.")));
+	}
+	else if (strcmp(key, "session_timeout") == 0)
+		conf->session_timeout_ms = null ? 45000 : interval_value(key, v);
+	else if (strcmp(key, "max_poll_interval") == 0)
+		conf->max_poll_ms = null ? 300000 : interval_value(key, v);
+	else if (strcmp(key, "expire_after") == 0)
+		conf->expire_after_ms = null ? -1 : interval_value(key, v);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unrecognized group option \"%s\"", key),
+				 errhint("Valid options are %s.", option_names)));
+}
+
+static void
+set_options(ElGroupConf *conf, Jsonb *options)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	char	   *key = NULL;
+
+	if (!JB_ROOT_IS_OBJECT(options))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("group options must be a JSON object"),
+				 errhint("Valid options are %s.", option_names)));
+	it = JsonbIteratorInit(&options->root);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			key = pnstrdup(v.val.string.val, v.val.string.len);
+		else if (token == WJB_VALUE)
+			set_option(conf, key, &v);
+	}
+}
+
+static void
+conf_defaults(ElGroupConf *conf, const char *name)
+{
+	memset(conf, 0, sizeof(*conf));
+	strlcpy(conf->name, name, EL_NAME_SIZE);
+	conf->on_lost = EL_LOST_ERROR;
+	conf->session_timeout_ms = 45000;
+	conf->max_poll_ms = 300000;
+	conf->expire_after_ms = -1;
+}
+
+/* Look a group up; conf->exists says whether it has a row. */
+void
+el_group_conf(const char *name, ElGroupConf *conf)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	conf_defaults(conf, name);
+	rel = open_internal("groups", AccessShareLock);
+	scan = scan_by_name(rel, ATT_GROUPS_NAME, name, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		d;
+
+		conf->exists = true;
+		conf->owner = DatumGetObjectId(heap_getattr(tuple, ATT_GROUPS_OWNER,
+													RelationGetDescr(rel),
+													&isnull));
+		d = heap_getattr(tuple, ATT_GROUPS_OPTIONS, RelationGetDescr(rel),
+						 &isnull);
+		if (!isnull)
+			set_options(conf, DatumGetJsonbP(d));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Rights
+ */
+void
+el_group_check_owner(const ElGroupConf *conf)
+{
+	if (conf->exists && !has_privs_of_role(GetUserId(), conf->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of group \"%s\"", conf->name)));
+}
+
+void
+el_group_check_use(const ElGroupConf *conf)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	bool		granted = false;
+
+	if (!conf->exists || has_privs_of_role(GetUserId(), conf->owner))
+		return;
+
+	rel = open_internal("group_grants", AccessShareLock);
+	scan = scan_by_name(rel, ATT_GRANTS_GROUP, conf->name, &key);
+	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Oid			role = DatumGetObjectId(heap_getattr(tuple, ATT_GRANTS_ROLE,
+														 RelationGetDescr(rel),
+														 &isnull));
+
+		granted = has_privs_of_role(GetUserId(), role);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (!granted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for group \"%s\"", conf->name),
+				 errhint("The group's owner can let roles use it with grant_group().")));
+}
+
+char *
+el_text_to_name(const text *t, const char *what)
+{
+	char	   *name = text_to_cstring(t);
+
+	el_check_name(what, name);
+	return name;
+}
+
+/*
+ * Statements on the internal tables, as their owner: the caller's rights were
+ * checked, and it has none on the tables.
+ */
+static uint64
+run(const char *sql, int nargs, Oid *types, Datum *values, Datum *result)
+{
+	Oid			user;
+	int			context;
+	Relation	rel = open_internal("groups", AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+	uint64		n;
+	int			rc;
+
+	table_close(rel, AccessShareLock);
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+	SPI_connect();
+	rc = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_with_args returned %d", rc);
+	n = SPI_processed;
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	return n;
+}
+
+static Jsonb *
+options_arg(FunctionCallInfo fcinfo, int n)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("group options must not be null")));
+	return PG_GETARG_JSONB_P(n);
+}
+
+static char *
+name_arg(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("group name must not be null")));
+	return el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
+}
+
+/* create_group(group_name text, options jsonb, if_not_exists boolean) */
+Datum
+eventlog_create_group(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_arg(fcinfo);
+	Jsonb	   *options = options_arg(fcinfo, 1);
+	bool		if_not_exists = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	ElGroupConf conf;
+	Oid			types[3] = {TEXTOID, OIDOID, JSONBOID};
+	Datum		values[3];
+
+	el_require_preload();
+	PreventCommandIfReadOnly("create_group()");
+	PreventCommandDuringRecovery("create_group()");
+
+	conf_defaults(&conf, name);
+	set_options(&conf, options);
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(GetUserId());
+	values[2] = JsonbPGetDatum(options);
+	if (run("INSERT INTO _eventlog.groups (group_name, owner, options)"
+			" VALUES ($1, $2, pg_catalog.jsonb_strip_nulls($3)) ON CONFLICT DO NOTHING",
+			3, types, values, NULL) == 0)
+	{
+		if (!if_not_exists)
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("group \"%s\" already exists", name)));
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("group \"%s\" already exists, skipping", name)));
+	}
+	PG_RETURN_VOID();
+}
+
+static void pg_attribute_noreturn()
+no_such_group(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_EL_NO_GROUP),
+			 errmsg("group \"%s\" does not exist", name),
+			 errhint("Only a group made by create_group() has options and an owner; others have the defaults.")));
+}
+
+/* alter_group(group_name text, options jsonb): null takes an option back to its default */
+Datum
+eventlog_alter_group(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_arg(fcinfo);
+	Jsonb	   *options = options_arg(fcinfo, 1);
+	ElGroupConf conf;
+	Oid			types[2] = {TEXTOID, JSONBOID};
+	Datum		values[2];
+
+	el_require_preload();
+	PreventCommandIfReadOnly("alter_group()");
+	PreventCommandDuringRecovery("alter_group()");
+
+	el_group_conf(name, &conf);
+	if (!conf.exists)
+		no_such_group(name);
+	el_group_check_owner(&conf);
+	set_options(&conf, options);
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = JsonbPGetDatum(options);
+	if (run("UPDATE _eventlog.groups SET options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) $2)"
+			" WHERE group_name OPERATOR(pg_catalog.=) $1",
+			2, types, values, NULL) == 0)
+		no_such_group(name);
+	PG_RETURN_VOID();
+}
+
+/*
+ * drop_group(group_name text, if_exists boolean): the row, and the group's
+ * committed offsets by tombstones.  Members other than this session must have
+ * left: they would go on with a group that starts all over.
+ */
+Datum
+eventlog_drop_group(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_arg(fcinfo);
+	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	ElGroupConf conf;
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+
+	el_require_preload();
+	PreventCommandDuringRecovery("drop_group()");
+	PreventCommandIfReadOnly("drop_group()");
+
+	el_group_conf(name, &conf);
+	if (!conf.exists)
+	{
+		if (!if_exists)
+			no_such_group(name);
+		ereport(NOTICE,
+				(errcode(ERRCODE_EL_NO_GROUP),
+				 errmsg("group \"%s\" does not exist, skipping", name)));
+		PG_RETURN_VOID();
+	}
+	el_group_check_owner(&conf);
+
+	values[0] = CStringGetTextDatum(name);
+	if (run("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
+			1, types, values, NULL) == 0)
+		no_such_group(name);
+	el_drop_offsets(name);
+	el_note_dropped_group(name);
+	PG_RETURN_VOID();
+}

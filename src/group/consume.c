@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * consume.c
+ *	  consume(), consume_bytes(), consume_as(): events for a member.
+ *
+ * IDENTIFICATION
+ *	  src/group/consume.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "group/group.h"
+
+EL_FUNCTION(eventlog_consume);
+EL_FUNCTION(eventlog_consume_bytes);
+EL_FUNCTION(eventlog_consume_as);
+
+/* Milliseconds of an interval, months being 30 days; negative: 22023. */
+int64
+el_interval_ms(const Interval *interval, const char *name)
+{
+	double		ms = interval->time / 1000.0 +
+		((double) interval->day + 30.0 * interval->month) * 86400000.0;
+
+	if (ms < 0 || ms > (double) (PG_INT64_MAX / 4))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is out of range", name)));
+	return (int64) ms;
+}
+
+void
+el_check_select(Oid relid)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
+}
+
+static void
+check_limit(const char *name, int64 value)
+{
+	if (value < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" must be at least 1", name)));
+}
+
+/* Prepare the result and the limits of a delivery. */
+void
+el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo, ElRowForm form,
+				 int64 max_events, int64 max_bytes, Interval *min_age)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	check_limit("max_events", max_events);
+	check_limit("max_bytes", max_bytes);
+	InitMaterializedSRF(fcinfo, 0);
+
+	memset(d, 0, sizeof(*d));
+	d->form = form;
+	d->store = rsinfo->setResult;
+	d->tupdesc = rsinfo->setDesc;
+	d->row_cxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog row",
+									   ALLOCSET_DEFAULT_SIZES);
+	d->events_left = max_events;
+	d->bytes_left = max_bytes;
+	d->min_age_ms = min_age ? el_interval_ms(min_age, "min_age") : -1;
+}
+
+static void pg_attribute_noreturn()
+null_argument(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("\"%s\" must not be null", name)));
+}
+
+static void pg_attribute_noreturn()
+no_topics(const char *group, const char *member)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 member != NULL ?
+			 errmsg("member \"%s\" of group \"%s\" is not subscribed to any topic",
+					member, group) :
+			 errmsg("this session is not subscribed to any topic in group \"%s\"",
+					group),
+			 errhint("Name the topic: consume('%s', 'topic').", group)));
+}
+
+/* The topic whose row type consume_as() was given. */
+static Oid
+topic_of_row_type(FunctionCallInfo fcinfo)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	Oid			relid = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
+
+	if (!OidIsValid(relid) || !el_is_topic(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("consume_as() needs a row of a topic"),
+				 errhint("For example consume_as(NULL::orders, 'billing').")));
+	return relid;
+}
+
+/* One call, arguments checked. */
+typedef struct Call
+{
+	ElGroupConf conf;
+	const char *member;			/* NULL: the session */
+	Oid			relid;			/* InvalidOid: all it is subscribed to */
+	int64		wait_ms;
+	ElDelivery	delivery;
+	ElWaitState wait;
+} Call;
+
+static void
+deliver_or_wait(Call *c)
+{
+	ElDelivery *d = &c->delivery;
+	bool		waiting = false;
+
+	for (;;)
+	{
+		List	   *wants;
+		ElAssignment a;
+
+		if (OidIsValid(c->relid))
+		{
+			LockRelationOid(c->relid, AccessShareLock);
+			wants = list_make1(el_want(c->relid));
+		}
+		else
+			wants = el_member_topics(&c->conf, c->member);
+		if (wants == NIL)
+			no_topics(c->conf.name, c->member);
+
+		el_member_call(&c->conf, c->member, wants, true, true, &a);
+
+		/*
+		 * Read with the statement's snapshot: what the client does with these
+		 * events in this statement sees the same state.  One that waits needs
+		 * others, taken after it has registered: what they do not see will
+		 * wake it.
+		 */
+		if (waiting)
+		{
+			el_wait_register(&c->wait, &a);
+			PushActiveSnapshot(GetLatestSnapshot());
+		}
+		d->snapshot = GetActiveSnapshot();
+		el_deliver(d, &a);
+		if (waiting)
+			PopActiveSnapshot();
+
+		if (d->nrows > 0 || c->wait_ms == 0)
+			return;
+		if (waiting)
+		{
+			if (d->busy)
+				el_wait_want_free(&c->wait);
+			if (!el_wait_sleep(&c->wait, d->due_ms))
+				return;
+		}
+		waiting = true;
+	}
+}
+
+static Datum
+consume(FunctionCallInfo fcinfo, ElRowForm form)
+{
+	bool		as = form == EL_ROW_TYPED;
+	int			group_arg = as ? 1 : 0;
+	char	   *group;
+	bool		commit;
+	Call		c;
+
+	el_require_preload();
+	PreventCommandDuringRecovery("consume()");
+	PreventCommandIfParallelMode("consume()");
+
+	memset(&c, 0, sizeof(c));
+	if (PG_ARGISNULL(group_arg))
+		null_argument("group_name");
+	if (PG_ARGISNULL(2))
+		null_argument("max_events");
+	if (PG_ARGISNULL(6))
+		null_argument("max_bytes");
+	group = el_text_to_name(PG_GETARG_TEXT_PP(group_arg), "group");
+	if (as)
+		c.relid = topic_of_row_type(fcinfo);
+	else if (!PG_ARGISNULL(1))
+		c.relid = PG_GETARG_OID(1);
+	if (!PG_ARGISNULL(3))
+		c.member = el_text_to_name(PG_GETARG_TEXT_PP(3), "member");
+	if (!PG_ARGISNULL(4))
+		c.wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(4), "wait");
+	commit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	if (commit)
+		PreventCommandIfReadOnly("consume(commit => true)");
+
+	el_group_conf(group, &c.conf);
+	el_group_check_use(&c.conf);
+	if (OidIsValid(c.relid))
+		el_check_select(c.relid);
+
+	el_consume_setup(&c.delivery, fcinfo, form, PG_GETARG_INT64(2),
+					 PG_GETARG_INT64(6),
+					 PG_ARGISNULL(7) ? NULL : PG_GETARG_INTERVAL_P(7));
+	c.delivery.conf = &c.conf;
+	c.delivery.commit = commit;
+	if (commit)
+		el_offsets_prepare_commit();
+
+	/*
+	 * In REPEATABLE READ nothing that happens from now on could be seen, so
+	 * there is nothing to wait for.
+	 */
+	if (IsolationUsesXactSnapshot())
+		c.wait_ms = 0;
+
+	el_session_init();			/* registers an exit callback: not inside the block */
+	el_wait_begin(&c.wait, c.wait_ms);
+	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
+	{
+		deliver_or_wait(&c);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
+	el_wait_end(&c.wait);
+
+	MemoryContextDelete(c.delivery.row_cxt);
+	return (Datum) 0;
+}
+
+/*
+ * consume(group_name text, topic regclass, max_events bigint, member text,
+ *		   wait interval, commit boolean, max_bytes bigint, min_age interval)
+ */
+Datum
+eventlog_consume(PG_FUNCTION_ARGS)
+{
+	return consume(fcinfo, EL_ROW_EVENT);
+}
+
+Datum
+eventlog_consume_bytes(PG_FUNCTION_ARGS)
+{
+	return consume(fcinfo, EL_ROW_BYTES);
+}
+
+/* consume_as(topic_row anyelement, group_name text, max_events bigint, ...) */
+Datum
+eventlog_consume_as(PG_FUNCTION_ARGS)
+{
+	return consume(fcinfo, EL_ROW_TYPED);
+}

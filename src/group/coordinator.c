@@ -1,0 +1,912 @@
+/*-------------------------------------------------------------------------
+ *
+ * coordinator.c
+ *	  The coordinator's state in shared memory, and the group's steps.
+ *
+ * The memory is cut into slots of one size, so that no mixture of groups,
+ * members and partitions can waste it; slots refer to each other by number
+ * and are found through one hash table.  All of it is guarded by one lock
+ * that is held for microseconds: nothing under it waits, reads catalogs or
+ * takes another lock.  What may fail (a reservation, palloc) comes before the
+ * first change, so an error never leaves the state half-changed.
+ *
+ * IDENTIFICATION
+ *	  src/group/coordinator.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#include "group/assignor.h"
+#include "group/group.h"
+#include "topic/buffer.h"
+
+ElShared   *el_shared = NULL;
+ElSlot	   *el_buckets = NULL;
+char	   *el_slots = NULL;
+ElWaiter   *el_waiters = NULL;
+
+StaticAssertDecl(sizeof(ElDb) <= EL_SLOT_SIZE, "ElDb fits a slot");
+StaticAssertDecl(sizeof(ElGroup) <= EL_SLOT_SIZE, "ElGroup fits a slot");
+StaticAssertDecl(sizeof(ElGroupTopic) <= EL_SLOT_SIZE, "ElGroupTopic fits a slot");
+StaticAssertDecl(sizeof(ElPart) <= EL_SLOT_SIZE, "ElPart fits a slot");
+StaticAssertDecl(sizeof(ElMember) <= EL_SLOT_SIZE, "ElMember fits a slot");
+StaticAssertDecl(sizeof(ElSub) <= EL_SLOT_SIZE, "ElSub fits a slot");
+
+/* Bytes of shared memory per slot: the slot and its share of the buckets, at most. */
+#define SLOT_COST	(EL_SLOT_SIZE + 2 * sizeof(ElSlot))
+
+static int32
+slot_count(void)
+{
+	int64		n = (int64) el_group_memory_kb * 1024 / SLOT_COST;
+
+	return (int32) Max(n, 64);
+}
+
+static uint32
+bucket_count(void)
+{
+	return pg_nextpower2_32(slot_count());
+}
+
+Size
+el_group_shmem_size(void)
+{
+	Size		size = MAXALIGN(sizeof(ElShared));
+
+	size = add_size(size, MAXALIGN(mul_size(bucket_count(), sizeof(ElSlot))));
+	size = add_size(size, MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE)));
+	size = add_size(size, mul_size(el_max_waiters, sizeof(ElWaiter)));
+	return size;
+}
+
+void
+el_group_shmem_init(void)
+{
+	bool		found;
+	char	   *p;
+
+	/* the caller holds AddinShmemInitLock */
+	p = ShmemInitStruct("eventlog groups", el_group_shmem_size(), &found);
+	el_shared = (ElShared *) p;
+	p += MAXALIGN(sizeof(ElShared));
+	el_buckets = (ElSlot *) p;
+	p += MAXALIGN(mul_size(bucket_count(), sizeof(ElSlot)));
+	el_slots = p;
+	p += MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE));
+	el_waiters = (ElWaiter *) p;
+
+	if (!found)
+	{
+		uint32		incarnation;
+		uint32		i;
+
+		memset(el_shared, 0, sizeof(ElShared));
+		el_shared->lock_tranche = LWLockNewTrancheId();
+		el_shared->wait_tranche = LWLockNewTrancheId();
+		LWLockInitialize(&el_shared->lock, el_shared->lock_tranche);
+		LWLockInitialize(&el_shared->wait_lock, el_shared->wait_tranche);
+
+		el_shared->nslots = slot_count();
+		el_shared->nfree = el_shared->nslots;
+		el_shared->bucket_mask = bucket_count() - 1;
+		el_shared->first_group = EL_NO_SLOT;
+		for (i = 0; i <= el_shared->bucket_mask; i++)
+			el_buckets[i] = EL_NO_SLOT;
+		for (i = 0; i < el_shared->nslots; i++)
+		{
+			EL_HEAD(i)->kind = EL_SLOT_FREE;
+			EL_HEAD(i)->next = i + 1 < el_shared->nslots ? i + 1 : EL_NO_SLOT;
+		}
+		el_shared->first_free = 0;
+
+		/*
+		 * Epochs and incarnations must not repeat after a crash, a restart or
+		 * on a promoted standby, all of which start here with nothing.
+		 */
+		if (!pg_strong_random(&incarnation, sizeof(incarnation)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random number")));
+		el_shared->next_number = (uint64) (incarnation & 0x7fffffff) << 32;
+
+		el_shared->max_waiters = el_max_waiters;
+		pg_atomic_init_u32(&el_shared->nwaiters, 0);
+		memset(el_waiters, 0, mul_size(el_max_waiters, sizeof(ElWaiter)));
+	}
+
+	LWLockRegisterTranche(el_shared->lock_tranche, "EventlogGroups");
+	LWLockRegisterTranche(el_shared->wait_tranche, "EventlogWaiters");
+	el_append_hook = el_note_append;
+}
+
+/* A clock that no operator and no time server can set. */
+int64
+el_monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+el_check_name(const char *what, const char *name)
+{
+	size_t		len = strlen(name);
+
+	if (len == 0 || len >= EL_NAME_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s name must have 1 to %d bytes", what,
+						EL_NAME_SIZE - 1),
+				 errdetail("This one has %zu.", len)));
+}
+
+/*
+ * Slots
+ */
+
+/* Raise 53200 unless n slots are free; called before anything is changed. */
+void
+el_slots_reserve(int32 n)
+{
+	int64		kb;
+
+	if (el_shared->nfree >= n)
+		return;
+
+	kb = ((int64) (el_shared->nslots - el_shared->nfree + n) * SLOT_COST + 1023) / 1024;
+	el_group_unlock();
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of shared memory for consumer groups"),
+			 errdetail("\"%s\" is %d kB, this needs %lld kB.",
+					   "eventlog.group_memory", el_group_memory_kb,
+					   (long long) kb),
+			 errhint("Increase \"%s\" to at least %lld kB and restart the server.",
+					 "eventlog.group_memory", (long long) kb)));
+}
+
+ElSlot
+el_slot_new(ElSlotKind kind)
+{
+	ElSlot		s = el_shared->first_free;
+
+	Assert(s != EL_NO_SLOT);
+	el_shared->first_free = EL_HEAD(s)->next;
+	el_shared->nfree--;
+	memset(EL_HEAD(s), 0, EL_SLOT_SIZE);
+	EL_HEAD(s)->kind = kind;
+	EL_HEAD(s)->next = EL_NO_SLOT;
+	return s;
+}
+
+static uint32
+db_hash(Oid dbid)
+{
+	return hash_combine(EL_SLOT_DB, hash_bytes_uint32(dbid));
+}
+
+static uint32
+group_hash(Oid dbid, const char *name)
+{
+	return hash_combine(hash_combine(EL_SLOT_GROUP, hash_bytes_uint32(dbid)),
+						hash_bytes((const unsigned char *) name,
+								   strlen(name)));
+}
+
+static uint32
+part_hash(ElSlot group, const pg_uuid_t *uuid, int32 partition)
+{
+	return hash_combine(hash_combine(hash_combine(EL_SLOT_PART, group),
+									 hash_bytes(uuid->data, UUID_LEN)),
+						hash_bytes_uint32(partition));
+}
+
+static uint32
+member_hash(ElSlot group, const char *name)
+{
+	return hash_combine(hash_combine(EL_SLOT_MEMBER, group),
+						hash_bytes((const unsigned char *) name,
+								   strlen(name)));
+}
+
+static uint32
+slot_hash(ElSlot s)
+{
+	switch (EL_HEAD(s)->kind)
+	{
+		case EL_SLOT_DB:
+			return db_hash(EL_DB(s)->dbid);
+		case EL_SLOT_GROUP:
+			return group_hash(EL_GROUP(s)->dbid, EL_GROUP(s)->name);
+		case EL_SLOT_PART:
+			return part_hash(EL_PART(s)->group,
+							 &EL_TOPIC(EL_PART(s)->topic)->uuid,
+							 EL_PART(s)->partition);
+		case EL_SLOT_MEMBER:
+			return member_hash(EL_MEMBER(s)->group, EL_MEMBER(s)->name);
+		default:
+			return 0;			/* not hashed */
+	}
+}
+
+static bool
+slot_hashed(ElSlot s)
+{
+	return EL_HEAD(s)->kind != EL_SLOT_TOPIC && EL_HEAD(s)->kind != EL_SLOT_SUB;
+}
+
+static void
+slot_link(ElSlot s)
+{
+	ElSlot	   *bucket = &el_buckets[slot_hash(s) & el_shared->bucket_mask];
+
+	EL_HEAD(s)->next = *bucket;
+	*bucket = s;
+}
+
+void
+el_slot_free(ElSlot s)
+{
+	if (slot_hashed(s))
+	{
+		ElSlot	   *p = &el_buckets[slot_hash(s) & el_shared->bucket_mask];
+
+		while (*p != s)
+			p = &EL_HEAD(*p)->next;
+		*p = EL_HEAD(s)->next;
+	}
+	EL_HEAD(s)->kind = EL_SLOT_FREE;
+	EL_HEAD(s)->next = el_shared->first_free;
+	el_shared->first_free = s;
+	el_shared->nfree++;
+}
+
+ElSlot
+el_db_find(Oid dbid)
+{
+	ElSlot		s = el_buckets[db_hash(dbid) & el_shared->bucket_mask];
+
+	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
+	{
+		if (EL_HEAD(s)->kind == EL_SLOT_DB && EL_DB(s)->dbid == dbid)
+			break;
+	}
+	return s;
+}
+
+ElSlot
+el_db_get(Oid dbid)
+{
+	ElSlot		s = el_db_find(dbid);
+
+	if (s == EL_NO_SLOT)
+	{
+		el_slots_reserve(1);
+		s = el_slot_new(EL_SLOT_DB);
+		EL_DB(s)->dbid = dbid;
+		EL_DB(s)->cache_state = EL_CACHE_INVALID;
+		EL_DB(s)->cache_gen = ++el_shared->next_number;
+		slot_link(s);
+	}
+	return s;
+}
+
+ElSlot
+el_group_find(Oid dbid, const char *name)
+{
+	ElSlot		s = el_buckets[group_hash(dbid, name) & el_shared->bucket_mask];
+
+	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
+	{
+		if (EL_HEAD(s)->kind == EL_SLOT_GROUP && EL_GROUP(s)->dbid == dbid &&
+			strcmp(EL_GROUP(s)->name, name) == 0)
+			break;
+	}
+	return s;
+}
+
+ElSlot
+el_group_get(Oid dbid, const char *name)
+{
+	ElSlot		s = el_group_find(dbid, name);
+	ElGroup    *g;
+
+	if (s != EL_NO_SLOT)
+		return s;
+	el_slots_reserve(1);
+	s = el_slot_new(EL_SLOT_GROUP);
+	g = EL_GROUP(s);
+	g->dbid = dbid;
+	strlcpy(g->name, name, EL_NAME_SIZE);
+	g->use = EL_USE_NONE;
+	g->first_topic = EL_NO_SLOT;
+	g->first_member = g->last_member = EL_NO_SLOT;
+	g->epoch = g->assignment_epoch = ++el_shared->next_number;
+	g->max_poll_ms = 300000;
+	g->session_timeout_ms = 45000;
+	g->last_used_ms = el_monotonic_ms();
+	g->next_group = el_shared->first_group;
+	el_shared->first_group = s;
+	slot_link(s);
+	return s;
+}
+
+ElSlot
+el_group_topic_find(ElSlot group, const pg_uuid_t *uuid)
+{
+	ElSlot		s = EL_GROUP(group)->first_topic;
+
+	while (s != EL_NO_SLOT &&
+		   memcmp(&EL_TOPIC(s)->uuid, uuid, UUID_LEN) != 0)
+		s = EL_TOPIC(s)->next_topic;
+	return s;
+}
+
+/*
+ * The topic in the group, with a slot for each partition.  Its OID may be
+ * another than last time (restored), its partitions may be more.
+ */
+ElSlot
+el_group_topic_get(ElSlot group, const pg_uuid_t *uuid, Oid relid,
+				   int32 npartitions)
+{
+	ElSlot		s = el_group_topic_find(group, uuid);
+	ElGroupTopic *t;
+	int32		have = s == EL_NO_SLOT ? 0 : EL_TOPIC(s)->npartitions;
+	int32		p;
+
+	if (s != EL_NO_SLOT && have >= npartitions)
+	{
+		if (OidIsValid(relid))
+			EL_TOPIC(s)->relid = relid;
+		return s;
+	}
+
+	el_slots_reserve((s == EL_NO_SLOT ? 1 : 0) + npartitions - have);
+	if (s == EL_NO_SLOT)
+	{
+		s = el_slot_new(EL_SLOT_TOPIC);
+		t = EL_TOPIC(s);
+		t->group = group;
+		t->uuid = *uuid;
+		t->first_part = EL_NO_SLOT;
+		t->next_topic = EL_GROUP(group)->first_topic;
+		EL_GROUP(group)->first_topic = s;
+	}
+	t = EL_TOPIC(s);
+	if (OidIsValid(relid))
+		t->relid = relid;
+	t->npartitions = npartitions;
+	for (p = have; p < npartitions; p++)
+		(void) el_part_get(group, s, p);
+	if (t->nsubscribers > 0)
+		el_group_changed(group);
+	return s;
+}
+
+ElSlot
+el_part_find(ElSlot group, const pg_uuid_t *uuid, int32 partition)
+{
+	ElSlot		s = el_buckets[part_hash(group, uuid, partition) &
+							   el_shared->bucket_mask];
+
+	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
+	{
+		if (EL_HEAD(s)->kind == EL_SLOT_PART && EL_PART(s)->group == group &&
+			EL_PART(s)->partition == partition &&
+			memcmp(&EL_TOPIC(EL_PART(s)->topic)->uuid, uuid, UUID_LEN) == 0)
+			break;
+	}
+	return s;
+}
+
+ElSlot
+el_part_get(ElSlot group, ElSlot topic, int32 partition)
+{
+	ElSlot		s = el_part_find(group, &EL_TOPIC(topic)->uuid, partition);
+	ElPart	   *p;
+
+	if (s != EL_NO_SLOT)
+		return s;
+	el_slots_reserve(1);
+	s = el_slot_new(EL_SLOT_PART);
+	p = EL_PART(s);
+	p->group = group;
+	p->topic = topic;
+	p->partition = partition;
+	p->entry.next = p->entry.version = -1;
+	p->owner = p->target = EL_NO_SLOT;
+	p->owned_next = p->owned_prev = EL_NO_SLOT;
+	p->delivered = -1;
+	p->first_offset = -1;
+	p->next_part = EL_TOPIC(topic)->first_part;
+	EL_TOPIC(topic)->first_part = s;
+	EL_GROUP(group)->nparts++;
+	slot_link(s);
+	return s;
+}
+
+/* Is this slot still that partition of that group of our database? */
+bool
+el_part_matches(ElSlot part, const char *group, const pg_uuid_t *uuid,
+				int32 partition)
+{
+	ElPart	   *p = EL_PART(part);
+
+	return p->head.kind == EL_SLOT_PART && p->partition == partition &&
+		EL_GROUP(p->group)->dbid == MyDatabaseId &&
+		strcmp(EL_GROUP(p->group)->name, group) == 0 &&
+		memcmp(&EL_TOPIC(p->topic)->uuid, uuid, UUID_LEN) == 0;
+}
+
+/*
+ * Members
+ */
+ElSlot
+el_member_find(ElSlot group, const char *name)
+{
+	ElSlot		s = el_buckets[member_hash(group, name) &
+							   el_shared->bucket_mask];
+
+	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
+	{
+		if (EL_HEAD(s)->kind == EL_SLOT_MEMBER && EL_MEMBER(s)->group == group &&
+			strcmp(EL_MEMBER(s)->name, name) == 0)
+			break;
+	}
+	return s;
+}
+
+/* Members, topics or partitions of the group are others than before. */
+void
+el_group_changed(ElSlot group)
+{
+	EL_GROUP(group)->epoch = ++el_shared->next_number;
+}
+
+ElSlot
+el_member_join(ElSlot group, const char *name, bool named)
+{
+	ElGroup    *g = EL_GROUP(group);
+	ElSlot		s;
+	ElMember   *m;
+
+	el_slots_reserve(1);
+	s = el_slot_new(EL_SLOT_MEMBER);
+	m = EL_MEMBER(s);
+	m->group = group;
+	m->next_member = EL_NO_SLOT;
+	m->first_sub = EL_NO_SLOT;
+	m->first_owned = EL_NO_SLOT;
+	strlcpy(m->name, name, EL_NAME_SIZE);
+	m->named = named;
+	m->pid = MyProcPid;
+	m->incarnation = ++el_shared->next_number;
+	m->last_call_ms = el_monotonic_ms();
+
+	if (g->last_member == EL_NO_SLOT)
+		g->first_member = s;
+	else
+		EL_MEMBER(g->last_member)->next_member = s;
+	g->last_member = s;
+	g->nmembers++;
+	g->use = EL_USE_MEMBERS;
+	slot_link(s);
+	el_group_changed(group);
+	return s;
+}
+
+static void
+owned_unlink(ElSlot part)
+{
+	ElPart	   *p = EL_PART(part);
+	ElMember   *m = EL_MEMBER(p->owner);
+
+	if (p->owned_prev == EL_NO_SLOT)
+		m->first_owned = p->owned_next;
+	else
+		EL_PART(p->owned_prev)->owned_next = p->owned_next;
+	if (p->owned_next != EL_NO_SLOT)
+		EL_PART(p->owned_next)->owned_prev = p->owned_prev;
+	m->nowned--;
+	p->owner = EL_NO_SLOT;
+	p->owned_next = p->owned_prev = EL_NO_SLOT;
+	p->outstanding = false;
+	p->delivered = -1;
+	p->delivered_seq = 0;
+}
+
+static void
+owned_link(ElSlot part, ElSlot member, int64 epoch)
+{
+	ElPart	   *p = EL_PART(part);
+	ElMember   *m = EL_MEMBER(member);
+
+	p->owner = member;
+	p->epoch = epoch;
+	p->owned_prev = EL_NO_SLOT;
+	p->owned_next = m->first_owned;
+	if (m->first_owned != EL_NO_SLOT)
+		EL_PART(m->first_owned)->owned_prev = part;
+	m->first_owned = part;
+	m->nowned++;
+}
+
+/*
+ * A member leaves or is put out.  A transaction of it may still hold locks on
+ * partitions: whoever owns them next finds them busy until it ended.
+ */
+void
+el_member_leave(ElSlot member)
+{
+	ElMember   *m = EL_MEMBER(member);
+	ElSlot		group = m->group;
+	ElGroup    *g = EL_GROUP(group);
+	ElSlot		s;
+	ElSlot		prev = EL_NO_SLOT;
+
+	while (m->first_owned != EL_NO_SLOT)
+		owned_unlink(m->first_owned);
+	while ((s = m->first_sub) != EL_NO_SLOT)
+	{
+		m->first_sub = EL_SUB(s)->next_sub;
+		EL_TOPIC(EL_SUB(s)->topic)->nsubscribers--;
+		el_slot_free(s);
+	}
+
+	for (s = g->first_member; s != member; s = EL_MEMBER(s)->next_member)
+		prev = s;
+	if (prev == EL_NO_SLOT)
+		g->first_member = m->next_member;
+	else
+		EL_MEMBER(prev)->next_member = m->next_member;
+	if (g->last_member == member)
+		g->last_member = prev;
+	g->nmembers--;
+	g->last_used_ms = el_monotonic_ms();
+	el_slot_free(member);
+	el_group_changed(group);
+}
+
+bool
+el_member_subscribed(ElSlot member, ElSlot topic)
+{
+	ElSlot		s = EL_MEMBER(member)->first_sub;
+
+	while (s != EL_NO_SLOT && EL_SUB(s)->topic != topic)
+		s = EL_SUB(s)->next_sub;
+	return s != EL_NO_SLOT;
+}
+
+bool
+el_member_subscribe(ElSlot member, ElSlot topic)
+{
+	ElSlot		s;
+
+	if (el_member_subscribed(member, topic))
+		return false;
+	el_slots_reserve(1);
+	s = el_slot_new(EL_SLOT_SUB);
+	EL_SUB(s)->topic = topic;
+	EL_SUB(s)->next_sub = EL_MEMBER(member)->first_sub;
+	EL_MEMBER(member)->first_sub = s;
+	EL_TOPIC(topic)->nsubscribers++;
+	el_group_changed(EL_MEMBER(member)->group);
+	return true;
+}
+
+bool
+el_member_unsubscribe(ElSlot member, ElSlot topic)
+{
+	ElSlot	   *p = &EL_MEMBER(member)->first_sub;
+
+	for (; *p != EL_NO_SLOT; p = &EL_SUB(*p)->next_sub)
+	{
+		if (EL_SUB(*p)->topic == topic)
+		{
+			ElSlot		s = *p;
+
+			*p = EL_SUB(s)->next_sub;
+			el_slot_free(s);
+			EL_TOPIC(topic)->nsubscribers--;
+			el_group_changed(EL_MEMBER(member)->group);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Steps
+ */
+
+/* Step 2: compute who shall own what. */
+static void
+compute_target(ElSlot group)
+{
+	ElGroup    *g = EL_GROUP(group);
+	ElAssignTopic *topics;
+	ElAssignLoad *load;
+	ElSlot	   *members;
+	int32	   *targets;
+	int32	   *subscribers;
+	int32		ntopics = 0;
+	int32		nsubs = 0;
+	int32		nparts = 0;
+	int32		n;
+	ElSlot		s;
+
+	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
+	{
+		EL_TOPIC(s)->ordinal = ntopics++;
+		nsubs += EL_TOPIC(s)->nsubscribers;
+		nparts += EL_TOPIC(s)->npartitions;
+	}
+
+	/* an error here leaves all as it is: the target is only out of date */
+	topics = palloc0_array(ElAssignTopic, ntopics + 1);
+	load = palloc_array(ElAssignLoad, 2 * g->nmembers + 1);
+	members = palloc_array(ElSlot, g->nmembers + 1);
+	targets = palloc_array(int32, nparts + 1);
+	subscribers = palloc_array(int32, nsubs + 1);
+
+	n = 0;
+	for (s = g->first_member; s != EL_NO_SLOT; s = EL_MEMBER(s)->next_member)
+	{
+		EL_MEMBER(s)->ordinal = n;
+		members[n++] = s;
+	}
+
+	nsubs = nparts = 0;
+	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
+	{
+		ElGroupTopic *gt = EL_TOPIC(s);
+		ElAssignTopic *t = &topics[gt->ordinal];
+		ElSlot		ps;
+
+		t->npartitions = gt->npartitions;
+		t->target = targets + nparts;
+		t->subscribers = subscribers + nsubs;
+		for (ps = gt->first_part; ps != EL_NO_SLOT; ps = EL_PART(ps)->next_part)
+		{
+			ElPart	   *p = EL_PART(ps);
+			ElSlot		m = p->target;
+
+			if (p->partition >= gt->npartitions)
+				continue;
+			/* a member that left may have had this slot */
+			if (m != EL_NO_SLOT && EL_HEAD(m)->kind == EL_SLOT_MEMBER &&
+				EL_MEMBER(m)->group == group)
+				t->target[p->partition] = EL_MEMBER(m)->ordinal;
+			else
+				t->target[p->partition] = EL_NOBODY;
+		}
+		nparts += gt->npartitions;
+		nsubs += gt->nsubscribers;
+	}
+	for (n = 0; n < g->nmembers; n++)
+	{
+		for (s = EL_MEMBER(members[n])->first_sub; s != EL_NO_SLOT;
+			 s = EL_SUB(s)->next_sub)
+		{
+			ElAssignTopic *t = &topics[EL_TOPIC(EL_SUB(s)->topic)->ordinal];
+
+			((int32 *) t->subscribers)[t->nsubscribers++] = n;
+		}
+	}
+
+	el_assign(topics, ntopics, load, load + g->nmembers, g->nmembers);
+
+	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
+	{
+		ElAssignTopic *t = &topics[EL_TOPIC(s)->ordinal];
+		ElSlot		ps;
+
+		for (ps = EL_TOPIC(s)->first_part; ps != EL_NO_SLOT;
+			 ps = EL_PART(ps)->next_part)
+		{
+			int32		partition = EL_PART(ps)->partition;
+
+			if (partition >= t->npartitions ||
+				t->target[partition] == EL_NOBODY)
+				EL_PART(ps)->target = EL_NO_SLOT;
+			else
+				EL_PART(ps)->target = members[t->target[partition]];
+		}
+	}
+	g->assignment_epoch = g->epoch;
+	g->reconcile = true;
+
+	pfree(topics);
+	pfree(load);
+	pfree(members);
+	pfree(targets);
+	pfree(subscribers);
+}
+
+/* Step 3: let ownership follow. */
+static bool
+reconcile(ElSlot group, ElSlot yielding)
+{
+	ElGroup    *g = EL_GROUP(group);
+	ElReconcilePart *parts = palloc_array(ElReconcilePart, g->nparts + 1);
+	ElSlot	   *slots = palloc_array(ElSlot, g->nparts + 1);
+	bool		changed = false;
+	int32		n = 0;
+	int32		i;
+	ElSlot		s;
+	ElSlot		ps;
+
+	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
+	{
+		for (ps = EL_TOPIC(s)->first_part; ps != EL_NO_SLOT;
+			 ps = EL_PART(ps)->next_part)
+		{
+			ElPart	   *p = EL_PART(ps);
+
+			if (p->owner == p->target)
+				continue;
+			slots[n] = ps;
+			parts[n].owner = p->owner;
+			parts[n].target = p->target;
+			parts[n].epoch = p->epoch;
+			parts[n].busy = p->owner != EL_NO_SLOT && p->holder != 0 &&
+				p->holder == EL_MEMBER(p->owner)->xact_pid;
+			parts[n].outstanding = p->outstanding;
+			n++;
+		}
+	}
+
+	StaticAssertStmt(EL_NOBODY == EL_NO_SLOT, "nobody is no slot");
+	el_reconcile(parts, n, yielding, g->assignment_epoch);
+
+	for (s = g->first_member; s != EL_NO_SLOT; s = EL_MEMBER(s)->next_member)
+		EL_MEMBER(s)->ordinal = 0;
+	for (i = 0; i < n; i++)
+	{
+		ElPart	   *p = EL_PART(slots[i]);
+
+		if (parts[i].changed)
+		{
+			if (p->owner != EL_NO_SLOT)
+				owned_unlink(slots[i]);
+			if (parts[i].owner != EL_NO_SLOT)
+				owned_link(slots[i], parts[i].owner, parts[i].epoch);
+			changed = true;
+		}
+		else if (p->owner != EL_NO_SLOT)
+			EL_MEMBER(p->owner)->ordinal = 1;	/* has something to give up */
+	}
+	/* a member has come to the assignment when it has nothing to give up */
+	for (s = g->first_member; s != EL_NO_SLOT; s = EL_MEMBER(s)->next_member)
+	{
+		if (EL_MEMBER(s)->ordinal == 0)
+			EL_MEMBER(s)->epoch = g->assignment_epoch;
+	}
+	g->reconcile = false;
+
+	pfree(parts);
+	pfree(slots);
+	return changed;
+}
+
+bool
+el_group_steps(ElSlot group, ElSlot yielding)
+{
+	ElGroup    *g = EL_GROUP(group);
+
+	if (g->assignment_epoch != g->epoch)
+		compute_target(group);
+	else if (!g->reconcile)
+	{
+		ElSlot		s = EL_NO_SLOT;
+
+		if (yielding != EL_NO_SLOT)
+		{
+			s = EL_MEMBER(yielding)->first_owned;
+			while (s != EL_NO_SLOT && EL_PART(s)->target == yielding)
+				s = EL_PART(s)->owned_next;
+		}
+		if (s == EL_NO_SLOT)
+			return false;
+	}
+	return reconcile(group, yielding);
+}
+
+/*
+ * Giving back
+ */
+
+/* Free a group's slots that hold nothing; all of it if nothing is left.  True if the group is gone. */
+bool
+el_group_sweep(ElSlot group, int64 idle_ms)
+{
+	ElGroup    *g = EL_GROUP(group);
+	ElSlot		db = el_db_find(g->dbid);
+	ElSlot	   *tp;
+	ElSlot	   *gp;
+
+	if (g->nmembers > 0 || g->claimers > 0 ||
+		el_monotonic_ms() - g->last_used_ms < idle_ms)
+		return false;
+
+	tp = &g->first_topic;
+	while (*tp != EL_NO_SLOT)
+	{
+		ElSlot		ts = *tp;
+		ElGroupTopic *t = EL_TOPIC(ts);
+		bool		keep = false;
+		ElSlot		ps;
+
+		/* all partitions of a topic or none: npartitions counts them */
+		for (ps = t->first_part; ps != EL_NO_SLOT; ps = EL_PART(ps)->next_part)
+		{
+			ElPart	   *p = EL_PART(ps);
+
+			if (p->holder != 0 ||
+				(db != EL_NO_SLOT && p->entry.gen == EL_DB(db)->cache_gen &&
+				 (p->entry.version >= 0 ||
+				  FullTransactionIdIsValid(p->entry.pending_fxid))))
+				keep = true;
+		}
+		if (keep)
+		{
+			tp = &t->next_topic;
+			continue;
+		}
+		while ((ps = t->first_part) != EL_NO_SLOT)
+		{
+			t->first_part = EL_PART(ps)->next_part;
+			g->nparts--;
+			el_slot_free(ps);
+		}
+		*tp = t->next_topic;
+		el_slot_free(ts);
+	}
+	if (g->first_topic != EL_NO_SLOT)
+		return false;
+
+	for (gp = &el_shared->first_group; *gp != group;
+		 gp = &EL_GROUP(*gp)->next_group)
+		;
+	*gp = g->next_group;
+	el_slot_free(group);
+	return true;
+}
+
+/* The database is gone, and so is everybody who could refer to its groups. */
+void
+el_db_drop(Oid dbid)
+{
+	ElSlot		db = el_db_find(dbid);
+	ElSlot		s = el_shared->first_group;
+
+	if (db != EL_NO_SLOT)
+		el_slot_free(db);
+	while (s != EL_NO_SLOT)
+	{
+		ElGroup    *g = EL_GROUP(s);
+		ElSlot		next = g->next_group;
+
+		if (g->dbid == dbid)
+		{
+			while (g->first_member != EL_NO_SLOT)
+				el_member_leave(g->first_member);
+			(void) el_group_sweep(s, 0);
+		}
+		s = next;
+	}
+}

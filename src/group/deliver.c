@@ -1,0 +1,521 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver.c
+ *	  From partitions into the result of consume() and claim().
+ *
+ * A partition is looked at before it is locked, so that an empty call leaves
+ * nothing behind.  Once locked, ownership and the committed offset are looked
+ * at again, and only then does anything count.
+ *
+ * IDENTIFICATION
+ *	  src/group/deliver.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "group/group.h"
+
+/* A partition while it is delivered from. */
+typedef struct Source
+{
+	ElAssigned *a;
+	ElTopic    *topic;
+	ElLocalPart *lp;			/* NULL: not touched yet */
+	ElEntry		entry;
+	int64		position;
+	int64		lost;			/* events skipped on the way to position */
+	Relation	rel;
+	ElReader   *reader;
+	ElRecord	rec;
+} Source;
+
+/* NULL if the partition's table is gone. */
+Relation
+el_open_leaf(const ElTopic *topic, int32 partition)
+{
+	if (partition >= topic->npartitions ||
+		!OidIsValid(topic->leaves[partition]))
+		return NULL;
+	return try_table_open(topic->leaves[partition], AccessShareLock);
+}
+
+int64
+el_last_visible_end(Relation rel, Snapshot snapshot, int64 low, int64 limit)
+{
+	int64		step = 1;
+
+	/*
+	 * Aborted batches at the end are passed over: a dump does not bring them
+	 * back, and a committed offset must not lie beyond a restored log.
+	 */
+	while (limit > low)
+	{
+		int64		from = limit - low > step ? limit - step : low;
+		ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
+		int64		end = -1;
+
+		if (el_reader_seek(r, from) == EL_SEEK_OK)
+		{
+			while (el_reader_next_batch(r) && r->header.base_offset < limit)
+				end = r->header.base_offset + r->header.last_offset_delta + 1;
+		}
+		el_reader_end(r);
+		if (end >= 0)
+			return Min(end, limit);
+		if (from == low)
+			break;
+		step *= 16;
+	}
+	return low;
+}
+
+static void pg_attribute_noreturn()
+events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
+{
+	if (s->position > info->log_end)
+		ereport(ERROR,
+				(errcode(ERRCODE_EL_EVENTS_LOST),
+				 errmsg("group \"%s\" has consumed topic \"%s\" partition %d beyond its end",
+						d->conf->name, get_rel_name(s->topic->relid),
+						s->a->partition),
+				 errdetail("Its next offset is %lld, the log ends at %lld.",
+						   (long long) s->position, (long long) info->log_end),
+				 errhint("The log may have been restored from an older state; set the group's offset with seek().")));
+	ereport(ERROR,
+			(errcode(ERRCODE_EL_EVENTS_LOST),
+			 errmsg("events of topic \"%s\" partition %d were removed before group \"%s\" consumed them",
+					get_rel_name(s->topic->relid), s->a->partition,
+					d->conf->name),
+			 errdetail("Its next offset is %lld, the log starts at %lld.",
+					   (long long) s->position, (long long) info->log_start),
+			 errhint("Accept the loss with seek(), or for all times with the group's option on_lost.")));
+}
+
+/*
+ * Where to go on: where this transaction (or the session's member) stands,
+ * else at the committed offset, else at the log start.
+ */
+static void
+find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
+			  const ElLogInfo *info)
+{
+	const ElLocalPart *lp = s->lp;
+
+	s->lost = 0;
+	if (lp != NULL && lp->v.position >= 0 &&
+		((lp->v.commit && lp->v.forced) ||
+		 (lp->v.version == s->entry.version &&
+		  lp->member.incarnation == a->member.incarnation &&
+		  (a->member.incarnation == 0 || lp->epoch == s->a->epoch))))
+		s->position = lp->v.position;
+	else if (s->entry.next >= 0)
+		s->position = s->entry.next;
+	else
+	{
+		s->position = info->log_start;
+		return;
+	}
+
+	if (s->position > info->log_end)
+		events_lost(d, s, info);
+	if (s->position < info->log_start)
+	{
+		int64		to = info->log_start;
+
+		if (d->conf->on_lost == EL_LOST_ERROR)
+			events_lost(d, s, info);
+		if (d->conf->on_lost == EL_LOST_LATEST)
+			to = el_last_visible_end(s->rel, d->snapshot, info->log_start,
+									 el_log_stable_offset(s->rel, d->snapshot, NULL));
+		s->lost = to - s->position;
+		s->position = to;
+	}
+}
+
+/* Is the record old enough? */
+static bool
+is_due(ElDelivery *d, const ElRecord *rec)
+{
+	int64		due;
+
+	if (d->min_age_ms < 0)
+		return true;
+	due = rec->timestamp + d->min_age_ms;
+	if (due <= el_now_ms())
+		return true;
+	if (d->due_ms == 0 || due < d->due_ms)
+		d->due_ms = due;
+	return false;
+}
+
+/* Find the first event to deliver, without any lock; false if there is none. */
+static bool
+source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
+{
+	ElLogInfo	info;
+
+	memset(s, 0, sizeof(*s));
+	s->a = p;
+	s->topic = p->want->topic;
+	s->lp = el_local_find(d->conf->name, &p->want->uuid, p->partition);
+	s->entry = p->entry;
+	(void) el_entry_resolve(&s->entry);
+
+	s->rel = el_open_leaf(s->topic, p->partition);
+	if (s->rel == NULL)
+		return false;
+	el_log_info(s->rel, &info);
+	find_position(d, a, s, &info);
+	if (s->position < info.log_end)
+	{
+		s->reader = el_reader_begin(s->rel, d->snapshot, EL_READ_STOP);
+		if (el_reader_seek(s->reader, s->position) != EL_SEEK_AT_END &&
+			el_reader_next(s->reader, &s->rec) && is_due(d, &s->rec))
+			return true;
+		el_reader_end(s->reader);
+	}
+	table_close(s->rel, AccessShareLock);
+	return false;
+}
+
+static void
+source_close(Source *s)
+{
+	el_reader_end(s->reader);
+	table_close(s->rel, AccessShareLock);
+}
+
+static void pg_attribute_noreturn()
+partition_lost(const ElDelivery *d, const Source *s)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_EL_FENCED),
+			 errmsg("partition %d of topic \"%s\" was taken from this member of group \"%s\"",
+					s->a->partition, get_rel_name(s->topic->relid),
+					d->conf->name),
+			 errdetail("This transaction has consumed from it."),
+			 errhint("Retry the transaction.")));
+}
+
+/*
+ * Make the partition this transaction's, and the look that was taken at it
+ * hold.  False: nothing to be had from it in this call.
+ */
+static bool
+source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
+{
+	const ElMemberRef *member = d->claim ? NULL : &a->member;
+	int64		looked_at = s->position;
+	bool		was_locked;
+	ElLogInfo	info;
+
+	s->lp = el_local_get(d->conf->name, s->a->want, s->a->partition);
+	was_locked = s->lp->locked;
+	switch (el_part_lock(s->lp, s->a->part, member, s->a->epoch, d->claim,
+						 &s->entry))
+	{
+		case EL_LOCK_OK:
+			break;
+		case EL_LOCK_BUSY:
+			d->busy = true;
+			return false;
+		case EL_LOCK_LOST:
+			if (was_locked)
+				partition_lost(d, s);
+			return false;
+	}
+
+	/*
+	 * The work that led to the committed offset must be visible to this
+	 * statement: what is done for these events builds on it.
+	 */
+	if (!el_entry_visible(&s->entry, d->snapshot))
+	{
+		if (!was_locked)
+			el_part_unlock(s->lp);
+		if (IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent commit of group \"%s\"",
+							d->conf->name),
+					 errhint("The transaction might succeed if retried.")));
+		d->busy = true;
+		return false;
+	}
+
+	el_log_info(s->rel, &info);
+	find_position(d, a, s, &info);
+	if (s->position != looked_at)
+	{
+		/* somebody was faster */
+		el_reader_refresh(s->reader);
+		if (s->position >= info.log_end ||
+			el_reader_seek(s->reader, s->position) == EL_SEEK_AT_END ||
+			!el_reader_next(s->reader, &s->rec) || !is_due(d, &s->rec))
+		{
+			if (!was_locked)
+				el_part_unlock(s->lp);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Redelivery counters: kept in shared memory, not rolled back. */
+static void
+note_delivery(const Source *s, int64 first_offset)
+{
+	ElPart	   *p = EL_PART(s->lp->slot);
+
+	el_group_lock(LW_EXCLUSIVE);
+	if (p->first_offset == first_offset)
+		p->redeliveries++;
+	else
+	{
+		p->first_offset = first_offset;
+		p->redeliveries = 0;
+		p->stuck_since = GetCurrentTimestamp();
+	}
+	el_group_unlock();
+}
+
+static int64
+record_size(const ElRecord *r)
+{
+	return (int64) Max(r->key_len, 0) + Max(r->value_len, 0) + r->headers_len;
+}
+
+/* One event is always delivered if there is one. */
+static bool
+fits(ElDelivery *d, const ElRecord *rec)
+{
+	if (d->nrows == 0 || record_size(rec) <= d->bytes_left)
+		return true;
+	d->bytes_left = 0;
+	return false;
+}
+
+static void
+deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
+{
+	Source		s;
+	ElLocalPart *lp;
+	int64		first;
+	int64		last;
+
+	if (!source_open(d, a, p, &s))
+		return;
+	if (!fits(d, &s.rec) || !source_lock(d, a, &s))
+	{
+		source_close(&s);
+		return;
+	}
+
+	first = s.rec.offset;
+	note_delivery(&s, first);
+	for (;;)
+	{
+		Datum		values[EL_ROW_MAX_COLUMNS];
+		bool		nulls[EL_ROW_MAX_COLUMNS];
+		MemoryContext old;
+
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(d->row_cxt);
+		el_make_row(s.topic, p->partition, &s.rec, d->form, values, nulls);
+		MemoryContextSwitchTo(old);
+		tuplestore_putvalues(d->store, d->tupdesc, values, nulls);
+		MemoryContextReset(d->row_cxt);
+
+		last = s.rec.offset;
+		d->nrows++;
+		d->events_left--;
+		d->bytes_left -= record_size(&s.rec);
+		if (d->events_left <= 0 || d->bytes_left <= 0 ||
+			!el_reader_next(s.reader, &s.rec) ||
+			!is_due(d, &s.rec) || !fits(d, &s.rec))
+			break;
+	}
+	source_close(&s);
+
+	lp = s.lp;
+	el_local_save(lp);
+	if (!lp->v.commit)
+		lp->v.committed = s.entry.next;
+	lp->v.version = s.entry.version;
+	lp->v.position = last + 1;
+	if (!lp->v.consumed)
+		lp->v.first_offset = first;
+	lp->v.consumed = true;
+	lp->v.lost += s.lost;
+	if (d->commit)
+	{
+		lp->v.committed = lp->v.position;
+		lp->v.commit = true;
+		lp->v.forced |= d->claim;
+	}
+}
+
+/*
+ * The first take of a topic by a group that starts at the latest: all its
+ * partitions get the last stable offset committed, also those of other
+ * members, so that what is added later can be told from what was there.
+ */
+void
+el_first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
+{
+	int32		i;
+	int32		p;
+	ElSlot	   *slots = palloc_array(ElSlot, want->npartitions);
+	int64	   *epochs = palloc_array(int64, want->npartitions);
+
+	PreventCommandIfReadOnly("consume() in a group that starts from latest");
+	el_offsets_prepare_commit();
+	if (!el_first_take_lock(d->conf->name, &want->uuid))
+	{
+		d->busy = true;			/* somebody else is at it */
+		return;
+	}
+
+	el_group_lock(LW_SHARED);
+	for (p = 0; p < want->npartitions; p++)
+		slots[p] = el_part_find(a->group, &want->uuid, p);
+	el_group_unlock();
+	for (p = 0; p < want->npartitions; p++)
+	{
+		ElEntry		entry;
+
+		epochs[p] = -1;
+		if (slots[p] != EL_NO_SLOT &&
+			(!el_entry_read(slots[p], &entry) || entry.next >= 0))
+			return;				/* somebody was faster */
+	}
+	for (i = 0; i < a->n; i++)
+	{
+		if (a->parts[i].want == want)
+			epochs[a->parts[i].partition] = a->parts[i].epoch;
+	}
+
+	/* all or none: a partition left out would count as added later */
+	for (p = 0; p < want->npartitions; p++)
+	{
+		ElLocalPart *lp;
+		ElEntry		entry;
+		bool		mine = epochs[p] >= 0 && !d->claim;
+
+		if (slots[p] == EL_NO_SLOT)
+			continue;
+		lp = el_local_get(d->conf->name, want, p);
+		if (el_part_lock(lp, slots[p], mine ? &a->member : NULL, epochs[p],
+						 d->claim, &entry) != EL_LOCK_OK)
+		{
+			d->busy = true;
+			return;
+		}
+	}
+
+	for (p = 0; p < want->npartitions; p++)
+	{
+		ElLocalPart *lp = el_local_find(d->conf->name, &want->uuid, p);
+		Relation	rel;
+		ElLogInfo	info;
+
+		if (lp == NULL || lp->v.commit)
+			continue;			/* sought in this transaction */
+		rel = el_open_leaf(want->topic, p);
+		if (rel == NULL)
+			continue;
+		el_log_info(rel, &info);
+		el_local_save(lp);
+		lp->v.position = el_last_visible_end(rel, d->snapshot, info.log_start,
+											 el_log_stable_offset(rel, d->snapshot, NULL));
+		lp->v.version = -1;
+		lp->v.committed = lp->v.position;
+		lp->v.commit = true;
+		lp->v.forced = true;
+		table_close(rel, AccessShareLock);
+	}
+	pfree(slots);
+	pfree(epochs);
+}
+
+/* Has this transaction already made the first take? */
+static bool
+first_taken_here(const ElDelivery *d, const ElWant *want)
+{
+	int32		p;
+
+	for (p = 0; p < want->npartitions; p++)
+	{
+		ElLocalPart *lp = el_local_find(d->conf->name, &want->uuid, p);
+
+		if (lp != NULL && lp->v.commit)
+			return true;
+	}
+	return false;
+}
+
+void
+el_deliver(ElDelivery *d, ElAssignment *a)
+{
+	ElWant	   *skip = NULL;
+	int32		i;
+
+	d->busy = false;
+	d->due_ms = 0;
+	for (i = 0; i < a->n && d->events_left > 0 && d->bytes_left > 0; i++)
+	{
+		/* start elsewhere each time, or the first partitions starve the others */
+		ElAssigned *p = &a->parts[(a->rotor + i) % a->n];
+
+		if (p->want == skip)
+			continue;
+		if (p->want->no_offsets)
+		{
+			if (!first_taken_here(d, p->want))
+				el_first_take(d, a, p->want);
+			p->want->no_offsets = false;
+			if (!first_taken_here(d, p->want))
+			{
+				/* somebody else is doing it, or just did: next time */
+				skip = p->want;
+				d->busy = true;
+				continue;
+			}
+		}
+		deliver_from(d, a, p);
+	}
+}
+
+bool
+el_deliver_peek(ElDelivery *d, ElAssignment *a)
+{
+	int32		i;
+
+	d->busy = false;
+	d->due_ms = 0;
+	for (i = 0; i < a->n; i++)
+	{
+		ElAssigned *p = &a->parts[(a->rotor + i) % a->n];
+		Source		s;
+
+		CHECK_FOR_INTERRUPTS();
+		if (p->want->no_offsets)
+			return true;		/* the call to come has to begin it */
+		if (!source_open(d, a, p, &s))
+			continue;
+		source_close(&s);
+		if (p->holder == 0 || p->holder == MyProcPid)
+			return true;
+		d->busy = true;
+	}
+	return false;
+}

@@ -1,0 +1,904 @@
+/*-------------------------------------------------------------------------
+ *
+ * offsets.c
+ *	  Committed offsets: events in an internal topic, cached in shared memory.
+ *
+ * The topic is the truth, the cache makes reading it unnecessary.  An entry
+ * knows the committed offset and possibly a pending one: appended, but by a
+ * transaction that may not have ended.  It is set before that transaction
+ * commits, and whoever reads the entry finds out what became of it.  So
+ * neither a commit callback nor a process that survives is needed for the
+ * cache to be right, and a COMMIT PREPARED from anywhere is seen too.
+ *
+ * Versions order the events of a key: an original's version is its own
+ * offset, a copy made while the topic is shortened carries the original's.
+ *
+ * IDENTIFICATION
+ *	  src/group/offsets.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+
+#include "group/group.h"
+
+static bool parse_key(const char *data, int32 len, ElOffsetKey *key);
+static bool parse_value(const char *data, int32 len, int64 *next,
+						int64 *version);
+
+bool
+el_offsets_relations(Oid *topic, Oid *leaf)
+{
+	Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
+
+	if (!OidIsValid(schema))
+		return false;
+	*topic = get_relname_relid("committed_offsets", schema);
+	*leaf = get_relname_relid("committed_offsets_p0", schema);
+	return OidIsValid(*topic) && OidIsValid(*leaf);
+}
+
+static void
+offsets_relations(Oid *topic, Oid *leaf)
+{
+	if (!el_offsets_relations(topic, leaf))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"%s.committed_offsets\" does not exist",
+						EL_INTERNAL_SCHEMA),
+				 errhint("CREATE EXTENSION eventlog makes it.")));
+}
+
+/*
+ * Reading the topic
+ */
+HTAB *
+el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
+{
+	HASHCTL		ctl;
+	HTAB	   *offsets;
+	Oid			topic;
+	Oid			leaf;
+	Relation	rel;
+	ElReader   *r;
+	ElRecord	rec;
+
+	ctl.keysize = sizeof(ElOffsetKey);
+	ctl.entrysize = sizeof(ElOffset);
+	ctl.hcxt = CurrentMemoryContext;
+	offsets = hash_create("eventlog committed offsets", 256, &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	offsets_relations(&topic, &leaf);
+	rel = table_open(leaf, AccessShareLock);
+	r = el_reader_begin(rel, snapshot, all ? EL_READ_ALL : EL_READ_MVCC);
+	if (first_undecided != NULL)
+		*first_undecided = r->info.log_end;
+	if (r->info.exists)
+		(void) el_reader_seek(r, r->info.log_start);
+
+	while (r->info.exists && el_reader_next(r, &rec))
+	{
+		ElOffsetKey key;
+		ElOffset   *o;
+		int64		next;
+		int64		version = -1;
+		bool		found;
+		bool		pending;
+
+		CHECK_FOR_INTERRUPTS();
+		if (r->state == EL_BATCH_ABORTED)
+			continue;
+		pending = r->state == EL_BATCH_IN_PROGRESS ||
+			(all && r->state == EL_BATCH_OWN);
+		if (pending && first_undecided != NULL)
+			*first_undecided = Min(*first_undecided, r->header.base_offset);
+
+		if (rec.key_len < 0 || !parse_key(rec.key, rec.key_len, &key) ||
+			(rec.value_len >= 0 &&
+			 !parse_value(rec.value, rec.value_len, &next, &version)))
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("ignoring event %lld of \"%s.committed_offsets\", which is no committed offset",
+							(long long) rec.offset, EL_INTERNAL_SCHEMA)));
+			continue;
+		}
+		if (rec.value_len < 0)
+			next = -1;
+		if (version < 0)
+			version = rec.offset;
+
+		o = hash_search(offsets, &key, HASH_ENTER, &found);
+		if (!found)
+		{
+			o->next = o->version = -1;
+			o->fxid = InvalidFullTransactionId;
+			o->pending_fxid = InvalidFullTransactionId;
+			o->pending_next = o->pending_version = -1;
+			o->offset = -1;
+			o->lower = false;
+		}
+		if (next >= 0)
+			o->lower = true;
+		if (pending)
+		{
+			if (version > o->pending_version)
+			{
+				o->pending_fxid = r->fxid;
+				o->pending_next = next;
+				o->pending_version = version;
+			}
+		}
+		else if (version > o->version)
+		{
+			o->next = next;
+			o->version = version;
+			o->offset = rec.offset;
+			o->fxid = r->fxid;
+		}
+		else if (version == o->version)
+			o->offset = rec.offset; /* a copy, further on */
+	}
+	el_reader_end(r);
+	table_close(rel, AccessShareLock);
+	return offsets;
+}
+
+/*
+ * The cache
+ */
+
+/* With the lock held: our database's slot if its cache may be used. */
+static ElDb *
+valid_db(void)
+{
+	ElSlot		s = el_db_find(MyDatabaseId);
+
+	if (s == EL_NO_SLOT || EL_DB(s)->cache_state != EL_CACHE_VALID)
+		return NULL;
+	return EL_DB(s);
+}
+
+bool
+el_offsets_valid(void)
+{
+	return valid_db() != NULL;
+}
+
+/* With the lock held exclusively: make an entry of another generation an empty one of this. */
+static void
+entry_renew(ElEntry *e, uint64 gen)
+{
+	if (e->gen == gen)
+		return;
+	e->gen = gen;
+	e->next = e->version = -1;
+	e->fxid = InvalidFullTransactionId;
+	e->pending_fxid = InvalidFullTransactionId;
+	e->pending_next = e->pending_version = -1;
+}
+
+static void
+merge_offset(const ElOffset *o, uint64 gen)
+{
+	ElSlot		group = el_group_get(MyDatabaseId, o->key.group);
+	ElSlot		topic = el_group_topic_get(group, &o->key.uuid, InvalidOid, 0);
+	ElSlot		part = el_part_get(group, topic, o->key.partition);
+	ElEntry    *e = &EL_PART(part)->entry;
+
+	entry_renew(e, gen);
+	if (o->version > e->version)
+	{
+		e->next = o->next;
+		e->version = o->version;
+		e->fxid = o->fxid;
+	}
+	if (FullTransactionIdIsValid(o->pending_fxid) &&
+		o->pending_version > e->version &&
+		(!FullTransactionIdIsValid(e->pending_fxid) ||
+		 o->pending_version > e->pending_version))
+	{
+		e->pending_fxid = o->pending_fxid;
+		e->pending_next = o->pending_next;
+		e->pending_version = o->pending_version;
+	}
+}
+
+/*
+ * Rebuild the cache from the topic.  Who commits meanwhile enters its offsets
+ * by itself, after its append: what this scan does not find arrives that way,
+ * what it finds undecided is resolved by whoever reads it.
+ */
+static void
+rebuild(uint32 relnumber)
+{
+	LOCKTAG		tag;
+	MemoryContext cxt;
+	MemoryContext old;
+	bool		valid = false;
+
+	/* one at a time: the others have use for the result */
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, 3);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext,
+								"eventlog offsets rebuild",
+								ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cxt);
+
+	for (;;)
+	{
+		Snapshot	snapshot;
+		HTAB	   *offsets;
+		HASH_SEQ_STATUS seq;
+		ElOffset   *o;
+		ElDb	   *db;
+		uint64		gen;
+
+		el_group_lock(LW_EXCLUSIVE);
+		db = valid_db();
+		valid = db != NULL && db->relnumber == relnumber;
+		if (!valid)
+		{
+			db = EL_DB(el_db_get(MyDatabaseId));
+			db->cache_gen = gen = ++el_shared->next_number;
+			db->cache_state = EL_CACHE_BUILDING;
+			db->relnumber = relnumber;
+		}
+		el_group_unlock();
+		if (valid)
+			break;
+
+		CHECK_FOR_INTERRUPTS();
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+		offsets = el_offsets_scan(snapshot, true, NULL);
+		UnregisterSnapshot(snapshot);
+
+		hash_seq_init(&seq, offsets);
+		while ((o = hash_seq_search(&seq)) != NULL)
+		{
+			el_group_lock(LW_EXCLUSIVE);
+			db = EL_DB(el_db_find(MyDatabaseId));
+			if (db->cache_gen != gen)
+			{
+				el_group_unlock();
+				hash_seq_term(&seq);
+				break;
+			}
+			merge_offset(o, gen);
+			el_group_unlock();
+		}
+
+		el_group_lock(LW_EXCLUSIVE);
+		db = EL_DB(el_db_find(MyDatabaseId));
+		if (db->cache_gen == gen)
+			db->cache_state = EL_CACHE_VALID;
+		el_group_unlock();
+		MemoryContextReset(cxt);
+	}
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+	LockRelease(&tag, ExclusiveLock, false);
+}
+
+void
+el_offsets_ensure(void)
+{
+	Oid			topic;
+	Oid			leaf;
+	Relation	rel;
+	uint32		relnumber;
+	ElDb	   *db;
+	bool		valid;
+
+	offsets_relations(&topic, &leaf);
+	rel = table_open(leaf, AccessShareLock);
+	relnumber = el_locator_number(el_rel_locator(rel));
+	table_close(rel, AccessShareLock);
+
+	el_group_lock(LW_SHARED);
+	db = valid_db();
+	valid = db != NULL && db->relnumber == relnumber;
+	el_group_unlock();
+	if (!valid)
+		rebuild(relnumber);
+}
+
+/* What the cache says is no longer what the topic says.  Must not fail. */
+void
+el_offsets_invalidate(void)
+{
+	ElSlot		s;
+
+	if (el_shared == NULL)
+		return;
+	el_group_lock(LW_EXCLUSIVE);
+	s = el_db_find(MyDatabaseId);
+	if (s != EL_NO_SLOT)
+	{
+		EL_DB(s)->cache_state = EL_CACHE_INVALID;
+		EL_DB(s)->cache_gen = ++el_shared->next_number;
+	}
+	el_group_unlock();
+}
+
+/* A transaction that wrote offsets by itself was prepared: its end must invalidate again. */
+void
+el_offsets_note_prepared(void)
+{
+	ElSlot		s;
+
+	el_group_lock(LW_EXCLUSIVE);
+	s = el_db_find(MyDatabaseId);
+	if (s != EL_NO_SLOT)
+		EL_DB(s)->prepared = true;
+	el_group_unlock();
+}
+
+void
+el_group_prepared_finished(void)
+{
+	ElSlot		s;
+	bool		prepared = false;
+
+	if (el_shared == NULL)
+		return;
+	el_group_lock(LW_SHARED);
+	s = el_db_find(MyDatabaseId);
+	if (s != EL_NO_SLOT)
+		prepared = EL_DB(s)->prepared;
+	el_group_unlock();
+	if (prepared)
+		el_offsets_invalidate();
+	el_wake_database();
+}
+
+/*
+ * Entries
+ */
+void
+el_entry_copy(ElSlot part, ElEntry *entry)
+{
+	ElDb	   *db = valid_db();
+
+	*entry = EL_PART(part)->entry;
+	if (db == NULL || entry->gen != db->cache_gen)
+	{
+		memset(entry, 0, sizeof(*entry));
+		entry_renew(entry, db ? db->cache_gen : 1);
+	}
+}
+
+bool
+el_entry_resolve(ElEntry *e)
+{
+	TransactionId xid;
+
+	if (!FullTransactionIdIsValid(e->pending_fxid))
+		return true;
+	xid = XidFromFullTransactionId(e->pending_fxid);
+	/* in-progress test first: see heapam_visibility.c */
+	if (TransactionIdIsCurrentTransactionId(xid) ||
+		TransactionIdIsInProgress(xid))
+		return false;
+	if (TransactionIdDidCommit(xid) && e->pending_version > e->version)
+	{
+		e->next = e->pending_next;
+		e->version = e->pending_version;
+		e->fxid = e->pending_fxid;
+	}
+	e->pending_fxid = InvalidFullTransactionId;
+	return true;
+}
+
+/* Store what el_entry_resolve() found, unless the entry has moved on. */
+static void
+entry_store(ElSlot part, const ElEntry *before, const ElEntry *after)
+{
+	ElPart	   *p = EL_PART(part);
+
+	el_group_lock(LW_EXCLUSIVE);
+	if (p->head.kind == EL_SLOT_PART && p->entry.gen == before->gen &&
+		FullTransactionIdEquals(p->entry.pending_fxid, before->pending_fxid) &&
+		p->entry.pending_version == before->pending_version &&
+		p->entry.version == before->version)
+		p->entry = *after;
+	el_group_unlock();
+}
+
+bool
+el_entry_read(ElSlot part, ElEntry *entry)
+{
+	ElEntry		before;
+
+	for (;;)
+	{
+		bool		valid;
+
+		el_group_lock(LW_SHARED);
+		valid = el_offsets_valid();
+		el_entry_copy(part, entry);
+		el_group_unlock();
+		if (valid)
+			break;
+		el_offsets_ensure();
+	}
+	if (!FullTransactionIdIsValid(entry->pending_fxid))
+		return true;
+	before = *entry;
+	if (!el_entry_resolve(entry))
+		return false;
+	entry_store(part, &before, entry);
+	return true;
+}
+
+bool
+el_entry_visible(const ElEntry *e, Snapshot snapshot)
+{
+	TransactionId xid;
+
+	if (e->version < 0)
+		return true;
+	if (FullTransactionIdPrecedes(e->fxid, el_full_xid(snapshot->xmin)))
+		return true;
+	xid = XidFromFullTransactionId(e->fxid);
+	return !XidInMVCCSnapshot(xid, snapshot);
+}
+
+/*
+ * An entry that nobody reads would keep its pending xid until the commit log
+ * has forgotten it.
+ */
+void
+el_offsets_fold_all(void)
+{
+	ElSlot		s;
+
+	for (s = 0; s < el_shared->nslots; s++)
+	{
+		ElEntry		before;
+		ElEntry		after;
+
+		/* a look without the lock; what counts is looked at again */
+		if (EL_HEAD(s)->kind != EL_SLOT_PART ||
+			!FullTransactionIdIsValid(EL_PART(s)->entry.pending_fxid))
+			continue;
+		el_group_lock(LW_SHARED);
+		if (EL_HEAD(s)->kind != EL_SLOT_PART ||
+			!FullTransactionIdIsValid(EL_PART(s)->entry.pending_fxid))
+		{
+			el_group_unlock();
+			continue;
+		}
+		before = after = EL_PART(s)->entry;
+		el_group_unlock();
+		if (el_entry_resolve(&after))
+			entry_store(s, &before, &after);
+	}
+}
+
+/*
+ * Committing
+ */
+void
+el_offsets_prepare_commit(void)
+{
+	Oid			topic;
+	Oid			leaf;
+
+	if (el_local_closed())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("offsets cannot be committed while the transaction is committing")));
+
+	/*
+	 * Wait here, in the statement, for whoever rewrites or truncates the
+	 * table; not inside COMMIT.
+	 */
+	offsets_relations(&topic, &leaf);
+	LockRelationOid(topic, RowExclusiveLock);
+	LockRelationOid(leaf, RowExclusiveLock);
+}
+
+/* The member still owns what it commits?  Lock held. */
+static bool
+may_commit(const ElLocalPart *lp)
+{
+	ElPart	   *p = EL_PART(lp->slot);
+
+	return lp->v.forced || lp->member.incarnation == 0 ||
+		(p->owner != EL_NO_SLOT && p->owner == lp->member.slot &&
+		 EL_MEMBER(p->owner)->incarnation == lp->member.incarnation &&
+		 p->epoch == lp->epoch);
+}
+
+/* Now and then: has the topic grown so far that the worker should shorten it? */
+static void
+ask_for_shortening(Relation rel)
+{
+	static uint32 commits = 0;
+	ElLogInfo	info;
+
+	if (++commits % 128 != 0)
+		return;
+	el_log_info(rel, &info);
+	if (!info.exists || info.end_seg - info.first_seg <= EL_OFFSETS_SEGMENTS)
+		return;
+	el_group_lock(LW_EXCLUSIVE);
+	EL_DB(el_db_get(MyDatabaseId))->shorten_due = true;
+	el_group_unlock();
+	el_wake_worker();
+}
+
+/*
+ * Append the committed offsets of this transaction as one batch.  Everything
+ * that can fail comes first; after the append only memory is written.
+ */
+void
+el_offsets_append(ElLocalPart **parts, int nparts)
+{
+	Oid			topic;
+	Oid			leaf;
+	Relation	rel;
+	ElTopic    *t;
+	ElLogOptions options;
+	ElBatchBuilder builder = {0};
+	ElScratch	scratch = {0};
+	FullTransactionId fxid;
+	StringInfoData key;
+	StringInfoData value;
+	char	   *batch;
+	size_t		len;
+	int64		base;
+	int64		now = el_now_ms();
+	int			i;
+
+	for (i = 0; i < nparts; i++)
+	{
+		ElEntry		entry;
+		bool		owned;
+
+		if (!el_entry_read(parts[i]->slot, &entry))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("committed offset of group \"%s\" is being changed by another transaction",
+							parts[i]->key.group)));
+		el_group_lock(LW_SHARED);
+		owned = may_commit(parts[i]);
+		el_group_unlock();
+		if (!owned)
+			ereport(ERROR,
+					(errcode(ERRCODE_EL_FENCED),
+					 errmsg("member \"%s\" of group \"%s\" has lost partition %d of topic \"%s\"",
+							parts[i]->member.name, parts[i]->key.group,
+							parts[i]->key.partition,
+							get_rel_name(parts[i]->topic)),
+					 errdetail("The partition was given to another member while this transaction worked on it."),
+					 errhint("Retry the transaction.")));
+	}
+
+	fxid = GetTopFullTransactionId();
+	offsets_relations(&topic, &leaf);
+	LockRelationOid(topic, RowExclusiveLock);
+	rel = table_open(leaf, RowExclusiveLock);
+	t = el_topic(topic);
+	el_log_options(t, 0, rel, &options);
+
+	initStringInfo(&key);
+	initStringInfo(&value);
+	el_batch_begin(&builder);
+	for (i = 0; i < nparts; i++)
+	{
+		ElRecord	rec = {0};
+		ElOffsetKey okey;
+
+		memset(&okey, 0, sizeof(okey));
+		strlcpy(okey.group, parts[i]->key.group, EL_NAME_SIZE);
+		okey.uuid = parts[i]->key.uuid;
+		okey.partition = parts[i]->key.partition;
+		resetStringInfo(&key);
+		el_offset_key_text(&key, &okey);
+		rec.timestamp = now;
+		rec.key = key.data;
+		rec.key_len = key.len;
+		if (parts[i]->v.tombstone)
+			rec.value_len = -1;
+		else
+		{
+			resetStringInfo(&value);
+			el_offset_value_text(&value, parts[i]->v.committed, -1);
+			rec.value = value.data;
+			rec.value_len = value.len;
+		}
+		el_batch_add(&builder, &rec);
+	}
+	batch = el_batch_finish(&builder, EL_CODEC_NONE, &scratch, &len);
+	ask_for_shortening(rel);
+	for (i = 0; i < nparts; i++)
+		el_local_save(parts[i]);
+
+	base = el_log_append(rel, &options, batch, len, fxid,
+						 GetCurrentCommandId(true), -1);
+
+	el_group_lock(LW_EXCLUSIVE);
+	for (i = 0; i < nparts; i++)
+	{
+		ElSlot		db = el_db_find(MyDatabaseId);
+		ElEntry    *e = &EL_PART(parts[i]->slot)->entry;
+
+		parts[i]->new_version = base + i;
+		/* no database slot: nobody has built a cache, and who does will read this */
+		if (db == EL_NO_SLOT)
+			continue;
+		entry_renew(e, EL_DB(db)->cache_gen);
+		e->pending_fxid = fxid;
+		e->pending_next = parts[i]->v.tombstone ? -1 : parts[i]->v.committed;
+		e->pending_version = base + i;
+	}
+	el_group_unlock();
+	table_close(rel, NoLock);
+}
+
+/*
+ * Text forms
+ */
+void
+el_offset_key_text(StringInfo buf, const ElOffsetKey *key)
+{
+	StringInfoData name;
+	char	   *utf8;
+
+	initStringInfo(&name);
+	escape_json(&name, key->group);
+	utf8 = pg_server_to_any(name.data, name.len, PG_UTF8);
+	appendStringInfo(buf, "[%s, \"%s\", %d]", utf8,
+					 DatumGetCString(DirectFunctionCall1(uuid_out,
+														 UUIDPGetDatum(&key->uuid))),
+					 key->partition);
+	pfree(name.data);
+}
+
+void
+el_offset_value_text(StringInfo buf, int64 next, int64 version)
+{
+	if (next < 0)
+		appendStringInfoString(buf, "{\"next\": null");
+	else
+		appendStringInfo(buf, "{\"next\": %lld", (long long) next);
+	if (version >= 0)
+		appendStringInfo(buf, ", \"version\": %lld", (long long) version);
+	appendStringInfoChar(buf, '}');
+}
+
+/* A reader for the two shapes of JSON that we write. */
+typedef struct Scan
+{
+	const char *p;
+	const char *end;
+} Scan;
+
+static bool
+scan_char(Scan *s, char c)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' ||
+							 *s->p == '\r'))
+		s->p++;
+	if (s->p >= s->end || *s->p != c)
+		return false;
+	s->p++;
+	return true;
+}
+
+/* A string of fewer than size bytes, unescaped; only ASCII may be written as \u. */
+static bool
+scan_string(Scan *s, char *buf, int size)
+{
+	int			n = 0;
+
+	if (!scan_char(s, '"'))
+		return false;
+	while (s->p < s->end && *s->p != '"')
+	{
+		char		c = *s->p++;
+
+		if (c == '\\')
+		{
+			if (s->p >= s->end)
+				return false;
+			c = *s->p++;
+			switch (c)
+			{
+				case 'b':
+					c = '\b';
+					break;
+				case 'f':
+					c = '\f';
+					break;
+				case 'n':
+					c = '\n';
+					break;
+				case 'r':
+					c = '\r';
+					break;
+				case 't':
+					c = '\t';
+					break;
+				case 'u':
+					{
+						unsigned int code = 0;
+						int			i;
+
+						if (s->end - s->p < 4)
+							return false;
+						for (i = 0; i < 4; i++)
+						{
+							char		h = *s->p++;
+
+							if (h >= '0' && h <= '9')
+								code = code * 16 + (h - '0');
+							else if (h >= 'a' && h <= 'f')
+								code = code * 16 + (h - 'a' + 10);
+							else if (h >= 'A' && h <= 'F')
+								code = code * 16 + (h - 'A' + 10);
+							else
+								return false;
+						}
+						if (code == 0 || code > 0x7f)
+							return false;
+						c = (char) code;
+						break;
+					}
+				default:
+					break;		/* itself: quote, backslash, slash */
+			}
+		}
+		if (n + 1 >= size)
+			return false;
+		buf[n++] = c;
+	}
+	buf[n] = '\0';
+	return scan_char(s, '"');
+}
+
+static bool
+scan_int(Scan *s, int64 *v)
+{
+	int64		n = 0;
+	const char *start;
+
+	while (s->p < s->end && *s->p == ' ')
+		s->p++;
+	start = s->p;
+	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+	{
+		if (n > EL_MAX_OFFSET)
+			return false;
+		n = n * 10 + (*s->p++ - '0');
+	}
+	*v = n;
+	return s->p > start;
+}
+
+static bool
+scan_null(Scan *s)
+{
+	while (s->p < s->end && *s->p == ' ')
+		s->p++;
+	if (s->end - s->p < 4 || memcmp(s->p, "null", 4) != 0)
+		return false;
+	s->p += 4;
+	return true;
+}
+
+static bool
+scan_uuid(const char *text, pg_uuid_t *uuid)
+{
+	int			n = 0;
+
+	for (; *text; text++)
+	{
+		int			v;
+
+		if (*text == '-')
+			continue;
+		if (*text >= '0' && *text <= '9')
+			v = *text - '0';
+		else if (*text >= 'a' && *text <= 'f')
+			v = *text - 'a' + 10;
+		else if (*text >= 'A' && *text <= 'F')
+			v = *text - 'A' + 10;
+		else
+			return false;
+		if (n >= 2 * UUID_LEN)
+			return false;
+		if (n % 2 == 0)
+			uuid->data[n / 2] = v << 4;
+		else
+			uuid->data[n / 2] |= v;
+		n++;
+	}
+	return n == 2 * UUID_LEN;
+}
+
+static bool
+parse_key(const char *data, int32 len, ElOffsetKey *key)
+{
+	Scan		s = {data, data + len};
+	char		group[EL_NAME_SIZE * MAX_MULTIBYTE_CHAR_LEN];
+	char		uuid[64];
+	char	   *name;
+	int64		partition;
+
+	memset(key, 0, sizeof(*key));
+	if (!scan_char(&s, '[') ||
+		!scan_string(&s, group, sizeof(group)) ||
+		!scan_char(&s, ',') ||
+		!scan_string(&s, uuid, sizeof(uuid)) ||
+		!scan_char(&s, ',') ||
+		!scan_int(&s, &partition) ||
+		!scan_char(&s, ']') ||
+		!scan_uuid(uuid, &key->uuid) ||
+		partition > PG_INT32_MAX)
+		return false;
+	name = pg_any_to_server(group, strlen(group), PG_UTF8);
+	if (strlen(name) == 0 || strlen(name) >= EL_NAME_SIZE)
+		return false;
+	strlcpy(key->group, name, EL_NAME_SIZE);
+	if (name != group)
+		pfree(name);
+	key->partition = (int32) partition;
+	return true;
+}
+
+static bool
+parse_value(const char *data, int32 len, int64 *next, int64 *version)
+{
+	Scan		s = {data, data + len};
+	bool		have_next = false;
+
+	*version = -1;
+	if (!scan_char(&s, '{'))
+		return false;
+	do
+	{
+		char		name[16];
+
+		if (!scan_string(&s, name, sizeof(name)) || !scan_char(&s, ':'))
+			return false;
+		if (strcmp(name, "next") == 0)
+		{
+			if (scan_null(&s))
+				*next = -1;
+			else if (!scan_int(&s, next))
+				return false;
+			have_next = true;
+		}
+		else if (strcmp(name, "version") == 0)
+		{
+			if (!scan_int(&s, version))
+				return false;
+		}
+		else
+			return false;
+	} while (scan_char(&s, ','));
+	return scan_char(&s, '}') && have_next;
+}

@@ -1,0 +1,323 @@
+/*-------------------------------------------------------------------------
+ *
+ * checks.c
+ *	  What every way of producing checks of an event: size, time, partition,
+ *	  CHECK constraints.
+ *
+ * IDENTIFICATION
+ *	  src/topic/checks.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "topic/checks.h"
+#include "topic/topic.h"
+
+/*
+ * CHECK constraints, compiled once per topic and backend.  Inlined functions
+ * may be replaced and EXECUTE privileges are checked when an expression is
+ * compiled, hence CachedExpression (which notices the former) and userid.
+ */
+typedef struct ElTopicChecks
+{
+	Oid			userid;			/* compiled for; InvalidOid: not complete */
+	bool		busy;			/* being evaluated: the states are in use */
+	int			count;
+	CachedExpression **cached;
+	ExprState **states;
+	TupleTableSlot *slot;
+	ExprContext *econtext;
+	MemoryContext mcxt;
+} ElTopicChecks;
+
+/* Milliseconds between the epochs of Unix and PostgreSQL. */
+#define EL_EPOCH_DIFF_MS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
+void
+el_check_event_size(ElTopic *t, const ElRecord *r)
+{
+	int64		size = (int64) Max(r->key_len, 0) + Max(r->value_len, 0) +
+		r->headers_len;
+
+	if (size > t->options.max_event_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("event of %lld bytes is too large for topic \"%s\"",
+						(long long) size, t->name),
+				 errdetail("Key, value and headers may have %lld bytes in all (max_event_bytes).",
+						   (long long) t->options.max_event_bytes),
+				 errhint("Raise max_event_bytes with alter_topic(), or store the large part elsewhere.")));
+}
+
+static inline int64
+timestamptz_to_ms(TimestampTz time)
+{
+	/* floor, so that times before the epoch are truncated the same way */
+	int64		ms = time / 1000;
+
+	if (time % 1000 < 0)
+		ms--;
+	return ms + EL_EPOCH_DIFF_MS;
+}
+
+int64
+el_event_time(ElTopic *t, TimestampTz time)
+{
+	int64		ms;
+
+	if (TIMESTAMP_NOT_FINITE(time))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("event_time of an event in topic \"%s\" cannot be infinite",
+						t->name)));
+
+	ms = timestamptz_to_ms(time);
+	if (t->options.max_clock_ahead_ms >= 0 &&
+		ms - el_now_ms() > t->options.max_clock_ahead_ms)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("event_time %s is too far in the future for topic \"%s\"",
+						timestamptz_to_str(time), t->name),
+				 errdetail("It may be at most %lld ms ahead of the server's clock (max_clock_ahead).",
+						   (long long) t->options.max_clock_ahead_ms),
+				 errhint("Retention goes by event times: one far in the future keeps a segment for ever.")));
+
+	return ms;
+}
+
+int64
+el_now_ms(void)
+{
+	return timestamptz_to_ms(GetCurrentTimestamp());
+}
+
+TimestampTz
+el_ms_to_timestamptz(int64 ms)
+{
+	TimestampTz time;
+
+	/* bytes that another writer put there may hold anything */
+	if (pg_sub_s64_overflow(ms, EL_EPOCH_DIFF_MS, &ms) ||
+		pg_mul_s64_overflow(ms, 1000, &time))
+		return ms < 0 ? DT_NOBEGIN : DT_NOEND;
+	if (!IS_VALID_TIMESTAMP(time))
+		return time < 0 ? DT_NOBEGIN : DT_NOEND;
+	return time;
+}
+
+int32
+el_choose_partition(ElTopic *t, const ElRecord *r)
+{
+	if (t->npartitions == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("topic \"%s\" has no partitions", t->name)));
+
+	if (r->key_len >= 0)
+		return el_partition_for_key(t->options.partitioner, r->key,
+									r->key_len, t->npartitions);
+
+	/* a null key may go anywhere, so also around a partition that is missing */
+	for (int i = 0; i < t->npartitions; i++)
+	{
+		int32		p = (int32) ((*t->next_partition)++ % (uint32) t->npartitions);
+
+		if (OidIsValid(t->leaves[p]))
+			return p;
+	}
+
+	return 0;
+}
+
+void
+el_check_partition(ElTopic *t, int64 partition)
+{
+	if (partition < 0 || partition >= t->npartitions)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partition %lld of topic \"%s\" does not exist",
+						(long long) partition, t->name),
+				 t->npartitions == 1 ?
+				 errdetail("The topic has one partition, number 0.") :
+				 errdetail("The topic has %d partitions, numbered from 0.",
+						   t->npartitions)));
+
+	if (!OidIsValid(t->leaves[partition]))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the table of partition %lld of topic \"%s\" is missing",
+						(long long) partition, t->name)));
+}
+
+/*
+ * Let the executor judge the row, for its own message or because our compiled
+ * expressions cannot be used.
+ */
+static void
+check_by_executor(ElTopic *t, TupleTableSlot *slot)
+{
+	Relation	rel = table_open(t->relid, AccessShareLock);
+	EState	   *estate = CreateExecutorState();
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ResultRelInfo *info = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(info, rel, 0, NULL, 0);
+	slot->tts_tableOid = t->relid;
+	ExecConstraints(info, slot, estate);
+
+	MemoryContextSwitchTo(old);
+	FreeExecutorState(estate);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+release_checks(ElTopicChecks *c)
+{
+	for (int i = 0; i < c->count; i++)
+	{
+		if (c->cached[i])
+			FreeCachedExpression(c->cached[i]);
+	}
+	c->count = 0;
+	c->userid = InvalidOid;
+	MemoryContextReset(c->mcxt);
+}
+
+/* Compile.  An error half-way leaves what the next call releases. */
+static void
+compile_checks(ElTopic *t, ElTopicChecks *c)
+{
+	MemoryContext old;
+	TupleConstr *constr = t->tupdesc->constr;
+	Relation	rel;
+
+	release_checks(c);
+
+	/* CheckConstraintFetch may have found fewer than there are; then the executor complains */
+	rel = table_open(t->relid, AccessShareLock);
+	if (constr->num_check != rel->rd_rel->relchecks)
+		elog(ERROR, "%d pg_constraint record(s) missing for relation \"%s\"",
+			 rel->rd_rel->relchecks - constr->num_check, t->name);
+	table_close(rel, AccessShareLock);
+
+	old = MemoryContextSwitchTo(c->mcxt);
+	c->cached = palloc0(sizeof(CachedExpression *) * Max(constr->num_check, 1));
+	c->states = palloc0(sizeof(ExprState *) * Max(constr->num_check, 1));
+	c->slot = MakeSingleTupleTableSlot(t->tupdesc, &TTSOpsVirtual);
+	c->econtext = CreateStandaloneExprContext();
+	for (int i = 0; i < constr->num_check; i++)
+	{
+		c->count = i + 1;
+		c->cached[i] = GetCachedExpression(stringToNode(constr->check[i].ccbin));
+		c->states[i] = ExecInitExpr((Expr *) c->cached[i]->expr, NULL);
+	}
+	MemoryContextSwitchTo(old);
+
+	c->userid = GetUserId();
+}
+
+static bool
+checks_valid(ElTopicChecks *c)
+{
+	if (c->userid != GetUserId())
+		return false;
+	for (int i = 0; i < c->count; i++)
+	{
+		if (!c->cached[i]->is_valid)
+			return false;
+	}
+	return true;
+}
+
+static void
+fill_slot(TupleTableSlot *slot, ElTopic *t, Datum *values, bool *nulls)
+{
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, values, sizeof(Datum) * EL_NATTS);
+	memcpy(slot->tts_isnull, nulls, sizeof(bool) * EL_NATTS);
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = t->relid;
+}
+
+/* The compiled expressions, for one row.  Raises if it does not satisfy them. */
+static void
+evaluate(ElTopic *t, ElTopicChecks *c, Datum *values, bool *nulls)
+{
+	bool		ok = true;
+
+	fill_slot(c->slot, t, values, nulls);
+
+	for (int i = 0; ok && i < EL_NATTS; i++)
+		ok = !nulls[i] || !TupleDescAttr(t->tupdesc, i)->attnotnull;
+
+	/* a null result is not a violation, hence ExecCheck and not ExecQual */
+	c->econtext->ecxt_scantuple = c->slot;
+	for (int i = 0; ok && i < c->count; i++)
+		ok = ExecCheck(c->states[i], c->econtext);
+	ResetExprContext(c->econtext);
+
+	if (!ok)
+		check_by_executor(t, c->slot);
+	ExecClearTuple(c->slot);
+}
+
+void
+el_check_constraints(ElTopic *t, Datum *values, bool *nulls)
+{
+	if (!t->has_check)
+		return;
+
+	if (!t->checks)
+	{
+		ElTopicChecks *c = MemoryContextAllocZero(t->mcxt, sizeof(ElTopicChecks));
+
+		c->mcxt = AllocSetContextCreate(t->mcxt, "eventlog checks",
+										ALLOCSET_SMALL_SIZES);
+		t->checks = c;
+	}
+
+	/* a function in a CHECK that itself produces to this topic */
+	if (t->checks->busy)
+	{
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(t->tupdesc, &TTSOpsVirtual);
+
+		fill_slot(slot, t, values, nulls);
+		check_by_executor(t, slot);
+		ExecDropSingleTupleTableSlot(slot);
+		return;
+	}
+
+	if (!checks_valid(t->checks))
+		compile_checks(t, t->checks);
+
+	t->checks->busy = true;
+	PG_TRY();
+	{
+		evaluate(t, t->checks, values, nulls);
+	}
+	PG_FINALLY();
+	{
+		t->checks->busy = false;
+	}
+	PG_END_TRY();
+}
+
+void
+el_checks_free(ElTopic *t)
+{
+	if (t->checks)
+		release_checks(t->checks);
+	t->checks = NULL;
+}

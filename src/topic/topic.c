@@ -1,0 +1,627 @@
+/*-------------------------------------------------------------------------
+ *
+ * topic.c
+ *	  The cache of topics.
+ *
+ * Two backend-local hash tables: topic table -> ElTopic, and partition table ->
+ * (topic, number).  A relcache invalidation of the topic or of any of its
+ * partitions marks the entry invalid and the next el_topic() loads it again;
+ * what was handed out before lives on until the transaction ends, because
+ * callers hold pointers into it.  The security label is not in the relcache:
+ * whoever changes it sends an invalidation himself (label provider in ddl.c).
+ *
+ * IDENTIFICATION
+ *	  src/topic/topic.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_partitioned_table.h"
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/partcache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "eventlog.h"
+#include "topic/checks.h"
+#include "topic/options.h"
+#include "topic/topic.h"
+
+/* A partition number beyond this is a mistake, not a topic; bounds the array of leaves. */
+#define EL_PARTITION_NUMBER_LIMIT	1000000
+
+typedef struct TopicEntry
+{
+	Oid			relid;			/* hash key */
+	bool		valid;			/* topic may be used */
+	ElTopic    *topic;			/* NULL before the first load */
+	uint32		next_partition; /* round robin for null keys */
+} TopicEntry;
+
+typedef struct LeafEntry
+{
+	Oid			leaf;			/* hash key */
+	bool		valid;
+	Oid			topic;
+	int32		partition;		/* -1: the DEFAULT partition */
+} LeafEntry;
+
+static HTAB *topics = NULL;
+static HTAB *leaves = NULL;
+
+/* Replaced in this transaction; freed when it ends. */
+static ElTopic *stale_topics = NULL;
+
+static const struct
+{
+	const char *name;
+	Oid			type;			/* InvalidOid: the topic's choice */
+}			topic_columns[EL_NATTS] =
+{
+	{"partition", INT4OID},
+	{"event_offset", INT8OID},
+	{"event_time", TIMESTAMPTZOID},
+	{"key", InvalidOid},
+	{"value", InvalidOid},
+	{"headers", JSONBOID},
+};
+
+/* Relcache invalidation; must not fail, nor look at any catalog. */
+static void
+invalidate(Datum arg, Oid relid)
+{
+	TopicEntry *topic;
+	LeafEntry  *leaf;
+
+	if (!OidIsValid(relid))
+	{
+		HASH_SEQ_STATUS seq;
+
+		hash_seq_init(&seq, topics);
+		while ((topic = hash_seq_search(&seq)) != NULL)
+			topic->valid = false;
+		hash_seq_init(&seq, leaves);
+		while ((leaf = hash_seq_search(&seq)) != NULL)
+			leaf->valid = false;
+		return;
+	}
+
+	topic = hash_search(topics, &relid, HASH_FIND, NULL);
+	if (topic)
+		topic->valid = false;
+
+	leaf = hash_search(leaves, &relid, HASH_FIND, NULL);
+	if (leaf)
+	{
+		leaf->valid = false;
+		topic = hash_search(topics, &leaf->topic, HASH_FIND, NULL);
+		if (topic)
+			topic->valid = false;
+	}
+}
+
+static void
+init_cache(void)
+{
+	HASHCTL		ctl;
+
+	if (!CacheMemoryContext)
+		CreateCacheMemoryContext();
+
+	ctl.keysize = sizeof(Oid);
+	ctl.hcxt = CacheMemoryContext;
+	if (!topics)
+	{
+		ctl.entrysize = sizeof(TopicEntry);
+		topics = hash_create("eventlog topics", 64, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	if (!leaves)
+	{
+		ctl.entrysize = sizeof(LeafEntry);
+		leaves = hash_create("eventlog partitions", 256, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		/* last, since a callback cannot be taken back */
+		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+	}
+}
+
+const char *
+el_columns_problem(TupleDesc tupdesc)
+{
+	if (tupdesc->natts != EL_NATTS)
+		return "it does not have exactly the six columns of a topic";
+
+	for (int i = 0; i < EL_NATTS; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+
+		if (att->attisdropped ||
+			strcmp(NameStr(att->attname), topic_columns[i].name) != 0)
+			return "its columns are not those of a topic";
+		if (OidIsValid(topic_columns[i].type) &&
+			att->atttypid != topic_columns[i].type)
+			return "a column does not have the type it has in a topic";
+	}
+
+	return NULL;
+}
+
+const char *
+el_topic_shape_problem(Relation rel)
+{
+	PartitionKey key;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return "it is not a partitioned table";
+
+	key = RelationGetPartitionKey(rel);
+	if (key->strategy != PARTITION_STRATEGY_LIST || key->partnatts != 1 ||
+		key->partattrs[0] != EL_ATT_PARTITION)
+		return "it is not partitioned by LIST (partition)";
+
+	if (rel->rd_rel->relispartition)
+		return "it is itself a partition";
+
+	return el_columns_problem(RelationGetDescr(rel));
+}
+
+/*
+ * Fill in the partitions.  Returns what is wrong, or NULL.
+ */
+static const char *
+load_partitions(ElTopic *t, Relation rel)
+{
+	PartitionDesc desc = RelationGetPartitionDesc(rel, true);
+	PartitionBoundInfo bounds = desc->boundinfo;
+	int			nlisted;
+
+	if (desc->nparts == 0)
+	{
+		/* what pg_dump creates first, or a topic of which only the label is left */
+		return t->labelled ? NULL : "it has no partitions";
+	}
+
+	for (int i = 0; i < desc->nparts; i++)
+	{
+		if (!el_is_leaf(desc->oids[i]))
+			return "a partition does not use access method eventlog";
+	}
+
+	nlisted = desc->nparts;
+	if (bounds->default_index >= 0)
+	{
+		t->default_leaf = desc->oids[bounds->default_index];
+		nlisted--;
+	}
+
+	if (bounds->null_index >= 0 || bounds->ndatums != nlisted)
+		return "a partition is not FOR VALUES IN one number";
+
+	/* list bounds are sorted */
+	for (int i = 0; i < bounds->ndatums; i++)
+	{
+		int32		n = DatumGetInt32(bounds->datums[i][0]);
+
+		if (n < 0 || n >= EL_PARTITION_NUMBER_LIMIT)
+			return "a partition number is out of range";
+		t->npartitions = n + 1;
+	}
+
+	t->leaves = MemoryContextAllocZero(t->mcxt,
+									   sizeof(Oid) * Max(t->npartitions, 1));
+	for (int i = 0; i < bounds->ndatums; i++)
+		t->leaves[DatumGetInt32(bounds->datums[i][0])] =
+			desc->oids[bounds->indexes[i]];
+
+	return NULL;
+}
+
+static void
+remember_leaf(Oid leaf, Oid topic, int32 partition)
+{
+	LeafEntry  *e = hash_search(leaves, &leaf, HASH_ENTER, NULL);
+
+	e->topic = topic;
+	e->partition = partition;
+	e->valid = true;
+}
+
+/*
+ * Load a topic.  NULL if relid is none, and why; *exists tells whether there
+ * is such a relation at all.
+ */
+static ElTopic *
+load_topic(Oid relid, const char **why, bool *exists)
+{
+	Relation	rel;
+	MemoryContext mcxt;
+	MemoryContext old;
+	ElTopic    *t;
+	TupleConstr *constr;
+	char	   *label;
+
+	*why = NULL;
+	*exists = false;
+
+	rel = try_relation_open(relid, AccessShareLock);
+	if (!rel)
+		return NULL;
+	*exists = true;
+
+	*why = el_topic_shape_problem(rel);
+	if (*why)
+	{
+		relation_close(rel, AccessShareLock);
+		return NULL;
+	}
+
+	/* below a short-lived context until it is complete, so that errors leak nothing */
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog topic",
+								 ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(mcxt);
+
+	t = palloc0(sizeof(ElTopic));
+	t->relid = relid;
+	t->mcxt = mcxt;
+	t->name = pstrdup(RelationGetRelationName(rel));
+	MemoryContextCopyAndSetIdentifier(mcxt, t->name);
+
+	label = el_label_get(relid);
+	if (label)
+		t->labelled = true;
+	el_options_default(&t->options);
+	if (!label || !el_label_parse(label, false, &t->options, &t->uuid))
+		el_uuid_from_oid(relid, &t->uuid);
+
+	*why = load_partitions(t, rel);
+	if (*why)
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(mcxt);
+		relation_close(rel, AccessShareLock);
+		return NULL;
+	}
+
+	t->tupdesc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	constr = t->tupdesc->constr;
+	t->has_check = constr && (constr->num_check > 0 || constr->has_not_null);
+
+	el_serde_init(&t->key,
+				  TupleDescAttr(t->tupdesc, EL_ATT_KEY - 1)->atttypid,
+				  TupleDescAttr(t->tupdesc, EL_ATT_KEY - 1)->atttypmod, mcxt);
+	el_serde_init(&t->value,
+				  TupleDescAttr(t->tupdesc, EL_ATT_VALUE - 1)->atttypid,
+				  TupleDescAttr(t->tupdesc, EL_ATT_VALUE - 1)->atttypmod, mcxt);
+
+	MemoryContextSwitchTo(old);
+	relation_close(rel, AccessShareLock);
+
+	return t;
+}
+
+/* The slow half of el_topic(): load it, keep it in the cache. */
+static ElTopic *
+fill_cache(Oid relid, const char **why, bool *exists)
+{
+	TopicEntry *e;
+	ElTopic    *t;
+	bool		found;
+
+	init_cache();
+
+	t = load_topic(relid, why, exists);
+	if (!t)
+		return NULL;
+
+	e = hash_search(topics, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		e->topic = NULL;
+
+		/* sessions that produce one event each must not all choose partition 0 */
+		e->next_partition = pg_prng_uint32(&pg_global_prng_state);
+	}
+	e->valid = false;
+
+	for (int i = 0; i < t->npartitions; i++)
+	{
+		if (OidIsValid(t->leaves[i]))
+			remember_leaf(t->leaves[i], relid, i);
+	}
+	if (OidIsValid(t->default_leaf))
+		remember_leaf(t->default_leaf, relid, -1);
+
+	/* nothing below can fail */
+	MemoryContextSetParent(t->mcxt, CacheMemoryContext);
+	if (e->topic)
+	{
+		e->topic->next_stale = stale_topics;
+		stale_topics = e->topic;
+	}
+	t->next_partition = &e->next_partition;
+	e->topic = t;
+	e->valid = true;
+
+	return t;
+}
+
+static inline ElTopic *
+cached_topic(Oid relid)
+{
+	TopicEntry *e;
+
+	if (!topics)
+		return NULL;
+	e = hash_search(topics, &relid, HASH_FIND, NULL);
+	return e && e->valid ? e->topic : NULL;
+}
+
+ElTopic *
+el_topic(Oid relid)
+{
+	ElTopic    *t = cached_topic(relid);
+	const char *why;
+	bool		exists;
+
+	if (t)
+		return t;
+
+	t = fill_cache(relid, &why, &exists);
+	if (t)
+		return t;
+
+	if (!exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("topic with OID %u does not exist", relid)));
+
+	if (el_is_leaf(relid) && get_rel_relispartition(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a topic", get_rel_name(relid)),
+				 errdetail("It is a partition of topic \"%s\".",
+						   get_rel_name(get_partition_parent(relid, true)))));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a topic", get_rel_name(relid)),
+			 errdetail_internal("%c%s.", pg_toupper((unsigned char) why[0]), why + 1),
+			 errhint("Use create_topic() to create a topic.")));
+	return NULL;				/* keep compiler quiet */
+}
+
+ElTopic *
+el_topic_or_null(Oid relid)
+{
+	ElTopic    *t = cached_topic(relid);
+	const char *why;
+	bool		exists;
+
+	if (t)
+		return t;
+
+	/* cheap for everything that is obviously something else */
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return NULL;
+
+	return fill_cache(relid, &why, &exists);
+}
+
+ElTopic *
+el_topic_of_leaf(Oid leaf, int32 *partition)
+{
+	LeafEntry  *e = NULL;
+	ElTopic    *t;
+
+	if (leaves)
+		e = hash_search(leaves, &leaf, HASH_FIND, NULL);
+
+	if (!e || !e->valid)
+	{
+		if (!get_rel_relispartition(leaf))
+			return NULL;
+		if (!el_topic_or_null(get_partition_parent(leaf, true)))
+			return NULL;
+
+		e = hash_search(leaves, &leaf, HASH_FIND, NULL);
+		if (!e)
+			return NULL;
+
+		if (!e->valid)
+		{
+			/* the topic was loaded after the leaf was invalidated, or is being now */
+			Oid			topic = get_partition_parent(leaf, true);
+			const char *why;
+			bool		exists;
+
+			if (!fill_cache(topic, &why, &exists))
+				return NULL;
+			e = hash_search(leaves, &leaf, HASH_FIND, NULL);
+			if (!e)
+				return NULL;
+		}
+	}
+
+	t = el_topic_or_null(e->topic);
+	if (!t)
+		return NULL;
+
+	/* loading it may have found that the leaf has another number, or none */
+	e = hash_search(leaves, &leaf, HASH_FIND, NULL);
+	if (!e || e->topic != t->relid)
+		return NULL;
+	if (partition)
+		*partition = e->partition;
+	return t;
+}
+
+bool
+el_is_leaf(Oid relid)
+{
+	Oid			am = el_am_oid();
+	HeapTuple	tup;
+	Form_pg_class form;
+	bool		result;
+
+	if (!OidIsValid(am))
+		return false;
+
+	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tup))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tup);
+	result = form->relam == am && form->relkind == RELKIND_RELATION;
+	ReleaseSysCache(tup);
+
+	return result;
+}
+
+/*
+ * By the catalogs alone, taking no lock: this runs for every statement that
+ * touches a partitioned table.
+ */
+bool
+el_is_topic(Oid relid)
+{
+	HeapTuple	tup;
+	bool		is_list;
+	List	   *children;
+	ListCell   *lc;
+	bool		result = false;
+
+	if (!OidIsValid(el_am_oid()))
+		return false;
+	if (cached_topic(relid))
+		return true;
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return false;
+
+	tup = SearchSysCache1(PARTRELID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tup))
+		return false;
+	{
+		Form_pg_partitioned_table part = (Form_pg_partitioned_table) GETSTRUCT(tup);
+
+		is_list = part->partstrat == PARTITION_STRATEGY_LIST &&
+			part->partnatts == 1 &&
+			part->partattrs.values[0] == EL_ATT_PARTITION;
+	}
+	ReleaseSysCache(tup);
+	if (!is_list)
+		return false;
+
+	for (int i = 0; i < EL_NATTS; i++)
+	{
+		bool		same;
+
+		tup = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
+							  Int16GetDatum(i + 1));
+		if (!HeapTupleIsValid(tup))
+			return false;
+		{
+			Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tup);
+
+			same = !att->attisdropped &&
+				strcmp(NameStr(att->attname), topic_columns[i].name) == 0 &&
+				(!OidIsValid(topic_columns[i].type) ||
+				 att->atttypid == topic_columns[i].type);
+		}
+		ReleaseSysCache(tup);
+		if (!same)
+			return false;
+	}
+
+	children = find_inheritance_children(relid, NoLock);
+	foreach(lc, children)
+	{
+		if (el_is_leaf(lfirst_oid(lc)))
+		{
+			result = true;
+			break;
+		}
+	}
+
+	/* without partitions, only the label tells */
+	if (children == NIL)
+	{
+		char	   *label = el_label_get(relid);
+
+		result = label != NULL;
+		if (label)
+			pfree(label);
+	}
+	list_free(children);
+
+	return result;
+}
+
+List *
+el_all_topics(void)
+{
+	List	   *result = NIL;
+	List	   *partitioned = NIL;
+	Oid			internal = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	tup;
+	ListCell   *lc;
+
+	if (!OidIsValid(el_am_oid()))
+		return NIL;
+
+	/* collect first: el_is_topic() looks at other catalogs */
+	rel = table_open(PartitionedRelationId, AccessShareLock);
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+		partitioned = lappend_oid(partitioned,
+								  ((Form_pg_partitioned_table) GETSTRUCT(tup))->partrelid);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	foreach(lc, partitioned)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (el_is_topic(relid) && get_rel_namespace(relid) != internal)
+			result = lappend_oid(result, relid);
+	}
+	list_free(partitioned);
+
+	return result;
+}
+
+void
+el_topic_xact_end(void)
+{
+	while (stale_topics)
+	{
+		ElTopic    *t = stale_topics;
+
+		stale_topics = t->next_stale;
+		el_checks_free(t);
+		MemoryContextDelete(t->mcxt);
+	}
+}

@@ -1,0 +1,304 @@
+# What the TAP tests have in common: a cluster with the extension loaded, and
+# a load of transactions whose outcome is known (load.py).
+
+package EventlogTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use File::Basename qw(dirname);
+use IPC::Run ();
+use Test::More;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(
+  new_cluster
+  expect_error
+  need_python
+  start_load
+  wait_for_load
+  finish_load
+  create_load_tables
+  check_load
+  kill_cluster
+  events
+  session_pid
+  wait_until
+  run_slow
+);
+
+# A started cluster with the extension preloaded and, in the database
+# postgres, created.
+#
+#   init       arguments of PostgreSQL::Test::Cluster::init
+#   conf       lines for postgresql.conf
+#   extension  0: no CREATE EXTENSION
+sub new_cluster
+{
+	my ($name, %arg) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(@{ $arg{init} // [] });
+	$node->append_conf('postgresql.conf', <<'EOT');
+shared_preload_libraries = 'eventlog'
+max_prepared_transactions = 20
+autovacuum_naptime = 1s
+EOT
+	$node->append_conf('postgresql.conf', $arg{conf}) if defined $arg{conf};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION eventlog')
+	  unless defined $arg{extension} && !$arg{extension};
+	return $node;
+}
+
+# The statements fail with that SQLSTATE, and the message matches.
+sub expect_error
+{
+	my ($node, $sql, $sqlstate, $pattern, $name, $db) = @_;
+	my ($rc, $out, $err) = $node->psql($db // 'postgres', $sql,
+		extra_params => [ '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=1' ]);
+
+	my $ok = $err =~ /ERROR:  \Q$sqlstate\E: / && $err =~ $pattern;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok($ok, $name) or diag("wanted $sqlstate and $pattern, got: $err");
+	return;
+}
+
+# What a reader of the topic gets, "partition/offset/key" each.
+sub events
+{
+	my ($node, $topic, $db) = @_;
+	return $node->safe_psql($db // 'postgres',
+		"SELECT string_agg(format('%s/%s/%s', partition, event_offset, key), ' ' ORDER BY partition, event_offset)"
+		  . " FROM read_topic('$topic', max_events => 1000000)");
+}
+
+# The backend behind a background psql.
+sub session_pid
+{
+	my ($session) = @_;
+	return $session->query_safe('SELECT pg_backend_pid()');
+}
+
+# Until the function says yes; false after a time out.
+sub wait_until
+{
+	my ($done, $seconds) = @_;
+	$seconds //= $PostgreSQL::Test::Utils::timeout_default;
+	for (my $left = $seconds * 100; $left > 0; $left--)
+	{
+		return 1 if $done->();
+		select(undef, undef, undef, 0.01);
+	}
+	return 0;
+}
+
+# Starts statements in a background session without waiting for their end;
+# "then" is printed after them, for wait_for_output.
+sub run_slow
+{
+	my ($session, $sql) = @_;
+	$session->query_until(qr/started/, "\\echo started\n$sql;\n\\echo finished\n");
+	return;
+}
+
+#
+# The load: see load.py
+#
+
+my $python;
+
+# A Python that has psycopg, or the test is skipped.
+sub need_python
+{
+	foreach my $candidate ($ENV{PYTHON}, '/usr/bin/python3', 'python3')
+	{
+		next unless defined $candidate;
+		if (IPC::Run::run([ $candidate, '-c', 'import psycopg' ], '>', \my $out, '2>', \my $err))
+		{
+			$python = $candidate;
+			return;
+		}
+	}
+	plan(skip_all => 'needs Python with psycopg 3 (python3-psycopg)');
+}
+
+# The topics and tables that the load writes, and what judges it afterwards.
+sub create_load_tables
+{
+	my ($node, %arg) = @_;
+	my $options = $arg{options} // '{}';
+	my $partitions = $arg{partitions} // 3;
+
+	$node->safe_psql('postgres', <<"EOT");
+SELECT create_topic('load', $partitions, 'text', 'json', '$options');
+SELECT create_topic('load2', 1, 'text', 'json', '$options');
+
+-- the heap table written in the same transactions; value is a hash
+CREATE TABLE twin (id text PRIMARY KEY, topic regclass, value text);
+-- what the consumers got, written in the transactions that consumed
+CREATE TABLE done (id text, topic regclass, partition int, event_offset bigint);
+
+-- what the clients saw; loaded after the crash.  outcome: ok, fail, info (COMMIT was sent, no answer came)
+CREATE TABLE history (round int, client int, seq int, outcome text, what text, xid xid8, events int, began float8, ended float8);
+
+CREATE VIEW events AS
+	SELECT value->>'id' AS id, topic, md5(value::text) AS value, partition, event_offset
+	FROM (SELECT 'load'::regclass AS topic, partition, event_offset, value FROM load
+		  UNION ALL SELECT 'load2', partition, event_offset, value FROM load2) x;
+CREATE VIEW events_read AS
+	SELECT value->>'id' AS id, topic, md5(value::text) AS value, partition, event_offset
+	FROM (SELECT * FROM read_topic('load', max_events => 100000000)
+		  UNION ALL SELECT * FROM read_topic('load2', max_events => 100000000)) x;
+EOT
+	return;
+}
+
+# Starts the clients; their history goes to a file.
+sub start_load
+{
+	my ($node, %arg) = @_;
+	my $history = "$PostgreSQL::Test::Utils::tmp_check/" . $node->name . "_$arg{round}.history";
+	my %load = (history => $history, round => $arg{round}, stdout => '', stderr => '');
+
+	my @command = ($python, dirname(__FILE__) . '/load.py',
+		'--conninfo', $node->connstr('postgres'),
+		'--history', $history, '--round', $arg{round},
+		'--producers', $arg{producers} // 5, '--consumers', $arg{consumers} // 1);
+	push @command, '--prepared' if $arg{prepared};
+	$load{run} = IPC::Run::start(\@command, '<', \undef,
+		'>', \$load{stdout}, '2>', \$load{stderr},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%load;
+}
+
+# Until so many transactions have been acknowledged.
+sub wait_for_load
+{
+	my ($load, $acknowledged) = @_;
+	while (1)
+	{
+		my @seen = $load->{stdout} =~ /^acknowledged (\d+)$/mg;
+		return if @seen && $seen[-1] >= $acknowledged;
+		die "the load ended: $load->{stderr}" unless $load->{run}->pumpable;
+		$load->{run}->pump;
+	}
+}
+
+# The clients end when their connections break.  Returns {ok, fail, info}: how
+# many transactions had which outcome.
+sub finish_load
+{
+	my ($load) = @_;
+	$load->{run}->finish;
+	die "load.py failed: $load->{stderr}" if $load->{stderr} ne '';
+	my %count = (ok => 0, fail => 0, info => 0);
+	foreach my $line (split /\n/, slurp_file($load->{history}))
+	{
+		$count{ (split /\t/, $line)[3] }++;
+	}
+	return \%count;
+}
+
+# A zombie does not count.
+sub alive
+{
+	my ($pid) = @_;
+	my $state = `ps -o stat= -p $pid`;
+	return $state ne '' && $state !~ /^Z/;
+}
+
+# Postmaster and all its children at once, as when the machine dies.  The
+# postmaster alone would leave backends that finish what they do.
+sub kill_cluster
+{
+	my ($node) = @_;
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+
+	kill 'STOP', $postmaster;
+	my @children = grep { /^\d+$/ } split /\s+/, `ps -o pid= --ppid $postmaster`;
+	$node->kill9;
+	kill 'KILL', @children;
+	wait_until(sub { !grep { alive($_) } $postmaster, @children }, 30)
+	  or die 'processes of the cluster survive SIGKILL';
+	return;
+}
+
+# After a crash: are the events those of the twin, and what the clients were
+# told?  Returns the problems found, as a list of strings.
+sub check_load
+{
+	my ($node, @loads) = @_;
+	my @problems;
+	my $none = sub {
+		my ($what, $sql) = @_;
+		my $rows = $node->safe_psql('postgres', "WITH problem AS ($sql) SELECT count(*), min(problem::text) FROM problem HAVING count(*) > 0");
+		push @problems, "$what: $rows" if $rows ne '';
+	};
+
+	# 2PC: transactions in doubt are resolved now
+	my @gids = split /\n/, $node->safe_psql('postgres', "SELECT gid FROM pg_prepared_xacts ORDER BY gid");
+	foreach my $i (0 .. $#gids)
+	{
+		my $how = $i % 2 ? 'ROLLBACK' : 'COMMIT';
+		$node->safe_psql('postgres', "$how PREPARED '$gids[$i]'");
+	}
+
+	foreach my $load (grep { !$_->{loaded} } @loads)
+	{
+		$node->safe_psql('postgres', "\\copy history from '$load->{history}'");
+		$load->{loaded} = 1;
+	}
+
+	foreach my $view ('events', 'events_read')
+	{
+		$none->("$view without twin", "SELECT id, topic, value FROM $view EXCEPT SELECT id, topic, value FROM twin");
+		$none->("twin without $view", "SELECT id, topic, value FROM twin EXCEPT SELECT id, topic, value FROM $view");
+	}
+	$none->('twice in the log', 'SELECT id FROM events GROUP BY id HAVING count(*) > 1');
+	$none->('offset used twice', 'SELECT topic, partition, event_offset FROM events GROUP BY 1, 2, 3 HAVING count(*) > 1');
+
+	# acknowledged: all its events are there; failed: none
+	my $counted = "SELECT h.*, coalesce(t.rows, 0) AS rows FROM history h"
+	  . " LEFT JOIN (SELECT regexp_replace(id, '[.]\\d+\$', '') AS tx, count(*) AS rows FROM twin GROUP BY 1) t"
+	  . " ON t.tx = format('%s.%s.%s', round, client, seq) WHERE events > 0";
+	$none->('acknowledged, but not there', "SELECT * FROM ($counted) x WHERE outcome = 'ok' AND rows <> events");
+	$none->('failed, but there', "SELECT * FROM ($counted) x WHERE outcome = 'fail' AND rows > 0");
+	$none->('torn', "SELECT * FROM ($counted) x WHERE outcome = 'info' AND rows NOT IN (0, events)");
+	$none->('against the commit log', "SELECT * FROM ($counted) x WHERE what <> 'prepare' AND (pg_xact_status(xid) = 'committed') <> (rows > 0)")
+	  unless $node->safe_psql('postgres', 'SELECT timeline_id FROM pg_control_checkpoint()') ne '1';
+
+	# order: what began after another was acknowledged comes behind it
+	$none->('out of order', <<'EOT');
+SELECT * FROM (
+	SELECT e.*, h.began,
+		min(h.ended) FILTER (WHERE h.outcome = 'ok') OVER (PARTITION BY h.round, e.topic, e.partition ORDER BY e.event_offset DESC
+			ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier
+	FROM events e JOIN history h ON regexp_replace(e.id, '[.]\d+$', '') = format('%s.%s.%s', round, client, seq)) x
+WHERE earlier < began
+EOT
+	# ... and the events of one transaction in the order of its calls
+	$none->('calls out of order', <<'EOT');
+SELECT * FROM (
+	SELECT id, substring(id from '\d+$')::int AS n, lag(substring(id from '\d+$')::int) OVER (
+		PARTITION BY topic, partition, regexp_replace(id, '[.]\d+$', '') ORDER BY event_offset) AS before FROM events) x
+WHERE before >= n
+EOT
+
+	# consumers: nothing twice, nothing skipped
+	$none->('consumed twice', 'SELECT id FROM done GROUP BY id HAVING count(*) > 1');
+	$none->('consumed, but not there', 'SELECT id, topic, partition, event_offset FROM done EXCEPT SELECT id, topic, partition, event_offset FROM events');
+	$none->('skipped', <<'EOT');
+SELECT e.* FROM events e JOIN (SELECT topic, partition, max(event_offset) AS upto FROM done GROUP BY 1, 2) d USING (topic, partition)
+WHERE event_offset <= upto AND NOT EXISTS (SELECT FROM done WHERE done.id = e.id)
+EOT
+
+	$none->('check_topic', "SELECT * FROM check_topic('load') UNION ALL SELECT * FROM check_topic('load2')"
+		  . " UNION ALL SELECT * FROM check_topic('_eventlog.committed_offsets')");
+	return @problems;
+}
+
+1;
