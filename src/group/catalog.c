@@ -70,7 +70,7 @@ open_internal(const char *name, LOCKMODE lockmode)
 static SysScanDesc
 scan_by_name(Relation rel, AttrNumber attno, const char *name, ScanKey key)
 {
-	Oid			index = RelationGetPrimaryKeyIndex(rel);
+	Oid			index = el_primary_key_index(rel);
 
 	ScanKeyEntryInitialize(key, 0, attno, BTEqualStrategyNumber, InvalidOid,
 						   TupleDescAttr(RelationGetDescr(rel), attno - 1)->attcollation,

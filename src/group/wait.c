@@ -312,9 +312,17 @@ look(ElDelivery *d, const char *group, const char *member, ElWaitState *w)
 	return ready;
 }
 
+/* The arguments of a wait. */
+typedef struct WaitCall
+{
+	char	   *group;
+	char	   *member;			/* NULL: the session, or claims */
+	ElDelivery	delivery;
+	ElWaitState wait;
+} WaitCall;
+
 static bool
-wait_loop(ElDelivery *d, const char *group, const char *member,
-		  ElWaitState *w)
+wait_loop(WaitCall *c)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
 											  "eventlog wait",
@@ -325,11 +333,11 @@ wait_loop(ElDelivery *d, const char *group, const char *member,
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 
-		ready = look(d, group, member, w);
+		ready = look(&c->delivery, c->group, c->member, &c->wait);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 		SPI_commit();
-	} while (!ready && el_wait_sleep(w, d->due_ms));
+	} while (!ready && el_wait_sleep(&c->wait, c->delivery.due_ms));
 	MemoryContextDelete(cxt);
 	return ready;
 }
@@ -338,11 +346,8 @@ Datum
 eventlog_wait_for_events(PG_FUNCTION_ARGS)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
-	char	   *group;
-	char	   *member = NULL;
+	WaitCall	c;
 	int64		wait_ms;
-	ElDelivery	d;
-	ElWaitState w;
 	TupleDesc	tupdesc;
 	Datum		values[1];
 	bool		nulls[1] = {false};
@@ -364,12 +369,12 @@ eventlog_wait_for_events(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("\"%s\" must not be null",
 						PG_ARGISNULL(0) ? "group_name" : "wait")));
-	group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
+	memset(&c, 0, sizeof(c));
+	c.group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
 	wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait");
 	if (!PG_ARGISNULL(2))
-		member = el_text_to_name(PG_GETARG_TEXT_PP(2), "member");
-	memset(&d, 0, sizeof(d));
-	d.min_age_ms = PG_ARGISNULL(3) ? -1 :
+		c.member = el_text_to_name(PG_GETARG_TEXT_PP(2), "member");
+	c.delivery.min_age_ms = PG_ARGISNULL(3) ? -1 :
 		el_interval_ms(PG_GETARG_INTERVAL_P(3), "min_age");
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -378,13 +383,13 @@ eventlog_wait_for_events(PG_FUNCTION_ARGS)
 	el_session_init();
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	SPI_commit();
-	el_wait_begin(&w, wait_ms);
-	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&w));
+	el_wait_begin(&c.wait, wait_ms);
+	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
 	{
-		values[0] = BoolGetDatum(wait_loop(&d, group, member, &w));
+		values[0] = BoolGetDatum(wait_loop(&c));
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&w));
-	el_wait_end(&w);
+	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
+	el_wait_end(&c.wait);
 	SPI_finish();
 
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "access/table.h"
 #include "executor/executor.h"
 #include "miscadmin.h"

@@ -242,7 +242,7 @@ after_create(CreateStmt *stmt)
 	if (el_rel_kind(relid) != EL_REL_LEAF)
 		return;
 
-	if (stmt->partbound)
+	if (get_rel_relispartition(relid))
 		el_check_topic_table(get_partition_parent(relid, true));
 	else
 		el_check_log_table(relid);

@@ -131,31 +131,15 @@ static void
 check_modify(QueryDesc *query, ModifyTable *mt)
 {
 	List	   *rtable = query->plannedstmt->rtable;
-	Index		rti = linitial_int(mt->resultRelations);
+	int			varno = linitial_int(mt->resultRelations);
 	RangeTblEntry *rte;
 	WriteThrough *w;
 	Oid			topic;
-	int			varno = rti;
-	ListCell   *lc;
 
-	/* children of a partitioned table are all ours or all not, but nominal is what was named */
-	rte = rt_fetch(mt->nominalRelation > 0 ? mt->nominalRelation : rti, rtable);
+	/* what the statement named: a topic, or one partition of it */
+	rte = rt_fetch(mt->nominalRelation > 0 ? mt->nominalRelation : varno, rtable);
 	if (!rte_is_ours(rte))
-	{
-		/* a leaf reached from another parent cannot be, yet costs little to ask */
-		foreach(lc, mt->resultRelations)
-		{
-			if (mt->operation != CMD_INSERT &&
-				rte_is_ours(rt_fetch(lfirst_int(lc), rtable)))
-				break;
-		}
-		if (lc == NULL)
-		{
-			rte = rt_fetch(rti, rtable);
-			if (!rte_is_ours(rte))
-				return;
-		}
-	}
+		return;
 
 	switch (mt->operation)
 	{

@@ -17,17 +17,23 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/partition.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "nodes/parsenodes.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -601,6 +607,43 @@ el_check_log_table(Oid relid)
 }
 
 /*
+ * DROP EXTENSION ... CASCADE drops the partitions, whose access method goes;
+ * without this, the topic would stay behind as a table without partitions.
+ */
+static void
+depend_on_am(Oid relid)
+{
+	ObjectAddress topic;
+	ObjectAddress am;
+	Relation	depend;
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		found = false;
+
+	ObjectAddressSet(topic, RelationRelationId, relid);
+	ObjectAddressSet(am, AccessMethodRelationId, el_am_oid());
+
+	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, 2, key);
+	while (!found && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tup);
+
+		found = form->refclassid == am.classId && form->refobjid == am.objectId;
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+
+	if (!found)
+		recordDependencyOn(&topic, &am, DEPENDENCY_NORMAL);
+}
+
+/*
  * A topic to which a partition has just been added.
  */
 void
@@ -652,4 +695,5 @@ el_check_topic_table(Oid relid)
 		el_check_log_table(t->default_leaf);
 
 	relation_close(rel, NoLock);
+	depend_on_am(relid);
 }

@@ -184,11 +184,11 @@ el_slot_copy_heap_tuple(TupleTableSlot *slot)
 }
 
 static MinimalTuple
-el_slot_copy_minimal_tuple(TupleTableSlot *slot)
+el_slot_copy_minimal_tuple(TupleTableSlot *slot EL_EXTRA_PARAM)
 {
 	slot_getallattrs(slot);
-	return heap_form_minimal_tuple(slot->tts_tupleDescriptor,
-									  slot->tts_values, slot->tts_isnull);
+	return el_heap_form_minimal_tuple(slot->tts_tupleDescriptor,
+										 slot->tts_values, slot->tts_isnull);
 }
 
 const TupleTableSlotOps ElSlotOps = {

@@ -1,0 +1,245 @@
+# A streaming standby replays every kind of record to the same pages, reads the
+# same events, refuses to write, and goes on when it is promoted.
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename qw(dirname);
+use lib dirname(__FILE__) . '/../lib';
+
+use EventlogTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+need_python();
+
+# "all" is evaluated before the library is loaded, hence both
+my $primary = new_cluster('primary', init => [ allows_streaming => 1 ], conf => <<'EOT');
+wal_consistency_checking = 'all,eventlog'
+wal_keep_size = 1GB
+autovacuum = off
+eventlog.producer_buffer = 64kB
+EOT
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf', <<'EOT');
+max_standby_streaming_delay = 0
+hot_standby_feedback = off
+EOT
+$standby->start;
+
+sub catch_up
+{
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+	return;
+}
+
+my @topics = ('small', 'large', 'trimmed', 'truncated', 'zst', '_eventlog.committed_offsets');
+
+# What both must show alike.
+sub compare
+{
+	my ($name) = @_;
+	catch_up();
+	foreach my $topic (@topics)
+	{
+		next if $primary->safe_psql('postgres', "SELECT to_regclass('$topic') IS NULL") eq 't';
+		my $hash = "md5(string_agg(concat_ws('|', partition, event_offset, event_time, key, md5(value::text), headers), ',' ORDER BY partition, event_offset))";
+		foreach my $from ($topic, "read_topic('$topic', max_events => 10000000)")
+		{
+			my $sql = "SELECT count(*), $hash FROM $from";
+			is($standby->safe_psql('postgres', $sql), $primary->safe_psql('postgres', $sql), "$name: $from");
+		}
+		is($standby->safe_psql('postgres', "SELECT * FROM check_topic('$topic')"), '', "$name: $topic is sound on the standby");
+	}
+	my $sql = 'SELECT * FROM eventlog_partitions ORDER BY topic::text, partition';
+	is($standby->safe_psql('postgres', $sql), $primary->safe_psql('postgres', $sql), "$name: eventlog_partitions");
+	$sql = 'SELECT topic, partitions, options, events, bytes FROM eventlog_topics ORDER BY topic::text';
+	is($standby->safe_psql('postgres', $sql), $primary->safe_psql('postgres', $sql), "$name: eventlog_topics");
+	return;
+}
+
+my $start_lsn = $primary->lsn('insert');
+
+# INIT, APPEND, SEGMENT
+$primary->safe_psql('postgres', <<'EOT');
+SELECT create_topic('small', 2, 'text', 'text');
+SELECT produce('small', 'one', 'value', headers => '{"h": "x"}');
+SELECT produce('small', 'two', NULL);
+SELECT create_topic('large', 2, 'bigint', 'text', '{"segment_bytes": 65536, "compression": "none", "max_event_bytes": 4000000}');
+-- many on a page, some over a page, over a segment, over several
+SELECT count(produce('large', i, repeat(md5(i::text), i % 7))) FROM generate_series(1, 5000) i;
+SELECT count(produce('large', i, repeat(md5(i::text), 1000))) FROM generate_series(1, 20) i;
+SELECT produce('large', i, repeat(md5(i::text), 30000 * i)) FROM generate_series(1, 4) i;
+INSERT INTO large (key, value) SELECT i, i FROM generate_series(1, 100) i;
+SELECT create_topic('zst', 1, 'text', 'json', '{"segment_bytes": 65536, "compression": "zstd"}');
+SELECT count(produce('zst', NULL, to_json(repeat(md5(i::text), 50)))) FROM generate_series(1, 3000) i;
+BEGIN;
+SELECT produce('small', 'aborted', '');
+SELECT flush();
+ROLLBACK;
+SELECT produce('small', 'after', '');
+EOT
+compare('append');
+
+# one record each, and an append after a checkpoint: full-page images
+$primary->safe_psql('postgres', 'CHECKPOINT');
+$primary->safe_psql('postgres', "SELECT produce('small', 'k' || i, 'v') FROM generate_series(1, 3) i");
+$primary->safe_psql('postgres', "SELECT produce('large', 1, 'v')");
+compare('after a checkpoint');
+
+# TRIM, and space used again
+$primary->safe_psql('postgres', <<'EOT');
+SELECT create_topic('trimmed', 1, 'text', 'text', '{"segment_bytes": 65536, "compression": "none"}');
+SELECT count(produce('trimmed', i::text, repeat('x', 1000))) FROM generate_series(1, 1000) i;
+SELECT delete_events_before('trimmed', 0, 500);
+SELECT count(produce('trimmed', i::text, repeat('y', 1000))) FROM generate_series(1, 300) i;
+SELECT delete_events_before('trimmed', 0, 900);
+SELECT count(produce('trimmed', i::text, repeat('z', 1000))) FROM generate_series(1, 2000) i;
+SELECT delete_events_before('large', 0, 1000);
+EOT
+compare('trim');
+
+# a new file that carries the log end on
+$primary->safe_psql('postgres', <<'EOT');
+SELECT create_topic('truncated', 1, 'text', 'text');
+SELECT count(produce('truncated', i::text, '')) FROM generate_series(1, 100) i;
+TRUNCATE truncated;
+SELECT produce('truncated', 'first again', '');
+TRUNCATE trimmed;
+BEGIN;
+SELECT create_topic('same_transaction', 1, 'text', 'text');
+SELECT produce('same_transaction', 'x', '');
+SELECT flush();
+TRUNCATE same_transaction;
+SELECT produce('same_transaction', 'y', '');
+COMMIT;
+EOT
+push @topics, 'same_transaction';
+compare('truncate');
+
+# SETTLE, SETTLED; a subtransaction and an aborted batch among them
+$primary->safe_psql('postgres', <<'EOT');
+BEGIN;
+SELECT produce('small', 'top', '');
+SAVEPOINT s;
+SELECT produce('small', 'sub', '');
+SELECT flush();
+RELEASE s;
+COMMIT;
+VACUUM small, large, trimmed, zst, truncated;
+SELECT produce('small', 'after vacuum', '');
+VACUUM small;
+VACUUM (FREEZE) large;
+EOT
+compare('settle');
+
+# groups, as events of the offsets topic
+$primary->safe_psql('postgres', <<'EOT');
+SELECT create_group('made', '{"start_from": "latest"}');
+SELECT count(*) FROM consume('members', 'small', 3, commit => true);
+SELECT count(*) FROM claim('claims', 'large', 100);
+EOT
+compare('groups');
+is( $standby->safe_psql('postgres', 'SELECT group_name, topic, partition, committed_offset FROM eventlog_lag ORDER BY 1, 2, 3'),
+	$primary->safe_psql('postgres', 'SELECT group_name, topic, partition, committed_offset FROM eventlog_lag ORDER BY 1, 2, 3'),
+	'committed offsets');
+
+# every record type has been there
+SKIP:
+{
+	skip 'pg_walinspect is not installed', 1
+	  if $primary->safe_psql('postgres', "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_walinspect'") eq '0';
+	$primary->safe_psql('postgres', 'CREATE EXTENSION pg_walinspect');
+	my $end = $primary->lsn('flush');
+	is( $primary->safe_psql('postgres', "SELECT string_agg(DISTINCT split_part(record_type, ' ', 1), ',') FROM pg_get_wal_records_info('$start_lsn', '$end') WHERE resource_manager = 'eventlog'"),
+		'APPEND,INIT,SEGMENT,SETTLE,SETTLED,TRIM',
+		'every type of record was replayed');
+}
+
+# the standby stops where the primary does
+my $writer = $primary->background_psql('postgres');
+$writer->query_safe("BEGIN; SELECT produce('truncated', 'slow', ''); SELECT flush()");
+$primary->safe_psql('postgres', "SELECT produce('truncated', 'fast', '')");
+catch_up();
+is(events($standby, 'truncated'), '0/100/first again', 'a running transaction of the primary stops readers');
+is($standby->safe_psql('postgres', "SELECT string_agg(key, ',' ORDER BY event_offset) FROM truncated"), 'first again,fast', '... but not SELECT');
+$writer->query_safe('COMMIT');
+$writer->quit;
+catch_up();
+is(events($standby, 'truncated'), '0/100/first again 0/101/slow 0/102/fast', 'and then everything is there');
+
+# trimmed under a reader's snapshot: no recovery conflict
+my $reader = $standby->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM large');
+$primary->safe_psql('postgres', "SELECT delete_events_before('large', 0, 2000); VACUUM large; SELECT count(produce('large', i, repeat('n', 1000))) FROM generate_series(1, 500) i");
+catch_up();
+like($reader->query("SELECT count(*) FROM read_topic('large', 0)"), qr/^\d+$/, 'a standby\'s query goes on when its log is trimmed');
+$reader->quit;
+
+# nothing is written on a standby
+foreach my $sql (
+	"SELECT produce('small', 'k', 'v')",
+	"SELECT produce_batch('small', '[{\"key\": \"k\"}]')",
+	"INSERT INTO small (key, value) VALUES ('k', 'v')",
+	"SELECT * FROM consume('members', 'small')",
+	"SELECT * FROM consume('members', 'small', commit => true)",
+	"SELECT * FROM claim('claims', 'large')",
+	"SELECT commit('members')",
+	"SELECT seek('members', 'small', 0, 0)",
+	"SELECT delete_events_before('small', 0, 1)",
+	"SELECT create_topic('t')",
+	"SELECT create_group('t')")
+{
+	expect_error($standby, $sql, '25006', qr/./, "standby: $sql");
+}
+expect_error($standby, "SELECT produce('small', 'k', 'v')", '25006', qr/HINT:.*primary/, 'produce: hint to the primary');
+
+ok(!$standby->log_contains('PANIC:|FATAL:  inconsistent page found|canceling statement due to conflict'), 'no inconsistent page, no conflict');
+
+#
+# Promotion of a synchronous standby under load
+#
+create_load_tables($primary, options => '{"segment_bytes": 65536, "compression": "lz4"}');
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'\nwal_consistency_checking = ''");
+$primary->reload;
+$primary->poll_query_until('postgres', "SELECT sync_state = 'sync' FROM pg_stat_replication")
+  or die 'the standby is not synchronous';
+
+my $load = start_load($primary, round => 1, producers => 4);
+wait_for_load($load, 300);
+kill_cluster($primary);
+my $count = finish_load($load);
+note("$count->{ok} acknowledged, $count->{fail} failed, $count->{info} in flight");
+$standby->promote;
+is(join("\n", check_load($standby, $load)), '', "promoted: all $count->{ok} acknowledged transactions, and no more, are there");
+
+# life goes on
+my $more = start_load($standby, round => 2, producers => 4);
+wait_for_load($more, 200);
+$standby->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'consume'");
+$standby->stop('fast');
+finish_load($more);
+$standby->start;
+is(join("\n", check_load($standby, $more)), '', 'producers and consumers go on after the promotion');
+$standby->safe_psql('postgres', <<'EOT');
+DO $$
+DECLARE t regclass;
+BEGIN
+	FOREACH t IN ARRAY '{load,load2}'::regclass[] LOOP
+		LOOP
+			INSERT INTO done SELECT value->>'id', topic, partition, event_offset FROM consume('load', t, 1000);
+			EXIT WHEN NOT FOUND;
+			PERFORM commit('load');
+		END LOOP;
+	END LOOP;
+END $$
+EOT
+is(join("\n", check_load($standby)), '', 'consumed to the end');
+is($standby->safe_psql('postgres', 'SELECT (SELECT count(*) FROM events) = (SELECT count(*) FROM done)'), 't', 'every event once');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM claim('claims', 'large', 10)"), '10', 'claims go on');
+
+$standby->stop;
+done_testing();
