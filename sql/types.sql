@@ -71,6 +71,14 @@ BEGIN
         EXECUTE format($q$INSERT INTO failures SELECT %s, %L, 'read_topic', e::text FROM read_topic('t') e
                           WHERE e.key IS DISTINCT FROM format('%%s', %L::%s) OR e.value::text IS DISTINCT FROM to_json(%L::%s)::text$q$,
                        s.id, s.type, s.literal, s.type, s.literal, s.type);
+        EXECUTE format('SELECT count(*) FROM consume_as(NULL::t, ''types'') t WHERE %s AND %s',
+                       format(same, 'key', s.literal, s.type), format(same, 'value', s.literal, s.type)) INTO n;
+        IF n <> 4 THEN
+            INSERT INTO failures VALUES (s.id, s.type, 'consume_as', n);
+        END IF;
+        EXECUTE format($q$INSERT INTO failures SELECT %s, %L, 'claim', e::text FROM claim('types claimed', 't') e
+                          WHERE e.key IS DISTINCT FROM format('%%s', %L::%s) OR e.value::text IS DISTINCT FROM to_json(%L::%s)::text$q$,
+                       s.id, s.type, s.literal, s.type, s.literal, s.type);
         EXECUTE format('INSERT INTO shown SELECT %s, %L, key, value FROM read_topic(''t'', 0, 0, 1)', s.id, s.type);
         PERFORM drop_topic('t');
         COMMIT;

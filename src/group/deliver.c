@@ -365,39 +365,65 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 }
 
 /*
+ * Has the group committed offsets in the topic after all?  What
+ * el_member_call() saw may have been pending.
+ */
+static bool
+has_offsets(const ElAssignment *a, const ElWant *want, const ElSlot *slots)
+{
+	bool		found = false;
+	int32		p;
+	int32		i;
+
+	for (p = 0; p < want->npartitions; p++)
+	{
+		ElEntry		entry;
+
+		if (slots[p] != EL_NO_SLOT &&
+			(!el_entry_read(slots[p], &entry) || entry.next >= 0))
+			found = true;
+	}
+	for (i = 0; found && i < a->n; i++)
+	{
+		if (a->parts[i].want == want)
+			(void) el_entry_read(a->parts[i].part, &a->parts[i].entry);
+	}
+	return found;
+}
+
+/*
  * The first take of a topic by a group that starts at the latest: all its
  * partitions get the last stable offset committed, also those of other
  * members, so that what is added later can be told from what was there.
+ * False: nothing can be had from the topic in this call.
  */
-void
-el_first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
+static bool
+first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
 {
 	int32		i;
 	int32		p;
 	ElSlot	   *slots = palloc_array(ElSlot, want->npartitions);
 	int64	   *epochs = palloc_array(int64, want->npartitions);
 
+	el_group_lock(LW_SHARED);
+	for (p = 0; p < want->npartitions; p++)
+		slots[p] = el_part_find(a->group, &want->uuid, p);
+	el_group_unlock();
+	if (has_offsets(a, want, slots))
+		return true;
+
 	PreventCommandIfReadOnly("consume() in a group that starts from latest");
 	el_offsets_prepare_commit();
 	if (!el_first_take_lock(d->conf->name, &want->uuid))
 	{
 		d->busy = true;			/* somebody else is at it */
-		return;
+		return false;
 	}
+	if (has_offsets(a, want, slots))
+		return true;			/* somebody was faster */
 
-	el_group_lock(LW_SHARED);
 	for (p = 0; p < want->npartitions; p++)
-		slots[p] = el_part_find(a->group, &want->uuid, p);
-	el_group_unlock();
-	for (p = 0; p < want->npartitions; p++)
-	{
-		ElEntry		entry;
-
 		epochs[p] = -1;
-		if (slots[p] != EL_NO_SLOT &&
-			(!el_entry_read(slots[p], &entry) || entry.next >= 0))
-			return;				/* somebody was faster */
-	}
 	for (i = 0; i < a->n; i++)
 	{
 		if (a->parts[i].want == want)
@@ -418,7 +444,7 @@ el_first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
 						 d->claim, &entry) != EL_LOCK_OK)
 		{
 			d->busy = true;
-			return;
+			return false;
 		}
 	}
 
@@ -445,6 +471,7 @@ el_first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
 	}
 	pfree(slots);
 	pfree(epochs);
+	return true;
 }
 
 /* Has this transaction already made the first take? */
@@ -478,19 +505,13 @@ el_deliver(ElDelivery *d, ElAssignment *a)
 
 		if (p->want == skip)
 			continue;
-		if (p->want->no_offsets)
+		if (p->want->no_offsets && !first_taken_here(d, p->want) &&
+			!first_take(d, a, p->want))
 		{
-			if (!first_taken_here(d, p->want))
-				el_first_take(d, a, p->want);
-			p->want->no_offsets = false;
-			if (!first_taken_here(d, p->want))
-			{
-				/* somebody else is doing it, or just did: next time */
-				skip = p->want;
-				d->busy = true;
-				continue;
-			}
+			skip = p->want;
+			continue;
 		}
+		p->want->no_offsets = false;
 		deliver_from(d, a, p);
 	}
 }

@@ -564,8 +564,6 @@ typedef struct ElDelivery
 extern void el_deliver(ElDelivery *d, ElAssignment *a);
 /* Is there an event that el_deliver would deliver?  Takes no ownership lock. */
 extern bool el_deliver_peek(ElDelivery *d, ElAssignment *a);
-/* Writes the first committed offsets of a topic new to a group that starts at the latest. */
-extern void el_first_take(ElDelivery *d, ElAssignment *a, ElWant *want);
 /* End of the last batch below limit that the snapshot sees; low if there is none at or after low. */
 extern int64 el_last_visible_end(Relation rel, Snapshot snapshot, int64 low,
 								 int64 limit);

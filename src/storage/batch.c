@@ -1018,7 +1018,6 @@ el_batch_next(ElBatchReader *r, ElRecord *rec)
 	 */
 	if (unlikely(offset_delta != index) &&
 		(r->header.record_count - 1 == r->header.last_offset_delta ||
-		 offset_delta < index ||
 		 offset_delta > r->header.last_offset_delta))
 	{
 		r->error = "record offset is out of range";

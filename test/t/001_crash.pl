@@ -19,19 +19,21 @@ need_python();
 
 my $crashes = $ENV{EVENTLOG_CRASHES} // 20;
 my $wanted = 100;
-my $node = new_cluster('crash', init => ['--data-checksums'], conf => <<'EOT');
+my $node = new_cluster('crash', init => [ extra => ['--data-checksums'] ], conf => <<'EOT');
 fsync = on
+log_statement = none
 # checkpoints come in between, so that recovery starts everywhere
 checkpoint_timeout = 30s
 max_wal_size = 48MB
 min_wal_size = 32MB
-# small segments: appends open new ones, batches run over several
+# what recovery makes of each page is compared with what it was
 wal_consistency_checking = 'eventlog'
 # a commit takes a little longer, so that the kill finds some under way
 commit_delay = 3000
 commit_siblings = 1
 eventlog.producer_buffer = 64kB
 EOT
+# small segments: appends open new ones, batches run over several
 create_load_tables($node, options => '{"segment_bytes": 65536, "compression": "none"}');
 
 my ($acknowledged, $in_flight, $enough) = (0, 0, 0);

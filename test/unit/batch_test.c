@@ -826,6 +826,8 @@ test_bad_headers(void)
 	}
 
 	/* none at all is what an ElRecord for encoding may say */
+	CHECK(!el_headers_open(&reader, NULL, 1));
+	CHECK(!el_headers_open(&reader, "", -1));
 	CHECK(el_headers_open(&reader, NULL, 0));
 	CHECK(el_headers_next(&reader, &key, &key_len, &value, &value_len) == 0);
 }
