@@ -158,7 +158,7 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 									  EL_PAGE_ID_DATA);
 			if (special == NULL || special->page_no != page_no)
 				ereport(ERROR,
-						(errcode(ERRCODE_INDEX_CORRUPTED),
+						(errcode(ERRCODE_DATA_CORRUPTED),
 						 errmsg("block %u of topic partition \"%s\" is not the last page of its log",
 								block, RelationGetRelationName(rel))));
 		}

@@ -68,7 +68,7 @@ el_meta_verify(Relation rel, Page page)
 	if (el_page_special(page, EL_PAGE_ID_META) == NULL ||
 		meta->magic != EL_META_MAGIC || meta->seg_pages == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
+				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("block %u of topic partition \"%s\" is not the metapage of a log",
 						EL_META_BLOCK, RelationGetRelationName(rel))));
 	if (meta->version != EL_FORMAT_VERSION)

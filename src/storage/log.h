@@ -162,7 +162,7 @@ extern bool el_reader_block_page(ElReader *r, BlockNumber block,
 /* The next batch that the mode shows; false at the end or at a stop. */
 extern bool el_reader_next_batch(ElReader *r);
 /* The next event at or after the position, going on to further batches; false at the end or at a stop.
- * Corrupt bytes raise XX002 with block and offset. */
+ * Corrupt bytes raise XX001 with block and offset. */
 extern bool el_reader_next(ElReader *r, ElRecord *rec);
 
 /* Base offset of the batch that holds offset, whatever its state; moves the reader. */

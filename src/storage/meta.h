@@ -25,7 +25,7 @@ extern Buffer el_meta_buffer(Relation rel);
 extern bool el_meta_read(Relation rel, char *copy);
 /* The metapage, pinned and locked exclusively; made if there is none and options is given. */
 extern Buffer el_meta_lock(Relation rel, const ElLogOptions *options);
-/* Raise XX002 unless page is a metapage of our version. */
+/* Raise XX001 unless page is a metapage of our version. */
 extern void el_meta_verify(Relation rel, Page page);
 extern void el_meta_to_info(const ElMeta *meta, ElLogInfo *info);
 

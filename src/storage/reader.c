@@ -76,7 +76,7 @@ typedef struct ElReaderPrivate
 
 static void corrupt(ElReader *r, uint64 pos, const char *what) pg_attribute_noreturn();
 
-/* XX002 with block and offset. */
+/* XX001 with block and offset. */
 static void
 corrupt(ElReader *r, uint64 pos, const char *what)
 {
@@ -87,7 +87,7 @@ corrupt(ElReader *r, uint64 pos, const char *what)
 	if (p->seg_valid && page_no / r->info.seg_pages == p->seg)
 		block = p->seg_block + page_no % r->info.seg_pages;
 	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
+			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": %s",
 					RelationGetRelationName(r->rel), r->position, what),
 			 errdetail("Block %u, byte %u of its page data.", block,
@@ -198,7 +198,7 @@ restart_at_log_start(ElReader *r)
 	if (!r->info.exists || r->info.log_start == before ||
 		r->info.log_start <= r->position)
 		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
+				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": a page is missing",
 						RelationGetRelationName(r->rel), r->position),
 				 errhint("check_topic() names everything that is wrong.")));

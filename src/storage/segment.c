@@ -66,7 +66,7 @@ extent_of(Relation rel, const ElMeta *meta, uint64 seg)
 	entry = el_directory_entry(rel, meta, dir, seg);
 	if (entry == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
+				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("directory of topic partition \"%s\" lacks segment " UINT64_FORMAT,
 						RelationGetRelationName(rel), seg)));
 	block = entry->first_block;

@@ -68,7 +68,7 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 			el_batch_read_header((char *) (env + 1), EL_BATCH_HEADER_SIZE,
 								 &h) != NULL)
 			ereport(ERROR,
-					(errcode(ERRCODE_INDEX_CORRUPTED),
+					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("topic partition \"%s\" is corrupt in block %u, byte %u",
 							RelationGetRelationName(pass->rel),
 							BufferGetBlockNumber(buffer), byte),
