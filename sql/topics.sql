@@ -142,6 +142,15 @@ ALTER TABLE orders DROP CONSTRAINT key_given;
 SELECT alter_topic('orders', '{"partitions": 6}');
 SELECT * FROM parts('orders');
 
+-- a new constraint reads all events, whatever batches they are in
+SELECT create_topic('scanned', 1, 'text', 'text');
+INSERT INTO scanned (key, value) SELECT 'k' || i, repeat('v', 100) FROM generate_series(1, 1000) i;
+INSERT INTO scanned (key, value) SELECT 'l' || i, repeat('v', 200) FROM generate_series(1, 2000) i;
+INSERT INTO scanned (key, value) SELECT 'm' || i, repeat('v', 300) FROM generate_series(1, 10) i;
+SELECT try($$ALTER TABLE scanned ADD CHECK (key <> 'm7')$$);
+ALTER TABLE scanned ADD CHECK (length(value) < 301);
+SELECT count(*), sum(length(value)) FROM scanned;
+
 -- permissions
 SET ROLE regress_topics_user;
 SELECT try($$SELECT create_topic('topics.mine')$$);
@@ -208,6 +217,22 @@ COPY restored_p1 (partition, event_offset, event_time, key, value, headers) FROM
 SELECT produce('restored', 'k', '1', partition => 1), produce('restored', 'k', '1', partition => 0);
 SELECT partition, event_offset, key, value, headers FROM restored ORDER BY 1, 2;
 SELECT label('restored');
+-- a floor is where an empty log begins, unless its rows bring their offsets: those of a dump may lie below it
+CREATE TABLE floored (LIKE restored) PARTITION BY LIST (partition);
+SECURITY LABEL FOR eventlog ON TABLE floored IS '{"uuid": "6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f62"}';
+CREATE TABLE floored_p0 PARTITION OF floored FOR VALUES IN (0) USING eventlog;
+CREATE TABLE floored_p1 PARTITION OF floored FOR VALUES IN (1) USING eventlog;
+INSERT INTO _eventlog.log_floor SELECT '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f62', p, 50 FROM generate_series(0, 1) p;
+COPY floored_p0 (partition, event_offset, event_time, key, value, headers) FROM stdin;
+0	48	2024-01-01 00:00:00+00	a	1	{}
+0	49	2024-01-01 00:00:01+00	b	2	{}
+\.
+SELECT produce('floored', 'k', '3', partition => 0), produce('floored', 'k', '1', partition => 1);
+SELECT partition, event_offset, value FROM floored ORDER BY 1, 2;
+SELECT try($$INSERT INTO floored (partition, event_offset, key) VALUES (0, 50, 'used')$$);
+INSERT INTO floored (partition, event_offset, key) VALUES (0, 60, 'further');
+SELECT max(event_offset) FROM floored WHERE partition = 0;
+DROP TABLE floored;
 -- a log knows its number
 ALTER TABLE restored RENAME TO kept;
 CREATE TABLE other (LIKE kept) PARTITION BY LIST (partition);

@@ -616,8 +616,15 @@ find_offset(ElReader *r, int64 offset)
 		}
 	}
 
-	/* from the first batch of page lo on, the caller walks */
+	/*
+	 * From the first batch of page lo on, the caller walks.  The first page of
+	 * a segment has not been looked at: if a batch from the segment before
+	 * ends on it, that one may be it.
+	 */
 	if (!load_page(r, lo))
+		return false;
+	if (ElPageGetSpecial(p->page.data)->first_offset > offset &&
+		!load_page(r, --lo))
 		return false;
 	if (ElPageGetSpecial(p->page.data)->first_byte == 0)
 	{

@@ -231,18 +231,75 @@ sub kill_cluster
 }
 
 # After a crash: are the events those of the twin, and what the clients were
-# told?  Returns the problems found, as a list of strings.
+# told?  Returns the problems found, one a line.
+my $check_load = <<'EOT';
+SET client_min_messages = warning;
+-- tx: round.client.seq; n: of the event in the transaction
+CREATE TEMP TABLE e AS SELECT regexp_replace(id, '[.]\d+$', '') AS tx, substring(id from '\d+$')::int AS n, * FROM events;
+CREATE TEMP TABLE r AS SELECT * FROM events_read;
+CREATE TEMP TABLE h AS SELECT format('%s.%s.%s', round, client, seq) AS tx, *,
+	0::bigint AS rows FROM history;
+UPDATE h SET rows = t.rows FROM (SELECT regexp_replace(id, '[.]\d+$', '') AS tx, count(*) AS rows FROM twin GROUP BY 1) t WHERE t.tx = h.tx;
+ANALYZE e, r, h, twin, done;
+
+CREATE TEMP VIEW problems AS
+SELECT 'event without twin' AS what, x::text AS evidence FROM (SELECT id, topic, value FROM e EXCEPT SELECT id, topic, value FROM twin) x
+UNION ALL
+SELECT 'twin without event', x::text FROM (SELECT id, topic, value FROM twin EXCEPT SELECT id, topic, value FROM e) x
+UNION ALL
+SELECT 'read_topic shows more than SELECT', x::text FROM (SELECT id, topic, partition, event_offset, value FROM r EXCEPT SELECT id, topic, partition, event_offset, value FROM e) x
+UNION ALL
+SELECT 'read_topic shows less than SELECT', x::text FROM (SELECT id, topic, partition, event_offset, value FROM e EXCEPT SELECT id, topic, partition, event_offset, value FROM r) x
+UNION ALL
+SELECT 'twice in the log', id FROM e GROUP BY id HAVING count(*) > 1
+UNION ALL
+SELECT 'offset used twice', format('%s %s %s', topic, partition, event_offset) FROM e GROUP BY topic, partition, event_offset HAVING count(*) > 1
+
+-- what the clients were told
+UNION ALL
+SELECT 'acknowledged, but not there', h::text FROM h WHERE outcome = 'ok' AND rows <> events
+UNION ALL
+SELECT 'failed, but there', h::text FROM h WHERE outcome = 'fail' AND rows > 0
+UNION ALL
+SELECT 'torn', h::text FROM h WHERE outcome = 'info' AND rows NOT IN (0, events)
+-- (the other way round means nothing: the xid of what was lost may have been given out again)
+UNION ALL
+SELECT 'against the commit log', h::text FROM h WHERE what <> 'prepare' AND rows > 0 AND pg_xact_status(xid) <> 'committed'
+
+-- what began after another was acknowledged comes behind it, and calls keep their order
+UNION ALL
+SELECT 'out of order', x::text FROM (
+	SELECT e.tx, e.topic, e.partition, e.event_offset, h.began,
+		min(h.ended) FILTER (WHERE h.outcome = 'ok') OVER (PARTITION BY h.round, e.topic, e.partition ORDER BY e.event_offset DESC
+			ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier
+	FROM e JOIN h USING (tx)) x
+WHERE earlier < began
+UNION ALL
+SELECT 'calls out of order', x::text FROM (
+	SELECT id, n, lag(n) OVER (PARTITION BY topic, partition, tx ORDER BY event_offset) AS before FROM e) x
+WHERE before >= n
+
+-- consumers: nothing twice, nothing skipped
+UNION ALL
+SELECT 'consumed twice', id FROM done GROUP BY id HAVING count(*) > 1
+UNION ALL
+SELECT 'consumed, but not there', x::text FROM (
+	SELECT id, topic, partition, event_offset FROM done EXCEPT SELECT id, topic, partition, event_offset FROM e) x
+UNION ALL
+SELECT 'skipped', e::text FROM e JOIN (SELECT topic, partition, max(event_offset) AS upto FROM done GROUP BY 1, 2) d USING (topic, partition)
+WHERE event_offset <= upto AND NOT EXISTS (SELECT FROM done WHERE done.id = e.id)
+
+UNION ALL
+SELECT 'check_topic', format('%s %s', t, c) FROM unnest('{load,load2,_eventlog.committed_offsets}'::regclass[]) t, check_topic(t) c;
+
+SELECT format('%s (%s times): %s', what, count(*), min(evidence)) FROM problems GROUP BY what;
+EOT
+
 sub check_load
 {
 	my ($node, @loads) = @_;
-	my @problems;
-	my $none = sub {
-		my ($what, $sql) = @_;
-		my $rows = $node->safe_psql('postgres', "WITH problem AS ($sql) SELECT count(*), min(problem::text) FROM problem HAVING count(*) > 0");
-		push @problems, "$what: $rows" if $rows ne '';
-	};
 
-	# 2PC: transactions in doubt are resolved now
+	# transactions in doubt are resolved now, both ways
 	my @gids = split /\n/, $node->safe_psql('postgres', "SELECT gid FROM pg_prepared_xacts ORDER BY gid");
 	foreach my $i (0 .. $#gids)
 	{
@@ -255,53 +312,7 @@ sub check_load
 		$node->safe_psql('postgres', "\\copy history from '$load->{history}'");
 		$load->{loaded} = 1;
 	}
-
-	foreach my $view ('events', 'events_read')
-	{
-		$none->("$view without twin", "SELECT id, topic, value FROM $view EXCEPT SELECT id, topic, value FROM twin");
-		$none->("twin without $view", "SELECT id, topic, value FROM twin EXCEPT SELECT id, topic, value FROM $view");
-	}
-	$none->('twice in the log', 'SELECT id FROM events GROUP BY id HAVING count(*) > 1');
-	$none->('offset used twice', 'SELECT topic, partition, event_offset FROM events GROUP BY 1, 2, 3 HAVING count(*) > 1');
-
-	# acknowledged: all its events are there; failed: none
-	my $counted = "SELECT h.*, coalesce(t.rows, 0) AS rows FROM history h"
-	  . " LEFT JOIN (SELECT regexp_replace(id, '[.]\\d+\$', '') AS tx, count(*) AS rows FROM twin GROUP BY 1) t"
-	  . " ON t.tx = format('%s.%s.%s', round, client, seq) WHERE events > 0";
-	$none->('acknowledged, but not there', "SELECT * FROM ($counted) x WHERE outcome = 'ok' AND rows <> events");
-	$none->('failed, but there', "SELECT * FROM ($counted) x WHERE outcome = 'fail' AND rows > 0");
-	$none->('torn', "SELECT * FROM ($counted) x WHERE outcome = 'info' AND rows NOT IN (0, events)");
-	# (the other way round means nothing: the xid of what was lost may have been given out again)
-	$none->('against the commit log', "SELECT * FROM ($counted) x WHERE what <> 'prepare' AND rows > 0 AND pg_xact_status(xid) <> 'committed'");
-
-	# order: what began after another was acknowledged comes behind it
-	$none->('out of order', <<'EOT');
-SELECT * FROM (
-	SELECT e.*, h.began,
-		min(h.ended) FILTER (WHERE h.outcome = 'ok') OVER (PARTITION BY h.round, e.topic, e.partition ORDER BY e.event_offset DESC
-			ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier
-	FROM events e JOIN history h ON regexp_replace(e.id, '[.]\d+$', '') = format('%s.%s.%s', round, client, seq)) x
-WHERE earlier < began
-EOT
-	# ... and the events of one transaction in the order of its calls
-	$none->('calls out of order', <<'EOT');
-SELECT * FROM (
-	SELECT id, substring(id from '\d+$')::int AS n, lag(substring(id from '\d+$')::int) OVER (
-		PARTITION BY topic, partition, regexp_replace(id, '[.]\d+$', '') ORDER BY event_offset) AS before FROM events) x
-WHERE before >= n
-EOT
-
-	# consumers: nothing twice, nothing skipped
-	$none->('consumed twice', 'SELECT id FROM done GROUP BY id HAVING count(*) > 1');
-	$none->('consumed, but not there', 'SELECT id, topic, partition, event_offset FROM done EXCEPT SELECT id, topic, partition, event_offset FROM events');
-	$none->('skipped', <<'EOT');
-SELECT e.* FROM events e JOIN (SELECT topic, partition, max(event_offset) AS upto FROM done GROUP BY 1, 2) d USING (topic, partition)
-WHERE event_offset <= upto AND NOT EXISTS (SELECT FROM done WHERE done.id = e.id)
-EOT
-
-	$none->('check_topic', "SELECT * FROM check_topic('load') UNION ALL SELECT * FROM check_topic('load2')"
-		  . " UNION ALL SELECT * FROM check_topic('_eventlog.committed_offsets')");
-	return @problems;
+	return $node->safe_psql('postgres', $check_load);
 }
 
 1;

@@ -214,7 +214,7 @@ kill_cluster($primary);
 my $count = finish_load($load);
 note("$count->{ok} acknowledged, $count->{fail} failed, $count->{info} in flight");
 $standby->promote;
-is(join("\n", check_load($standby, $load)), '', "promoted: all $count->{ok} acknowledged transactions, and no more, are there");
+is(check_load($standby, $load), '', "promoted: all $count->{ok} acknowledged transactions, and no more, are there");
 
 # life goes on
 my $more = start_load($standby, round => 2, producers => 4);
@@ -223,7 +223,7 @@ $standby->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_a
 $standby->stop('fast');
 finish_load($more);
 $standby->start;
-is(join("\n", check_load($standby, $more)), '', 'producers and consumers go on after the promotion');
+is(check_load($standby, $more), '', 'producers and consumers go on after the promotion');
 $standby->safe_psql('postgres', <<'EOT');
 DO $$
 DECLARE t regclass;
@@ -237,7 +237,7 @@ BEGIN
 	END LOOP;
 END $$
 EOT
-is(join("\n", check_load($standby)), '', 'consumed to the end');
+is(check_load($standby), '', 'consumed to the end');
 is($standby->safe_psql('postgres', 'SELECT (SELECT count(*) FROM events) = (SELECT count(*) FROM done)'), 't', 'every event once');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM claim('claims', 'large', 10)"), '10', 'claims go on');
 
