@@ -102,16 +102,16 @@ SELECT produce('pr_compact', 'k', NULL);
 SELECT count(*) FROM pr_small;
 
 -- privileges: INSERT on the topic, of the current user
-CREATE ROLE pr_producer;
-GRANT USAGE ON SCHEMA public TO pr_producer;
-SET ROLE pr_producer;
+CREATE ROLE regress_producer;
+GRANT USAGE ON SCHEMA public TO regress_producer;
+SET ROLE regress_producer;
 SELECT code, message FROM pg_temp.try($$SELECT produce('pr_text', 1, 'x')$$);
 SELECT code, message FROM pg_temp.try($$SELECT produce_batch('pr_text', '[]')$$);
 SELECT code, message FROM pg_temp.try($$SELECT produce_batch('pr_text', NULL, '{}')$$);
 RESET ROLE;
-GRANT INSERT ON pr_text TO pr_producer;
-SET ROLE pr_producer;
-SELECT produce('pr_text', 1, 'as pr_producer');
+GRANT INSERT ON pr_text TO regress_producer;
+SET ROLE regress_producer;
+SELECT produce('pr_text', 1, 'as regress_producer');
 SELECT * FROM flush();
 RESET ROLE;
 -- one call site, two users
@@ -119,13 +119,13 @@ CREATE FUNCTION pr_switch() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE done text[] = '{}';
 BEGIN
     FOR i IN 1..2 LOOP
-        PERFORM set_config('role', CASE i WHEN 1 THEN 'pr_producer' ELSE 'pr_nobody' END, true);
+        PERFORM set_config('role', CASE i WHEN 1 THEN 'regress_producer' ELSE 'regress_nobody' END, true);
         PERFORM produce('pr_text', i, 'switch');
         done := done || i::text;
     END LOOP;
     RETURN 'not refused';
 END $$;
-CREATE ROLE pr_nobody;
+CREATE ROLE regress_nobody;
 SELECT code, message FROM pg_temp.try('SELECT pr_switch()');
 RESET ROLE;
 
@@ -233,5 +233,5 @@ SELECT key, length(value), value = repeat(md5(key), length(value) / 32) AS same 
 DROP FUNCTION pr_switch();
 SELECT drop_topic(t) FROM unnest('{pr_json,pr_text,pr_bytea,pr_domain,pr_small,pr_compact,pr_check,pr_batch,pr_jsonb,pr_bulk,pr_large}'::text[]) t;
 DROP DOMAIN pr_positive, pr_required;
-REVOKE USAGE ON SCHEMA public FROM pr_producer;
-DROP ROLE pr_producer, pr_nobody;
+REVOKE USAGE ON SCHEMA public FROM regress_producer;
+DROP ROLE regress_producer, regress_nobody;

@@ -32,6 +32,19 @@ SELECT tx_both('c');
 ROLLBACK;
 SELECT tx_events(), tx_sound();
 
+-- no xid before commit, so nobody waits for a transaction that only produces;
+-- locks on the topic and the partition, also after a rollback took them away
+BEGIN;
+SAVEPOINT a;
+SELECT produce('tx', 'c', 'c');
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('tx'::regclass, 'tx_p0'::regclass) ORDER BY 1;
+ROLLBACK TO a;
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('tx'::regclass, 'tx_p0'::regclass) ORDER BY 1;
+SELECT produce('tx', 'c', 'c');
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('tx'::regclass, 'tx_p0'::regclass) ORDER BY 1;
+SELECT pg_current_xact_id_if_assigned() IS NULL AS no_xid;
+ROLLBACK;
+
 --
 -- Savepoints
 --
@@ -159,9 +172,9 @@ END $$;
 SELECT count(*), tx_sound() FROM tx;
 -- call order
 SELECT count(*) FROM (
-    SELECT substring(key from '^\d+')::int AS i, substring(key from '[a-e]') AS c, substring(key from '[a-e](\d+)')::int AS j, event_offset FROM tx) x
-WHERE (i, c, j) < (SELECT substring(key from '^\d+')::int, substring(key from '[a-e]'), substring(key from '[a-e](\d+)')::int
-                   FROM tx y WHERE y.event_offset < x.event_offset ORDER BY y.event_offset DESC LIMIT 1);
+    SELECT ROW(i, c, j) < lag(ROW(i, c, j)) OVER (ORDER BY event_offset) AS out_of_order FROM (
+        SELECT substring(key from '^\d+')::int AS i, substring(key from '[a-e]') AS c, substring(key from '[a-e](\d+)')::int AS j, event_offset FROM tx) x) y
+WHERE out_of_order;
 
 --
 -- flush()

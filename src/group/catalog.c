@@ -340,7 +340,7 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 
 	el_require_preload();
 	PreventCommandIfReadOnly("create_group()");
-	PreventCommandDuringRecovery("create_group()");
+	el_require_primary("create_group()");
 
 	conf_defaults(&conf, name);
 	set_options(&conf, options);
@@ -384,7 +384,7 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 
 	el_require_preload();
 	PreventCommandIfReadOnly("alter_group()");
-	PreventCommandDuringRecovery("alter_group()");
+	el_require_primary("alter_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -416,7 +416,7 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 	Datum		values[1];
 
 	el_require_preload();
-	PreventCommandDuringRecovery("drop_group()");
+	el_require_primary("drop_group()");
 	PreventCommandIfReadOnly("drop_group()");
 
 	el_group_conf(name, &conf);

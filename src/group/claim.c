@@ -37,9 +37,8 @@ eventlog_claim(PG_FUNCTION_ARGS)
 	int			i;
 
 	el_require_preload();
-	PreventCommandDuringRecovery("claim()");
+	el_require_primary("claim()");
 	PreventCommandIfReadOnly("claim()");
-	PreventCommandIfParallelMode("claim()");
 
 	for (i = 0; i < 4; i++)
 	{

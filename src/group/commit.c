@@ -315,9 +315,8 @@ static void
 check_command(const char *name)
 {
 	el_require_preload();
-	PreventCommandDuringRecovery(name);
+	el_require_primary(name);
 	PreventCommandIfReadOnly(name);
-	PreventCommandIfParallelMode(name);
 }
 
 /* commit(group_name text, member text): what was consumed so far */

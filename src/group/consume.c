@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -51,6 +52,17 @@ el_check_select(Oid relid)
 
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
+}
+
+void
+el_require_primary(const char *command)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot execute %s during recovery", command),
+				 errhint("This server is a standby; send it to the primary.")));
+	PreventCommandIfParallelMode(command);
 }
 
 static void
@@ -193,8 +205,7 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 	Call		c;
 
 	el_require_preload();
-	PreventCommandDuringRecovery("consume()");
-	PreventCommandIfParallelMode("consume()");
+	el_require_primary("consume()");
 
 	memset(&c, 0, sizeof(c));
 	if (PG_ARGISNULL(group_arg))

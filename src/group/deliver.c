@@ -33,6 +33,7 @@ typedef struct Source
 	ElEntry		entry;
 	int64		position;
 	int64		lost;			/* events skipped on the way to position */
+	bool		jump;			/* position is the latest, to be recorded as such */
 	Relation	rel;
 	ElReader   *reader;
 	ElRecord	rec;
@@ -111,6 +112,7 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	const ElLocalPart *lp = s->lp;
 
 	s->lost = 0;
+	s->jump = false;
 	if (lp != NULL && lp->v.position >= 0 &&
 		((lp->v.commit && lp->v.forced) ||
 		 (lp->v.version == s->entry.version &&
@@ -134,8 +136,11 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 		if (d->conf->on_lost == EL_LOST_ERROR)
 			events_lost(d, s, info);
 		if (d->conf->on_lost == EL_LOST_LATEST)
+		{
 			to = el_last_visible_end(s->rel, d->snapshot, info->log_start,
 									 el_log_stable_offset(s->rel, d->snapshot, NULL));
+			s->jump = true;
+		}
 		s->lost = to - s->position;
 		s->position = to;
 	}
@@ -175,6 +180,8 @@ source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 		return false;
 	el_log_info(s->rel, &info);
 	find_position(d, a, s, &info);
+	if (s->jump)
+		return true;
 	if (s->position < info.log_end)
 	{
 		s->reader = el_reader_begin(s->rel, d->snapshot, EL_READ_STOP);
@@ -190,7 +197,8 @@ source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 static void
 source_close(Source *s)
 {
-	el_reader_end(s->reader);
+	if (s->reader != NULL)
+		el_reader_end(s->reader);
 	table_close(s->rel, AccessShareLock);
 }
 
@@ -254,7 +262,7 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 
 	el_log_info(s->rel, &info);
 	find_position(d, a, s, &info);
-	if (s->position != looked_at)
+	if (s->reader != NULL && s->position != looked_at)
 	{
 		/* somebody was faster */
 		el_reader_refresh(s->reader);
@@ -304,6 +312,30 @@ fits(ElDelivery *d, const ElRecord *rec)
 	return false;
 }
 
+/*
+ * on_lost is latest and events were lost: where the group goes on is decided
+ * now and recorded, or each call would decide anew and pass over what came in
+ * between.
+ */
+static void
+jump_to_latest(ElDelivery *d, const ElAssignment *a, Source *s)
+{
+	ElLocalPart *lp;
+
+	PreventCommandIfReadOnly("consume() in a group that has lost events");
+	el_offsets_prepare_commit();
+	if (!source_lock(d, a, s) || !s->jump)
+		return;
+	lp = s->lp;
+	el_local_save(lp);
+	lp->v.position = s->position;
+	lp->v.version = s->entry.version;
+	lp->v.committed = s->position;
+	lp->v.commit = true;
+	lp->v.forced = true;
+	lp->v.lost += s->lost;
+}
+
 static void
 deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 {
@@ -314,6 +346,12 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 
 	if (!source_open(d, a, p, &s))
 		return;
+	if (s.jump)
+	{
+		jump_to_latest(d, a, &s);
+		source_close(&s);
+		return;
+	}
 	if (!fits(d, &s.rec) || !source_lock(d, a, &s))
 	{
 		source_close(&s);

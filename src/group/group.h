@@ -577,6 +577,8 @@ extern void el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo,
 							 int64 max_bytes, Interval *min_age);
 extern int64 el_interval_ms(const Interval *interval, const char *name);
 extern void el_check_select(Oid relid);
+/* 25006 on a standby, and in a parallel worker or a parallel query's leader. */
+extern void el_require_primary(const char *command);
 
 /*
  * catalog.c: _eventlog.groups

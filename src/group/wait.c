@@ -353,7 +353,7 @@ eventlog_wait_for_events(PG_FUNCTION_ARGS)
 	bool		nulls[1] = {false};
 
 	el_require_preload();
-	PreventCommandDuringRecovery("wait_for_events()");
+	el_require_primary("wait_for_events()");
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

@@ -219,6 +219,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 			  uint32 len, FullTransactionId fxid, CommandId cid,
 			  int64 at_offset)
 {
+	ElLogOptions made;
 	AppendStream stream = {0};
 	xl_el_append rec = {0};
 	ElBatchHeader header;
@@ -243,7 +244,11 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	rec.space = EL_BATCH_SPACE(len);
 	rec.count = header.last_offset_delta + 1;
 
-	metabuf = el_meta_lock(rel, options);
+	/* an empty log that gets explicit offsets starts there, whatever its floor */
+	made = *options;
+	if (at_offset >= 0)
+		made.first_offset = at_offset;
+	metabuf = el_meta_lock(rel, &made);
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
 	log_end = meta->log_end;
 	if (at_offset >= 0 && at_offset < log_end)

@@ -477,11 +477,18 @@ el_reader_next(ElReader *r, ElRecord *rec)
 
 		if (!p->in_batch)
 		{
+			MemoryContext old;
+			bool		ok;
+
 			if (!el_reader_next_batch(r))
 				return false;
 			p->batch_end = r->position;
 			r->position = r->batch_start;
-			if (!el_batch_open(&p->records, r->batch, r->batch_len, false))
+			/* its scratch outlives the caller's per-tuple context */
+			old = MemoryContextSwitchTo(p->mcxt);
+			ok = el_batch_open(&p->records, r->batch, r->batch_len, false);
+			MemoryContextSwitchTo(old);
+			if (!ok)
 				corrupt(r, p->pos, p->records.error);
 			p->in_batch = true;
 		}
@@ -510,6 +517,41 @@ static uint64
 last_page(ElReader *r)
 {
 	return EL_POS_PAGE(r->priv->seg_end - 1);
+}
+
+/*
+ * Is there a batch on the page at hand that holds offset?  Sets pos if so; else
+ * says where the batch behind the page's last one begins and its base offset.
+ */
+static bool
+find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
+			 int64 *next_offset)
+{
+	ElReaderPrivate *p = r->priv;
+	ElPageSpecial *special = ElPageGetSpecial(p->page.data);
+	uint64		pos = EL_PAGE_POS(page_no) + special->first_byte - EL_PAGE_START;
+
+	*next_offset = special->first_offset;
+	while (pos < p->seg_end && EL_POS_PAGE(pos) == page_no)
+	{
+		ElEnvelope *env = (ElEnvelope *)
+			(p->page.data + EL_PAGE_START + EL_POS_BYTE(pos));
+		ElBatchHeader h;
+
+		if (env->magic != EL_ENVELOPE_MAGIC ||
+			el_batch_read_header((char *) (env + 1), EL_BATCH_HEADER_SIZE,
+								 &h) != NULL)
+			break;				/* reading will say what is wrong */
+		*next_offset = h.base_offset + h.last_offset_delta + 1;
+		if (*next_offset > offset)
+		{
+			p->pos = pos;
+			return true;
+		}
+		pos = el_batch_begin_pos(pos + EL_BATCH_SPACE(env->length));
+	}
+	*next_pos = pos;
+	return false;
 }
 
 /*
@@ -566,54 +608,44 @@ find_offset(ElReader *r, int64 offset)
 	hi = last_page(r) + 1;
 	while (hi - lo > 1)
 	{
-		uint64		mid;
+		uint64		span = hi - lo;
+		uint64		mid = lo + span / 2;
 		ElPageSpecial *special;
 
-		if (bisect || hi_offset <= lo_offset)
-			mid = lo + (hi - lo) / 2;
-		else
+		if (!bisect && hi_offset > lo_offset)
 			mid = lo + (uint64) ((double) (offset - lo_offset) /
-								 (double) (hi_offset - lo_offset) * (hi - lo));
+								 (double) (hi_offset - lo_offset) * span);
 		mid = Min(Max(mid, lo + 1), hi - 1);
-		bisect = !bisect;
 		if (!load_page(r, mid))
 			return false;
 		special = ElPageGetSpecial(p->page.data);
 		if (special->first_offset > offset)
 		{
-			hi = mid;
+			/* a batch that covers the page begins on an earlier one */
+			hi = mid - (special->first_byte == 0 ? special->back - 1 : 0);
 			hi_offset = special->first_offset;
-			continue;
 		}
-		lo = mid;
-		lo_offset = special->first_offset;
-		if (special->first_byte == 0)
-			continue;
-
-		/* walk the page: does the batch begin on it? */
+		else if (special->first_byte == 0)
 		{
-			uint32		byte = special->first_byte;
+			lo = mid;
+			lo_offset = special->first_offset;
+		}
+		else
+		{
+			uint64		next_pos;
 
-			while (byte + EL_BATCH_ROOM <= EL_PAGE_END &&
-				   byte < ((PageHeader) p->page.data)->pd_lower)
+			if (find_on_page(r, mid, offset, &next_pos, &lo_offset))
+				return true;
+			/* the batch behind the last one on this page is known, too */
+			lo = EL_POS_PAGE(next_pos);
+			if (lo >= hi)
 			{
-				ElEnvelope *env = (ElEnvelope *) (p->page.data + byte);
-				ElBatchHeader h;
-
-				if (env->magic != EL_ENVELOPE_MAGIC ||
-					el_batch_read_header((char *) (env + 1),
-										 EL_BATCH_HEADER_SIZE, &h) != NULL)
-					break;
-				if (h.base_offset + h.last_offset_delta >= offset)
-				{
-					p->pos = EL_PAGE_POS(mid) + byte - EL_PAGE_START;
-					return true;
-				}
-				if (EL_BATCH_SPACE(env->length) >= EL_PAGE_END - byte)
-					break;
-				byte += EL_BATCH_SPACE(env->length);
+				lo = mid;
+				break;
 			}
 		}
+		/* an estimate that did not halve the range: batches are uneven here */
+		bisect = !bisect && hi - lo > span / 2;
 	}
 
 	/*

@@ -228,10 +228,13 @@ free_sealed(Sealed *s)
 		buf.bytes -= GetMemoryChunkSpace(s->data);
 		pfree(s->data);
 	}
-	else if (--buf.nspilled == 0)
+	else
 	{
-		/* nobody reads the file any more: use it again from its start */
-		buf.file_end = 0;
+		/* the next batch may overwrite what nobody will read any more */
+		if (--buf.nspilled == 0)
+			buf.file_end = 0;
+		else if (s->offset + s->len == buf.file_end)
+			buf.file_end = s->offset;
 	}
 }
 

@@ -207,8 +207,9 @@ sub finish_load
 sub alive
 {
 	my ($pid) = @_;
-	my $state = `ps -o stat= -p $pid`;
-	return $state ne '' && $state !~ /^Z/;
+	return 0 unless kill 0, $pid;
+	my $stat = eval { slurp_file("/proc/$pid/stat") } // '';
+	return $stat ne '' && $stat !~ /\) Z /;
 }
 
 # Postmaster and all its children at once, as when the machine dies.  The
@@ -224,9 +225,9 @@ sub kill_cluster
 	kill 'KILL', @children;
 	wait_until(sub { !grep { alive($_) } $postmaster, @children }, 30)
 	  or die 'processes of the cluster survive SIGKILL';
-	# pg_ctl takes a postmaster that nobody has waited for yet to be running
-	wait_until(sub { !kill 0, $postmaster }, 1)
-	  or unlink $node->data_dir . '/postmaster.pid';
+	# pg_ctl would take a postmaster that nobody has waited for yet to be running
+	unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock'
+	  if kill 0, $postmaster;
 	return;
 }
 
