@@ -339,8 +339,8 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 	Datum		values[3];
 
 	el_require_preload();
-	PreventCommandIfReadOnly("create_group()");
 	el_require_primary("create_group()");
+	PreventCommandIfReadOnly("create_group()");
 
 	conf_defaults(&conf, name);
 	set_options(&conf, options);
@@ -383,8 +383,8 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 	Datum		values[2];
 
 	el_require_preload();
-	PreventCommandIfReadOnly("alter_group()");
 	el_require_primary("alter_group()");
+	PreventCommandIfReadOnly("alter_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)

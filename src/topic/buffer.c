@@ -812,12 +812,10 @@ static bool
 appender_open(Appender *a, Oid topic, int32 partition, Oid leaf)
 {
 	memset(a, 0, sizeof(*a));
-	a->topic = el_topic_or_null(topic);
-	if (a->topic == NULL)
-		return false;
 	a->rel = try_table_open(leaf, NoLock);
 	if (a->rel == NULL)
 		return false;
+	a->topic = el_topic(topic);
 	a->partition = partition;
 	el_log_options(a->topic, partition, a->rel, &a->options);
 	return true;

@@ -132,6 +132,22 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 	return own_offset;
 }
 
+/* What an event without headers has, made once. */
+static Datum
+no_headers(void)
+{
+	static Datum headers = (Datum) 0;
+
+	if (headers == (Datum) 0)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		headers = el_headers_to_jsonb(NULL, 0);
+		MemoryContextSwitchTo(old);
+	}
+	return headers;
+}
+
 /* Tell the slot what the event was given; offset -1: not known yet. */
 static void
 write_back(Relation rel, TupleTableSlot *slot, int32 partition,
@@ -143,6 +159,11 @@ write_back(Relation rel, TupleTableSlot *slot, int32 partition,
 	slot->tts_values[EL_ATT_TIME - 1] =
 		TimestampTzGetDatum(el_ms_to_timestamptz(rec->timestamp));
 	slot->tts_isnull[EL_ATT_TIME - 1] = false;
+	if (slot->tts_isnull[EL_ATT_HEADERS - 1])
+	{
+		slot->tts_values[EL_ATT_HEADERS - 1] = no_headers();
+		slot->tts_isnull[EL_ATT_HEADERS - 1] = false;
+	}
 	if (offset >= 0)
 	{
 		slot->tts_values[EL_ATT_OFFSET - 1] = Int64GetDatum(offset);

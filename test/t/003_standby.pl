@@ -219,7 +219,6 @@ is(check_load($standby, $load), '', "promoted: all $count->{ok} acknowledged tra
 # life goes on
 my $more = start_load($standby, round => 2, producers => 4);
 wait_for_load($more, 200);
-$standby->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'consume'");
 $standby->stop('fast');
 finish_load($more);
 $standby->start;

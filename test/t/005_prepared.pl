@@ -15,21 +15,21 @@ my $node = new_cluster('prepared', conf => 'fsync = off');
 $node->safe_psql('postgres', <<'EOT');
 SELECT create_topic('p', 2, 'text', 'text');
 CREATE TABLE twin (key text);
-CREATE FUNCTION both(k text, p int) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION write_both(k text, p int) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO twin VALUES (k); SELECT produce('p', k, '', partition => p) $$;
-SELECT both('before', 0);
+SELECT write_both('before', 0);
 BEGIN;
-SELECT both('kept', 0);
+SELECT write_both('kept', 0);
 SAVEPOINT s;
-SELECT both('rolled back', 0);
+SELECT write_both('rolled back', 0);
 SELECT flush();
 ROLLBACK TO s;
-SELECT both('kept too', 1);
+SELECT write_both('kept too', 1);
 PREPARE TRANSACTION 'commit';
 BEGIN;
-SELECT both('not kept', 0);
+SELECT write_both('not kept', 0);
 PREPARE TRANSACTION 'rollback';
-SELECT both('behind', 0), both('behind 1', 1);
+SELECT write_both('behind', 0), write_both('behind 1', 1);
 EOT
 
 # what was appended in which place: before, kept, rolled back, not kept, behind
@@ -81,7 +81,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), '0', 
 is($node->safe_psql('postgres', "SELECT string_agg(key, ',' ORDER BY partition, event_offset) FROM claim('c', 'p')"), 'before,kept,behind,kept too,behind 1', 'and what they had consumed comes again');
 
 # the topic changes hands while a transaction is prepared: it cannot be dropped
-$node->safe_psql('postgres', "BEGIN; SELECT both('last', 0); PREPARE TRANSACTION 'last'");
+$node->safe_psql('postgres', "BEGIN; SELECT write_both('last', 0); PREPARE TRANSACTION 'last'");
 expect_error($node, "SET lock_timeout = '100ms'; DROP TABLE p", '55P03', qr/lock timeout/, 'DROP waits for a prepared transaction');
 expect_error($node, "SET lock_timeout = '100ms'; TRUNCATE p", '55P03', qr/lock timeout/, 'TRUNCATE waits for a prepared transaction');
 $node->safe_psql('postgres', "COMMIT PREPARED 'last'");
