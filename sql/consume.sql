@@ -23,7 +23,7 @@ SELECT commit('g') AS nothing_moved;
 SELECT topic, partition, committed_offset, delivered_offset, log_end_offset, lag FROM eventlog_lag WHERE group_name = 'g' ORDER BY 2;
 -- as it is stored
 SELECT key::json->>0 AS group_name, (key::json->>2)::int AS partition, value
-  FROM _eventlog.committed_offsets ORDER BY 2;
+  FROM _eventlog.committed_offsets WHERE key::json->>0 = 'g' ORDER BY 2;
 
 --
 -- Rolled back: delivered again.  Savepoints too

@@ -267,7 +267,7 @@ el_group_check_use(const ElGroupConf *conf)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for group \"%s\"", conf->name),
-				 errhint("The group's owner can let roles use it with grant_group().")));
+				 errhint("Its owner may use it, members of that role, and roles it was granted to.")));
 }
 
 char *

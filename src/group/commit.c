@@ -518,7 +518,7 @@ eventlog_seek(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("partition %d of topic \"%s\" does not exist",
 						partition, get_rel_name(want->relid))));
-	el_log_info(rel, &info);
+	el_partition_info(want->topic, partition, rel, &info);
 	table_close(rel, AccessShareLock);
 	if (offset < info.log_start || offset > info.log_end)
 		ereport(ERROR,

@@ -162,6 +162,18 @@ is_due(ElDelivery *d, const ElRecord *rec)
 	return false;
 }
 
+/*
+ * Where the partition's log starts and ends.  A log that has not begun is
+ * asked for its floor only if the group has been there: after a restore.
+ */
+static void
+get_info(Source *s, int32 partition, ElLogInfo *info)
+{
+	el_log_info(s->rel, info);
+	if (!info->exists && s->entry.next > 0)
+		el_partition_info(s->topic, partition, s->rel, info);
+}
+
 /* Find the first event to deliver, without any lock; false if there is none. */
 static bool
 source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
@@ -178,7 +190,7 @@ source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 	s->rel = el_open_leaf(s->topic, p->partition);
 	if (s->rel == NULL)
 		return false;
-	el_log_info(s->rel, &info);
+	get_info(s, p->partition, &info);
 	find_position(d, a, s, &info);
 	if (s->jump)
 		return true;
@@ -260,7 +272,7 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 		return false;
 	}
 
-	el_log_info(s->rel, &info);
+	get_info(s, s->a->partition, &info);
 	find_position(d, a, s, &info);
 	if (s->reader != NULL && s->position != looked_at)
 	{

@@ -185,8 +185,10 @@ eventlog_partitions(PG_FUNCTION_ARGS)
 			CHECK_FOR_INTERRUPTS();
 			if (rel == NULL)
 				continue;
-			el_log_info(rel, &info);
+			el_partition_info(t, p, rel, &info);
 			stable = el_log_stable_offset(rel, GetActiveSnapshot(), &stop);
+			if (!info.exists)
+				stable = info.log_end;
 			values[0] = ObjectIdGetDatum(t->relid);
 			values[1] = Int32GetDatum(p);
 			values[2] = Int64GetDatum(info.log_start);
@@ -524,7 +526,7 @@ measure_lag(ElTopic *t, const PartCopy *p, Lag *lag)
 
 	if (rel == NULL)
 		return false;
-	el_log_info(rel, &info);
+	el_partition_info(t, p->partition, rel, &info);
 	stable = el_log_stable_offset(rel, GetActiveSnapshot(), NULL);
 	from = Max(p->entry.next, info.log_start);
 	lag->log_end = info.log_end;

@@ -261,7 +261,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 				 errdetail("The next offset is " INT64_FORMAT ".", log_end),
 				 errhint("Leave event_offset out: the log gives it.")));
 	}
-	rec.base_offset = at_offset >= 0 ? at_offset : log_end;
+	rec.base_offset = at_offset >= 0 ? at_offset : Max(log_end, meta->floor);
 	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)
 	{
 		UnlockReleaseBuffer(metabuf);

@@ -37,6 +37,7 @@
 typedef struct ElRelCache
 {
 	Buffer		meta;
+	bool		exists;			/* the metapage was seen */
 } ElRelCache;
 
 Buffer
@@ -53,7 +54,7 @@ el_meta_buffer(Relation rel)
 	buffer = ReadBuffer(rel, EL_META_BLOCK);
 	if (cache == NULL)
 	{
-		cache = MemoryContextAlloc(CacheMemoryContext, sizeof(ElRelCache));
+		cache = MemoryContextAllocZero(CacheMemoryContext, sizeof(ElRelCache));
 		rel->rd_amcache = cache;
 	}
 	cache->meta = buffer;
@@ -100,7 +101,17 @@ el_meta_read(Relation rel, char *copy)
 		   BLCKSZ - EL_PAGE_END);
 	UnlockReleaseBuffer(buffer);
 	el_meta_verify(rel, copy);
+	((ElRelCache *) rel->rd_amcache)->exists = true;
 	return true;
+}
+
+bool
+el_log_exists(Relation rel)
+{
+	ElRelCache *cache = (ElRelCache *) rel->rd_amcache;
+	PGAlignedBlock copy;
+
+	return (cache != NULL && cache->exists) || el_meta_read(rel, copy.data);
 }
 
 void
@@ -140,9 +151,10 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 	rec.partition = options->partition;
 	rec.seg_pages = el_seg_pages(options->segment_bytes);
 	rec.offset = options->first_offset;
+	rec.floor = options->floor;
 
 	START_CRIT_SECTION();
-	el_meta_init(page, rec.partition, rec.seg_pages, rec.offset);
+	el_meta_init(page, rec.partition, rec.seg_pages, rec.offset, rec.floor);
 	MarkBufferDirty(buffer);
 	if (RelationNeedsWAL(rel))
 	{
@@ -232,7 +244,7 @@ el_log_create(const RelFileLocator *locator, char persistence, int32 partition,
 	RelFileLocator rlocator = *locator;
 	SMgrRelation srel = smgropen(rlocator, InvalidBackendId);
 
-	el_meta_init(block.data, partition, seg_pages, offset);
+	el_meta_init(block.data, partition, seg_pages, offset, offset);
 	if (persistence == RELPERSISTENCE_PERMANENT && XLogIsNeeded())
 		log_newpage(&rlocator, MAIN_FORKNUM, EL_META_BLOCK, block.data, true);
 	PageSetChecksumInplace(block.data, EL_META_BLOCK);

@@ -47,6 +47,8 @@ typedef struct ElLogInfo
 } ElLogInfo;
 
 extern void el_log_info(Relation rel, ElLogInfo *info);
+/* Is there a log, that is, was anything ever appended?  Cheap. */
+extern bool el_log_exists(Relation rel);
 
 /*
  * How to make the log, should this be its first append, and bounds that the
@@ -57,6 +59,7 @@ typedef struct ElLogOptions
 	int32		partition;
 	int64		segment_bytes;
 	int64		first_offset;	/* log start and end of a log made now; 0 as a rule */
+	int64		floor;			/* offsets below were given out before, in an earlier file */
 } ElLogOptions;
 
 /*

@@ -28,7 +28,8 @@ el_page_init(Page page, uint16 page_id, uint64 page_no)
 
 /* The metapage of a log that holds nothing and goes on at offset. */
 void
-el_meta_init(Page page, int32 partition, uint32 seg_pages, int64 offset)
+el_meta_init(Page page, int32 partition, uint32 seg_pages, int64 offset,
+			 int64 floor)
 {
 	ElMeta	   *meta;
 
@@ -40,6 +41,7 @@ el_meta_init(Page page, int32 partition, uint32 seg_pages, int64 offset)
 	meta->seg_pages = seg_pages;
 	meta->log_start = offset;
 	meta->log_end = offset;
+	meta->floor = floor;
 	meta->tail_time = EL_MIN_TIME;
 	meta->settled_offset = offset;
 	meta->tail_block = InvalidBlockNumber;

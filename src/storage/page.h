@@ -132,6 +132,7 @@ typedef struct ElMeta
 	uint32		seg_pages;		/* fixed for the life of the file */
 	int64		log_start;
 	int64		log_end;
+	int64		floor;			/* the log gives out no offset below (they may be restored) */
 	uint64		tail_pos;
 	int64		tail_time;		/* greatest event time in the segment of the tail */
 	uint64		settled_pos;	/* every batch below has its outcome settled */
@@ -170,7 +171,7 @@ StaticAssertDecl(EL_PAGE_DATA % MAXIMUM_ALIGNOF == 0, "page data is aligned");
 
 extern void el_page_init(Page page, uint16 page_id, uint64 page_no);
 extern void el_meta_init(Page page, int32 partition, uint32 seg_pages,
-						 int64 offset);
+						 int64 offset, int64 floor);
 extern uint32 el_seg_pages(int64 segment_bytes);
 
 /* The special area if this is a page of that kind, else NULL. */

@@ -157,7 +157,7 @@ redo_init(XLogReaderState *record)
 	Buffer		buffer = XLogInitBufferForRedo(record, 0);
 
 	el_meta_init(BufferGetPage(buffer), rec->partition, rec->seg_pages,
-				 rec->offset);
+				 rec->offset, rec->floor);
 	finish_redo(record, buffer);
 	UnlockReleaseBuffer(buffer);
 }

@@ -44,6 +44,7 @@ typedef struct xl_el_init
 	int32		partition;
 	uint32		seg_pages;
 	int64		offset;			/* log start and end */
+	int64		floor;
 } xl_el_init;
 
 /*

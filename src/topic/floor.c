@@ -84,33 +84,44 @@ floor_log_end(Relation rel, HeapTuple tup)
 	return isnull ? 0 : DatumGetInt64(end);
 }
 
+/* The floor of a partition; 0 if there is none. */
+static int64
+get_floor(ElTopic *t, int32 partition)
+{
+	Oid			index;
+	Relation	rel = open_floor(AccessShareLock, &index);
+	SysScanDesc scan;
+	HeapTuple	tup;
+	int64		floor = 0;
+
+	if (rel == NULL)
+		return 0;
+	scan = scan_floor(rel, index, &t->uuid, partition);
+	tup = systable_getnext(scan);
+	if (HeapTupleIsValid(tup))
+		floor = floor_log_end(rel, tup);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return floor;
+}
+
 void
 el_log_options(ElTopic *t, int32 partition, Relation leaf,
 			   ElLogOptions *options)
 {
-	ElLogInfo	info;
-
 	memset(options, 0, sizeof(*options));
 	options->partition = partition;
 	options->segment_bytes = t->options.segment_bytes;
+	if (!el_log_exists(leaf))
+		options->first_offset = options->floor = get_floor(t, partition);
+}
 
-	el_log_info(leaf, &info);
-	if (!info.exists)
-	{
-		Oid			index;
-		Relation	rel = open_floor(AccessShareLock, &index);
-
-		if (rel)
-		{
-			SysScanDesc scan = scan_floor(rel, index, &t->uuid, partition);
-			HeapTuple	tup = systable_getnext(scan);
-
-			if (HeapTupleIsValid(tup))
-				options->first_offset = floor_log_end(rel, tup);
-			systable_endscan(scan);
-			table_close(rel, AccessShareLock);
-		}
-	}
+void
+el_partition_info(ElTopic *t, int32 partition, Relation leaf, ElLogInfo *info)
+{
+	el_log_info(leaf, info);
+	if (!info->exists)
+		info->log_start = info->log_end = get_floor(t, partition);
 }
 
 void

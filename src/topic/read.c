@@ -52,9 +52,11 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	leaf = table_open(t->leaves[partition], AccessShareLock);
 	PredicateLockRelation(leaf, GetActiveSnapshot());
 	r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	if (!r->info.exists)
+		el_partition_info(t, partition, leaf, &r->info);
 	if (from_offset < 0)
 		from_offset = r->info.log_start;
-	if (el_reader_seek(r, from_offset) == EL_SEEK_BELOW_START)
+	if (from_offset < r->info.log_start)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_EVENTS_LOST),
 				 errmsg("offset " INT64_FORMAT " of topic \"%s\", partition %d has been removed",
@@ -63,6 +65,7 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 						   r->info.log_start),
 				 errhint("Leave from_offset out to read from the log start.")));
 
+	(void) el_reader_seek(r, from_offset);
 	while (n < max && el_reader_next(r, &rec))
 	{
 		Datum		values[EL_ROW_MAX_COLUMNS];

@@ -228,7 +228,8 @@ relation_nontransactional_truncate(Relation rel)
 		ElLogOptions options = {
 			.partition = info.partition,
 			.segment_bytes = (int64) info.seg_pages * BLCKSZ,
-			.first_offset = info.log_end
+			.first_offset = info.log_end,
+			.floor = info.log_end
 		};
 
 		el_log_make(rel, &options);

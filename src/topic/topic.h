@@ -129,6 +129,9 @@ extern void el_check_partition(ElTopic *t, int64 partition);
 /* Log options of a partition, with the floor of _eventlog.log_floor looked up when its log is empty. */
 extern void el_log_options(ElTopic *t, int32 partition, Relation leaf,
 						   ElLogOptions *options);
+/* el_log_info() of a partition, with the floor for start and end of a log that has not begun (again) yet. */
+extern void el_partition_info(ElTopic *t, int32 partition, Relation leaf,
+							  ElLogInfo *info);
 /* Record in _eventlog.log_floor that this partition's log has reached log_end. */
 extern void el_record_log_floor(ElTopic *t, int32 partition, int64 log_end);
 /* Forget what was recorded for a topic that is being dropped. */
