@@ -279,6 +279,20 @@ el_text_to_name(const text *t, const char *what)
 	return name;
 }
 
+/* Names of members: '#' is kept free for telling incarnations of one apart. */
+char *
+el_text_to_member(const text *t)
+{
+	char	   *name = el_text_to_name(t, "member");
+
+	if (strchr(name, '#') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid member name \"%s\"", name),
+				 errdetail("Names of members cannot contain \"#\".")));
+	return name;
+}
+
 /*
  * Statements on the internal tables, as their owner: the caller's rights were
  * checked, and it has none on the tables.

@@ -335,7 +335,7 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	check_command("commit()");
 	group = group_arg(fcinfo);
 	if (!PG_ARGISNULL(1))
-		member = el_text_to_name(PG_GETARG_TEXT_PP(1), "member");
+		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
 	el_group_conf(group, &conf);
 	el_group_check_use(&conf);
 
@@ -430,7 +430,7 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	partition = (int32) PG_GETARG_INT64(2);
 	next = PG_GETARG_INT64(3);
 	if (!PG_ARGISNULL(4))
-		member = el_text_to_name(PG_GETARG_TEXT_PP(4), "member");
+		member = el_text_to_member(PG_GETARG_TEXT_PP(4));
 	el_group_conf(group, &conf);
 	el_group_check_use(&conf);
 

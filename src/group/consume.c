@@ -220,7 +220,7 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 	else if (!PG_ARGISNULL(1))
 		c.relid = PG_GETARG_OID(1);
 	if (!PG_ARGISNULL(3))
-		c.member = el_text_to_name(PG_GETARG_TEXT_PP(3), "member");
+		c.member = el_text_to_member(PG_GETARG_TEXT_PP(3));
 	if (!PG_ARGISNULL(4))
 		c.wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(4), "wait");
 	commit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
@@ -249,6 +249,7 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 
 	el_session_init();			/* registers an exit callback: not inside the block */
 	el_wait_begin(&c.wait, c.wait_ms);
+	c.wait.max_poll_ms = c.conf.max_poll_ms;
 	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
 	{
 		deliver_or_wait(&c);

@@ -464,7 +464,7 @@ el_member_find(ElSlot group, const char *name)
 	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
 	{
 		if (EL_HEAD(s)->kind == EL_SLOT_MEMBER && EL_MEMBER(s)->group == group &&
-			strcmp(EL_MEMBER(s)->name, name) == 0)
+			EL_MEMBER(s)->named && strcmp(EL_MEMBER(s)->name, name) == 0)
 			break;
 	}
 	return s;

@@ -276,6 +276,7 @@ extern ElSlot el_group_topic_get(ElSlot group, const pg_uuid_t *uuid, Oid relid,
 extern ElSlot el_part_find(ElSlot group, const pg_uuid_t *uuid,
 						   int32 partition);
 extern ElSlot el_part_get(ElSlot group, ElSlot topic, int32 partition);
+/* A named member; sessions' are found through their session only. */
 extern ElSlot el_member_find(ElSlot group, const char *name);
 extern ElSlot el_member_join(ElSlot group, const char *name, bool named);
 extern void el_member_leave(ElSlot member);
@@ -588,6 +589,7 @@ extern void el_group_conf(const char *name, ElGroupConf *conf);
 extern void el_group_check_use(const ElGroupConf *conf);
 extern void el_group_check_owner(const ElGroupConf *conf);
 extern char *el_text_to_name(const text *t, const char *what);
+extern char *el_text_to_member(const text *t);
 
 /*
  * wait.c
@@ -596,6 +598,7 @@ typedef struct ElWaitState
 {
 	int			index;			/* in the table, -1: not registered */
 	int64		deadline_ms;	/* monotonic */
+	int64		max_poll_ms;	/* the member must be heard of at least this often */
 } ElWaitState;
 
 extern void el_wait_begin(ElWaitState *w, int64 wait_ms);

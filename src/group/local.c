@@ -49,7 +49,12 @@ static int	nappended = 0;
 static bool appended_many = false;
 static bool offsets_appended = false;	/* to the offsets topic, not by commit() */
 
-static char dropped_groups[MAX_DROPPED][EL_NAME_SIZE];
+/* Groups dropped by this transaction, in call order. */
+static struct
+{
+	char		name[EL_NAME_SIZE];
+	SubTransactionId subid;
+}			dropped_groups[MAX_DROPPED];
 static int	ndropped = 0;
 
 /*
@@ -330,7 +335,11 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 	{
 		/* ours since earlier in this transaction; but is it still the member's? */
 		el_group_lock(LW_EXCLUSIVE);
-		if (member != NULL && !still_owned(EL_PART(lp->slot), member, epoch))
+		if (member != NULL &&
+			(!still_owned(EL_PART(lp->slot), member, epoch) ||
+			 (lp->v.consumed &&
+			  (lp->member.incarnation != member->incarnation ||
+			   lp->epoch != epoch))))
 			result = EL_LOCK_LOST;
 		else if (member != NULL && lp->member.incarnation != member->incarnation)
 		{
@@ -457,7 +466,8 @@ el_note_dropped_group(const char *group)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("cannot drop more than %d groups in one transaction",
 						MAX_DROPPED)));
-	strlcpy(dropped_groups[ndropped++], group, EL_NAME_SIZE);
+	strlcpy(dropped_groups[ndropped].name, group, EL_NAME_SIZE);
+	dropped_groups[ndropped++].subid = GetCurrentSubTransactionId();
 }
 
 static void
@@ -610,7 +620,7 @@ finish(bool is_commit)
 	if (is_commit)
 	{
 		for (i = 0; i < ndropped; i++)
-			el_session_forget(dropped_groups[i]);
+			el_session_forget(dropped_groups[i].name);
 	}
 	ndropped = 0;
 
@@ -688,6 +698,7 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 				 SubTransactionId parent)
 {
 	ElLocalPart *lp;
+	int			i;
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
@@ -699,6 +710,8 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 				lp->saved = lp->saved->next;
 			}
 		}
+		while (ndropped > 0 && dropped_groups[ndropped - 1].subid >= mine)
+			ndropped--;
 		/* batches that readers stopped at may just have gone */
 		wake_appended();
 	}
@@ -714,6 +727,11 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 				lp->saved = s->next;	/* what it was before is older there */
 			else
 				s->subid = parent;
+		}
+		for (i = 0; i < ndropped; i++)
+		{
+			if (dropped_groups[i].subid == mine)
+				dropped_groups[i].subid = parent;
 		}
 	}
 }

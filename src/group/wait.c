@@ -34,7 +34,11 @@
 
 EL_FUNCTION(eventlog_wait_for_events);
 
-/* How long to sleep at most: registered, and when the table of waiters was full. */
+/*
+ * How long to sleep at most: registered, and when the table of waiters was
+ * full.  A look also counts as a call of the member, so max_poll_interval is
+ * another bound.
+ */
 #define LOOK_AGAIN_MS		1000
 #define LOOK_OFTEN_MS		50
 
@@ -142,6 +146,7 @@ el_wait_begin(ElWaitState *w, int64 wait_ms)
 {
 	w->index = -1;
 	w->deadline_ms = el_monotonic_ms() + wait_ms;
+	w->max_poll_ms = PG_INT64_MAX;
 }
 
 void
@@ -161,6 +166,7 @@ el_wait_register(ElWaitState *w, const ElAssignment *a)
 		if (i < el_shared->max_waiters)
 		{
 			w->index = i;
+			el_waiters[i].want_free = false;
 			el_shared->waiters_high = Max(el_shared->waiters_high, i + 1);
 			pg_atomic_fetch_add_u32(&el_shared->nwaiters, 1);
 		}
@@ -171,7 +177,6 @@ el_wait_register(ElWaitState *w, const ElAssignment *a)
 		e->latch = MyLatch;
 		e->dbid = MyDatabaseId;
 		e->group = a->group;
-		e->want_free = false;
 		e->any_topic = a->n > EL_WAITER_KEYS;
 		e->nkeys = e->any_topic ? 0 : a->n;
 		for (i = 0; i < e->nkeys; i++)
@@ -204,7 +209,7 @@ el_wait_sleep(ElWaitState *w, int64 due_ms)
 
 	if (left <= 0)
 		return false;
-	timeout = Min(timeout, left);
+	timeout = Min(timeout, Min(left, w->max_poll_ms / 2));
 	if (due_ms > 0)
 	{
 		int64		due_in = due_ms - el_now_ms();
@@ -287,6 +292,7 @@ look(ElDelivery *d, const char *group, const char *member, ElWaitState *w)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	el_group_conf(group, &conf);
 	el_group_check_use(&conf);
+	w->max_poll_ms = conf.max_poll_ms;
 	d->conf = &conf;
 	d->claim = member == NULL && el_group_used_by_claims(group);
 	if (d->claim)
@@ -373,7 +379,7 @@ eventlog_wait_for_events(PG_FUNCTION_ARGS)
 	c.group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
 	wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait");
 	if (!PG_ARGISNULL(2))
-		c.member = el_text_to_name(PG_GETARG_TEXT_PP(2), "member");
+		c.member = el_text_to_member(PG_GETARG_TEXT_PP(2));
 	c.delivery.min_age_ms = PG_ARGISNULL(3) ? -1 :
 		el_interval_ms(PG_GETARG_INTERVAL_P(3), "min_age");
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)

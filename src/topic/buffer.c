@@ -3,11 +3,9 @@
  * buffer.c
  *	  The producer buffer: what this transaction will append when it commits.
  *
- * An entry per partition holds an open batch, into which records are encoded
- * as they come, and the batches sealed before it: finished, compressed, ready
- * to append but for their base offset.  Sealed batches beyond
- * eventlog.producer_buffer go to a temporary file that lives as long as the
- * top-level transaction.
+ * An entry per partition holds an open batch and the batches sealed before
+ * it (content.c).  This file knows whose they are: the subtransactions they
+ * come and go with, the locks, the append at commit.
  *
  * SUBTRANSACTIONS
  *
@@ -49,47 +47,16 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "commands/tablespace.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/fd.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
-#include "utils/wait_event.h"
 
 #include "topic/buffer.h"
-
-/* Raw bytes of records at which a batch is sealed. */
-#define BATCH_TARGET		(64 * 1024)
-
-/* Smaller batches are stored plain: the codec's frame eats what it saves. */
-#define COMPRESS_MIN		256
-
-/* Work buffers larger than this are given back after use. */
-#define KEEP_BUFFER			(256 * 1024)
-
-/* A finished batch; base offset and leader epoch are set at append. */
-typedef struct Sealed
-{
-	char	   *data;			/* NULL: in the spill file */
-	uint32		len;
-	int32		count;			/* events */
-	off_t		offset;			/* place in the spill file */
-} Sealed;
-
-/* What is buffered for a partition. */
-typedef struct Content
-{
-	Sealed	   *sealed;
-	int			first;			/* sealed[0 .. first) have been appended */
-	int			nsealed;
-	int			maxsealed;
-	ElBatchBuilder open;		/* buf NULL until first used */
-} Content;
+#include "topic/content.h"
 
 /* Where an entry stood when a subtransaction first touched it. */
 typedef struct Mark
@@ -97,11 +64,8 @@ typedef struct Mark
 	struct Entry *entry;
 	int			level;			/* nesting level of the subtransaction */
 	int			prev;			/* the entry's next mark down, or -1 */
-	int			nsealed;
-	int32		open_count;
-	size_t		open_len;
-	int64		open_max_timestamp;
-	Content    *saved;			/* put aside by el_buffer_forget(), or NULL */
+	ElPoint		point;
+	ElContent  *saved;			/* put aside by el_buffer_forget(), or NULL */
 } Mark;
 
 typedef struct Entry
@@ -111,7 +75,7 @@ typedef struct Entry
 	int32		partition;
 	uint64		lock_generation;	/* of el_lock_generation when locked */
 	int			mark;			/* topmost mark, or -1 */
-	Content		content;
+	ElContent	content;
 } Entry;
 
 typedef struct EntrySlot
@@ -132,7 +96,7 @@ typedef struct EntrySlot
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
-/* All of this transaction; everything it points to is in context. */
+/* All of this transaction; everything it points to is in el_content_context(). */
 static struct
 {
 	entries_hash *hash;			/* NULL: nothing buffered in this transaction */
@@ -145,23 +109,10 @@ static struct
 	int			nmarks;
 	int			maxmarks;
 
-	size_t		bytes;			/* of sealed batches in memory and open ones */
-	size_t		relief_at;		/* value of bytes that calls for spilling */
-
-	File		file;			/* spill file, 0 until needed */
-	int			nspilled;		/* batches in it that may still be wanted */
-	off_t		file_end;		/* where the next one goes */
-
-	/* work space, reused from batch to batch */
-	ElBatchBuilder piece;
-	ElBatchReader reader;
-	ElScratch	scratch;
-	ElScratch	readback;
-
+	size_t		relief_at;		/* value of el_content_bytes that calls for spilling */
+	ElBatchBuilder builder;		/* of what is appended at once */
 	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us again */
 } buf;
-
-static MemoryContext buffer_context = NULL;
 
 /* One partition being appended to. */
 typedef struct Appender
@@ -175,347 +126,45 @@ typedef struct Appender
 	FullTransactionId owner_xid;
 } Appender;
 
+/* The beginning of a content. */
+static const ElPoint start = {0};
+
 uint64		el_lock_generation = 1;
 uint64		el_xact_generation = 1;
 ElAppendHook el_append_hook = NULL;
 
 
-/*
- * Memory and the spill file
- */
-
-/* Give a work buffer back unless it is small enough to keep. */
-static void
-trim_scratch(ElScratch *scratch)
-{
-	if (scratch->cap > KEEP_BUFFER)
-	{
-		pfree(scratch->buf);
-		scratch->buf = NULL;
-		scratch->cap = 0;
-	}
-}
-
-static void
-free_builder(ElBatchBuilder *b)
-{
-	if (b->buf != NULL)
-		pfree(b->buf);
-	memset(b, 0, sizeof(*b));
-}
-
-/*
- * Start the open batch of a content anew, without the memory that an
- * exceptionally large event left.
- */
-static void
-empty_open(Content *c)
-{
-	if (c->open.cap > KEEP_BUFFER)
-	{
-		buf.bytes -= c->open.cap;
-		free_builder(&c->open);
-	}
-	else if (c->open.buf != NULL)
-		el_batch_begin(&c->open);
-}
-
-static void
-free_sealed(Sealed *s)
-{
-	if (s->data != NULL)
-	{
-		buf.bytes -= GetMemoryChunkSpace(s->data);
-		pfree(s->data);
-	}
-	else
-	{
-		/* the next batch may overwrite what nobody will read any more */
-		if (--buf.nspilled == 0)
-			buf.file_end = 0;
-		else if (s->offset + s->len == buf.file_end)
-			buf.file_end = s->offset;
-	}
-}
-
-/* Forget what came after a mark.  Cannot fail. */
-static void
-cut_content(Content *c, int nsealed, int32 open_count, size_t open_len,
-			int64 open_max_timestamp)
-{
-	/*
-	 * The open batch of then is the open batch of now, unless batches were
-	 * sealed or appended since: but then the mark does not point into it.
-	 */
-	if (open_count == 0)
-		empty_open(c);
-	else
-	{
-		Assert(c->nsealed == nsealed && open_count <= c->open.count);
-		c->open.count = open_count;
-		c->open.len = open_len;
-		c->open.max_timestamp = open_max_timestamp;
-	}
-
-	nsealed = Max(nsealed, c->first);
-	while (c->nsealed > nsealed)
-		free_sealed(&c->sealed[--c->nsealed]);
-}
-
-static void
-cut_to_mark(Content *c, const Mark *m)
-{
-	cut_content(c, m->nsealed, m->open_count, m->open_len,
-				m->open_max_timestamp);
-}
-
-/* Free all that a content holds.  Cannot fail. */
-static void
-clear_content(Content *c)
-{
-	cut_content(c, 0, 0, 0, 0);
-	if (c->sealed != NULL)
-		pfree(c->sealed);
-	buf.bytes -= c->open.cap;
-	free_builder(&c->open);
-	memset(c, 0, sizeof(*c));
-}
-
-static inline bool
-content_is_empty(const Content *c)
-{
-	return c->first == c->nsealed && c->open.count == 0;
-}
-
-/*
- * Write a batch to the spill file.  Batches are large enough to do without
- * BufFile's buffer, in which an error would leave bytes that nobody wants
- * to write any more.
- */
-static void
-spill_batch(Sealed *s)
-{
-	int			written;
-
-	if (buf.file == 0)
-	{
-		ResourceOwner owner = CurrentResourceOwner;
-
-		PrepareTempTablespaces();
-
-		/* the file must outlive the savepoint or portal we are in */
-		CurrentResourceOwner = TopTransactionResourceOwner;
-		buf.file = OpenTemporaryFile(false);
-		CurrentResourceOwner = owner;
-	}
-
-	errno = 0;
-	written = FileWrite(buf.file, s->data, (int) s->len, buf.file_end,
-						WAIT_EVENT_BUFFILE_WRITE);
-	if (written != (int) s->len)
-	{
-		/* if write didn't set errno, assume problem is no disk space */
-		if (errno == 0)
-			errno = ENOSPC;
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not write to the temporary file of the producer buffer: %m")));
-	}
-
-	s->offset = buf.file_end;
-	buf.file_end += s->len;
-	buf.nspilled++;
-	buf.bytes -= GetMemoryChunkSpace(s->data);
-	pfree(s->data);
-	s->data = NULL;
-}
-
-static void
-spill_content(Content *c)
-{
-	int			i;
-
-	for (i = c->first; i < c->nsealed; i++)
-	{
-		if (c->sealed[i].data == NULL)
-			continue;
-		CHECK_FOR_INTERRUPTS();
-		spill_batch(&c->sealed[i]);
-	}
-}
-
-/* The bytes of a sealed batch, in memory until the next call. */
-static char *
-load_sealed(Sealed *s)
-{
-	int			nread;
-
-	if (s->data != NULL)
-		return s->data;
-
-	if (buf.readback.cap < s->len)
-	{
-		if (buf.readback.buf != NULL)
-			pfree(buf.readback.buf);
-		buf.readback.buf = NULL;
-		buf.readback.cap = 0;
-		buf.readback.buf = MemoryContextAlloc(buffer_context, s->len);
-		buf.readback.cap = s->len;
-	}
-
-	nread = FileRead(buf.file, buf.readback.buf, (int) s->len, s->offset,
-					 WAIT_EVENT_BUFFILE_READ);
-	if (nread < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read from the temporary file of the producer buffer: %m")));
-	if (nread != (int) s->len)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not read from the temporary file of the producer buffer: read only %d of %u bytes",
-						nread, s->len)));
-	return buf.readback.buf;
-}
-
-
-/*
- * Sealing
- */
-
-/*
- * Finish the builder's batch as sealed[n].  c->nsealed is the caller's to
- * move, so that an error leaves the content as it was.
- */
-static void
-finish_into(Content *c, int n, ElBatchBuilder *b, ElCodec codec)
-{
-	Sealed	   *s;
-	char	   *batch;
-	size_t		len;
-
-	if (n >= c->maxsealed)
-	{
-		int			newmax = Max(8, c->maxsealed * 2);
-
-		if (c->sealed == NULL)
-			c->sealed = palloc(newmax * sizeof(Sealed));
-		else
-			c->sealed = repalloc_huge(c->sealed, newmax * sizeof(Sealed));
-		c->maxsealed = newmax;
-	}
-
-	if (b->len < COMPRESS_MIN)
-		codec = EL_CODEC_NONE;
-	batch = el_batch_finish(b, codec, &buf.scratch, &len);
-
-	s = &c->sealed[n];
-	s->data = palloc(len);
-	memcpy(s->data, batch, len);
-	s->len = (uint32) len;
-	s->count = b->count;
-	s->offset = 0;
-	buf.bytes += GetMemoryChunkSpace(s->data);
-	trim_scratch(&buf.scratch);
-}
-
-/*
- * Seal the open batch.  Where marks point into it, seal what lies between
- * them separately; offset and time deltas of the later pieces start anew, so
- * their records are decoded and encoded again.  Afterwards no mark points into
- * the open batch.
- */
+/* Seal the open batch, such that no mark is inside a batch. */
 static void
 seal_open(Entry *e, ElCodec codec)
 {
-	Content    *c = &e->content;
-	MemoryContext old;
-	int			n = c->nsealed;
-	int			inside = 0;		/* marks that point into the open batch */
-	bool		pieces = false;
+	ElPoint   **points = NULL;
+	int			npoints = 0;
 	int			i;
 
-	if (c->open.count == 0)
+	if (e->content.open.count == 0)
 		return;
 
 	/*
 	 * Marks below one with saved content speak of that; and that one's own is
 	 * never inside, as it stands at the beginning.
 	 */
-	for (i = e->mark; i >= 0 && buf.marks[i].open_count > 0; i = buf.marks[i].prev)
-	{
-		Assert(buf.marks[i].nsealed == c->nsealed);
-		if (buf.marks[i].open_count < c->open.count)
-			pieces = true;
-		inside++;
-	}
+	for (i = e->mark; i >= 0 && buf.marks[i].point.open_count > 0;
+		 i = buf.marks[i].prev)
+		npoints++;
 
-	old = MemoryContextSwitchTo(buffer_context);
-
-	if (!pieces)
+	if (npoints > 0)
 	{
-		finish_into(c, n++, &c->open, codec);
-		for (i = e->mark; inside > 0; i = buf.marks[i].prev, inside--)
-		{
-			buf.marks[i].nsealed = n;
-			buf.marks[i].open_count = 0;
-		}
-	}
-	else
-	{
-		Mark	  **at = palloc(inside * sizeof(Mark *));
-		int		   *nsealed = palloc(inside * sizeof(int));
-		int			next = 0;
-		char	   *batch;
-		size_t		len;
-		ElRecord	record;
-		int			status;
+		int			n = npoints;
 
 		/* outermost first */
-		for (i = e->mark, next = inside; next > 0; i = buf.marks[i].prev)
-			at[--next] = &buf.marks[i];
-
-		batch = el_batch_finish(&c->open, EL_CODEC_NONE, &buf.scratch, &len);
-		if (!el_batch_open(&buf.reader, batch, len, true))
-			elog(ERROR, "producer buffer: %s", buf.reader.error);
-
-		el_batch_begin(&buf.piece);
-		for (;;)
-		{
-			status = el_batch_next(&buf.reader, &record);
-
-			while (next < inside &&
-				   (status != 1 || at[next]->open_count == buf.reader.index - 1))
-			{
-				if (buf.piece.count > 0)
-				{
-					finish_into(c, n++, &buf.piece, codec);
-					el_batch_begin(&buf.piece);
-				}
-				nsealed[next++] = n;
-			}
-			if (status != 1)
-				break;
-			el_batch_add(&buf.piece, &record);
-		}
-		if (status != 0)
-			elog(ERROR, "producer buffer: %s", buf.reader.error);
-		if (buf.piece.count > 0)
-			finish_into(c, n++, &buf.piece, codec);
-
-		for (i = 0; i < inside; i++)
-		{
-			at[i]->nsealed = nsealed[i];
-			at[i]->open_count = 0;
-		}
-		pfree(at);
-		pfree(nsealed);
-		if (buf.piece.cap > KEEP_BUFFER)
-			free_builder(&buf.piece);
+		points = palloc(npoints * sizeof(ElPoint *));
+		for (i = e->mark; n > 0; i = buf.marks[i].prev)
+			points[--n] = &buf.marks[i].point;
 	}
-
-	c->nsealed = n;
-	empty_open(c);
-	MemoryContextSwitchTo(old);
+	el_content_seal(&e->content, codec, points, npoints);
+	if (points != NULL)
+		pfree(points);
 }
 
 /*
@@ -529,28 +178,25 @@ relieve_memory(void)
 	int			i;
 
 	for (i = 0; i < buf.nentries; i++)
-		spill_content(&buf.entries[i]->content);
+		el_content_spill(&buf.entries[i]->content);
 	for (i = 0; i < buf.nmarks; i++)
 	{
 		if (buf.marks[i].saved != NULL)
-			spill_content(buf.marks[i].saved);
+			el_content_spill(buf.marks[i].saved);
 	}
 
-	if (buf.bytes > limit / 2)
+	if (el_content_bytes > limit / 2)
 	{
 		for (i = 0; i < buf.nentries; i++)
 		{
 			Entry	   *e = buf.entries[i];
 			ElTopic    *t = NULL;
 
-			if (e->content.open.buf == NULL)
-				continue;
 			if (e->content.open.count > 0)
 				t = el_topic_or_null(e->topic);
 			seal_open(e, t == NULL ? EL_CODEC_NONE : t->options.compression);
-			spill_content(&e->content);
-			buf.bytes -= e->content.open.cap;
-			free_builder(&e->content.open);
+			el_content_spill(&e->content);
+			el_content_release_open(&e->content);
 		}
 	}
 
@@ -558,7 +204,7 @@ relieve_memory(void)
 	 * What could not be spilled (open batches put aside) must not bring us
 	 * back here for every event.
 	 */
-	buf.relief_at = Max(limit, buf.bytes + limit / 2);
+	buf.relief_at = Max(limit, el_content_bytes + limit / 2);
 }
 
 
@@ -579,21 +225,6 @@ find_entry(Oid leaf)
 	if (slot == NULL)
 		return NULL;
 	return buf.last = slot->entry;
-}
-
-/* Batches must stay below 1 GB, whatever max_event_bytes allows. */
-static inline size_t
-check_record_size(const ElRecord *r)
-{
-	size_t		bound = el_record_size_bound(r);
-
-	if (unlikely(bound > EL_BATCH_MAX_UNCOMPRESSED - EL_BATCH_HEADER_SIZE))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("event is too large"),
-				 errdetail("An event can have at most %zu bytes.",
-						   EL_BATCH_MAX_UNCOMPRESSED - EL_BATCH_HEADER_SIZE)));
-	return bound;
 }
 
 /*
@@ -619,16 +250,12 @@ get_entry(ElTopic *t, int32 partition)
 		MemoryContext old;
 		bool		found;
 
-		if (buffer_context == NULL)
-			buffer_context = AllocSetContextCreate(TopMemoryContext,
-												   "eventlog producer buffer",
-												   ALLOCSET_DEFAULT_SIZES);
-		old = MemoryContextSwitchTo(buffer_context);
+		old = MemoryContextSwitchTo(el_content_context());
 
 		if (buf.hash == NULL)
 		{
 			buf.relief_at = (size_t) el_producer_buffer_kb * 1024;
-			buf.hash = entries_create(buffer_context, 8, NULL);
+			buf.hash = entries_create(el_content_context(), 8, NULL);
 		}
 		if (buf.nentries == buf.maxentries)
 		{
@@ -680,7 +307,7 @@ leave_mark(Entry *e)
 		int			newmax = Max(16, buf.maxmarks * 2);
 
 		if (buf.marks == NULL)
-			buf.marks = MemoryContextAlloc(buffer_context,
+			buf.marks = MemoryContextAlloc(el_content_context(),
 										   newmax * sizeof(Mark));
 		else
 			buf.marks = repalloc_huge(buf.marks, newmax * sizeof(Mark));
@@ -691,10 +318,7 @@ leave_mark(Entry *e)
 	m->entry = e;
 	m->level = level;
 	m->prev = e->mark;
-	m->nsealed = e->content.nsealed;
-	m->open_count = e->content.open.count;
-	m->open_len = e->content.open.len;
-	m->open_max_timestamp = e->content.open.max_timestamp;
+	m->point = el_content_point(&e->content);
 	m->saved = NULL;
 	e->mark = buf.nmarks++;
 }
@@ -710,12 +334,12 @@ abort_level(int level)
 
 		if (m->saved != NULL)
 		{
-			clear_content(&e->content);
+			el_content_clear(&e->content);
 			e->content = *m->saved;
 			pfree(m->saved);
 		}
 		else
-			cut_to_mark(&e->content, m);
+			el_content_cut(&e->content, &m->point);
 		e->mark = m->prev;
 	}
 }
@@ -754,14 +378,13 @@ commit_level(int level)
 			if (level - 1 > 1 && prev->saved == NULL)
 			{
 				/* rolling back the parent brings back what was before the parent */
-				cut_to_mark(m->saved, prev);
+				el_content_cut(m->saved, &prev->point);
 				prev->saved = m->saved;
-				prev->nsealed = 0;
-				prev->open_count = 0;
+				prev->point = start;
 			}
 			else
 			{
-				clear_content(m->saved);
+				el_content_clear(m->saved);
 				pfree(m->saved);
 			}
 		}
@@ -774,15 +397,12 @@ commit_level(int level)
 static void
 entry_appended(Entry *e)
 {
-	Content    *c = &e->content;
 	int			i;
 
-	c->first = c->nsealed = 0;
-	empty_open(c);
+	el_content_appended_all(&e->content);
 	for (i = e->mark; i >= 0; i = buf.marks[i].prev)
 	{
-		buf.marks[i].nsealed = 0;
-		buf.marks[i].open_count = 0;
+		buf.marks[i].point = start;
 		/* those further down speak of what was put aside */
 		if (buf.marks[i].saved != NULL)
 			break;
@@ -915,7 +535,7 @@ batch_level(const Entry *e, int batch)
 
 	for (i = e->mark; i >= 0; i = buf.marks[i].prev)
 	{
-		if (buf.marks[i].nsealed <= batch)
+		if (buf.marks[i].point.nsealed <= batch)
 			return buf.marks[i].level;
 	}
 	return 1;
@@ -928,54 +548,48 @@ batch_level(const Entry *e, int batch)
 static void
 append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 {
-	Content    *c = &e->content;
+	ElContent  *c = &e->content;
 	Range		range = {flushed, arg, -1, -1};
 	Appender	a;
-	MemoryContext old;
-	int			i;
+	int64		first;
+	int32		count;
 
-	if (content_is_empty(c))
+	if (el_content_is_empty(c))
 		return;
 
 	if (!appender_open(&a, e->topic, e->partition, e->leaf))
 	{
 		/* as if el_buffer_forget() had been told at top level */
-		cut_content(c, 0, 0, 0, 0);
+		el_content_cut(c, &start);
 		entry_appended(e);
 		return;
 	}
 
-	if (e->mark >= 0 && buf.marks[e->mark].open_count > 0)
+	/* the open batch is appended as it is, unless of several owners */
+	if (e->mark >= 0 && buf.marks[e->mark].point.open_count > 0)
 		seal_open(e, a.topic->options.compression);
 
-	for (i = c->first; i < c->nsealed; i++)
+	while (c->first < c->nsealed)
 	{
-		Sealed	   *s = &c->sealed[i];
-		int32		count = s->count;
-		int64		first;
+		ElSealed   *s = &c->sealed[c->first];
 
-		first = appender_append(&a, load_sealed(s), s->len, count,
-								appender_owner(&a, batch_level(e, i)),
+		count = s->count;
+		first = appender_append(&a, el_content_load(s), s->len, count,
+								appender_owner(&a, batch_level(e, c->first)),
 								cid, -1);
-		c->first = i + 1;
-		free_sealed(s);
+		el_content_appended_first(c);
 		range_add(&range, e, first, count);
 	}
 
 	if (c->open.count > 0)
 	{
-		int32		count = c->open.count;
-		ElCodec		codec = a.topic->options.compression;
 		char	   *batch;
-		size_t		len;
-		int64		first;
+		uint32		len;
 
-		if (c->open.len < COMPRESS_MIN)
-			codec = EL_CODEC_NONE;
-		old = MemoryContextSwitchTo(buffer_context);
-		batch = el_batch_finish(&c->open, codec, &buf.scratch, &len);
-		MemoryContextSwitchTo(old);
-		first = appender_append(&a, batch, (uint32) len, count,
+		count = c->open.count;
+		batch = el_content_finish(&c->open, a.topic->options.compression,
+								  &len);
+		first = appender_append(&a, batch, len, count,
 								appender_owner(&a, batch_level(e, c->nsealed)),
 								cid, -1);
 		entry_appended(e);
@@ -984,8 +598,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 	else
 		entry_appended(e);
 
-	trim_scratch(&buf.scratch);
-	trim_scratch(&buf.readback);
+	el_content_trim();
 	range_end(&range, e);
 	appender_close(&a);
 }
@@ -1025,21 +638,18 @@ append_all(void)
 	if (buf.nentries == 0)
 		return;
 
-	work = AllocSetContextCreate(buffer_context, "eventlog append",
+	work = AllocSetContextCreate(el_content_context(), "eventlog append",
 								 ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(buffer_context);
+	old = MemoryContextSwitchTo(el_content_context());
 	order = palloc(buf.nentries * sizeof(EntrySize));
 	for (i = 0; i < buf.nentries; i++)
 	{
-		Content    *c = &buf.entries[i]->content;
-		int			j;
+		Entry	   *e = buf.entries[i];
 
-		if (content_is_empty(c))
+		if (el_content_is_empty(&e->content))
 			continue;
-		order[n].entry = buf.entries[i];
-		order[n].size = c->open.len;
-		for (j = c->first; j < c->nsealed; j++)
-			order[n].size += c->sealed[j].len;
+		order[n].entry = e;
+		order[n].size = el_content_size(&e->content);
 		n++;
 	}
 	if (n > 1)
@@ -1054,12 +664,7 @@ append_all(void)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
 
-	/* the resource owner would complain about an open file */
-	if (buf.file != 0)
-	{
-		FileClose(buf.file);
-		buf.file = 0;
-	}
+	el_content_close_file();
 }
 
 /* The transaction is over.  Cannot fail. */
@@ -1069,9 +674,7 @@ reset_buffer(void)
 	el_lock_generation++;
 	el_xact_generation++;
 
-	/* the spill file, if still open, is closed by the resource owner */
-	if (buffer_context != NULL && buf.hash != NULL)
-		MemoryContextReset(buffer_context);
+	el_content_reset();
 	memset(&buf, 0, sizeof(buf));
 }
 
@@ -1130,9 +733,7 @@ void
 el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 {
 	Entry	   *e;
-	Content    *c;
-	size_t		bound;
-	size_t		cap;
+	size_t		bound = el_content_check_size(r);
 
 	if (unlikely(buf.at_once))
 	{
@@ -1142,27 +743,14 @@ el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 	}
 
 	e = get_entry(t, partition);
-	c = &e->content;
 	leave_mark(e);
 
-	bound = check_record_size(r);
-
 	/* a batch holds one event at least, however large */
-	if (c->open.count > 0 && c->open.len + bound > BATCH_TARGET)
+	if (unlikely(el_content_full(&e->content, bound)))
 		seal_open(e, t->options.compression);
+	el_content_add(&e->content, r);
 
-	cap = c->open.cap;
-	if (unlikely(c->open.buf == NULL))
-	{
-		MemoryContext old = MemoryContextSwitchTo(buffer_context);
-
-		el_batch_begin(&c->open);
-		MemoryContextSwitchTo(old);
-	}
-	el_batch_add(&c->open, r);
-	buf.bytes += c->open.cap - cap;
-
-	if (unlikely(buf.bytes > buf.relief_at))
+	if (unlikely(el_content_bytes > buf.relief_at))
 		relieve_memory();
 }
 
@@ -1171,7 +759,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 					 int nrecords, CommandId cid, bool explicit_offsets)
 {
 	Entry	   *e = get_entry(t, partition);
-	ElBatchBuilder *b = &buf.piece;
+	ElBatchBuilder *b = &buf.builder;
 	Appender	a;
 	int64		result = -1;
 	int			i = 0;
@@ -1187,46 +775,45 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 
 	while (i < nrecords)
 	{
-		ElCodec		codec = t->options.compression;
-		int			start = i;
+		int			from = i;
 		MemoryContext old;
 		char	   *batch;
-		size_t		len;
+		uint32		len;
 		int64		first;
 
-		check_record_size(&records[i]);
 		if (explicit_offsets && records[i].offset < 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("event_offset must not be negative")));
 
 		/* offset deltas are counted, so a gap in the offsets ends a batch */
-		old = MemoryContextSwitchTo(buffer_context);
+		old = MemoryContextSwitchTo(el_content_context());
 		el_batch_begin(b);
 		do
 		{
+			(void) el_content_check_size(&records[i]);
 			el_batch_add(b, &records[i]);
 			i++;
 		} while (i < nrecords &&
-				 b->len + el_record_size_bound(&records[i]) <= BATCH_TARGET &&
+				 b->len + el_record_size_bound(&records[i]) <= EL_BATCH_TARGET &&
 				 (!explicit_offsets ||
 				  records[i].offset == records[i - 1].offset + 1));
-
-		if (b->len < COMPRESS_MIN)
-			codec = EL_CODEC_NONE;
-		batch = el_batch_finish(b, codec, &buf.scratch, &len);
 		MemoryContextSwitchTo(old);
 
-		first = appender_append(&a, batch, (uint32) len, i - start,
+		batch = el_content_finish(b, t->options.compression, &len);
+		first = appender_append(&a, batch, len, i - from,
 								GetCurrentFullTransactionId(), cid,
-								explicit_offsets ? records[start].offset : -1);
-		if (start == 0)
+								explicit_offsets ? records[from].offset : -1);
+		if (from == 0)
 			result = first;
 	}
 
-	if (b->cap > KEEP_BUFFER)
-		free_builder(b);
-	trim_scratch(&buf.scratch);
+	if (b->cap > EL_KEEP_BUFFER)
+	{
+		pfree(b->buf);
+		memset(b, 0, sizeof(*b));
+	}
+	el_content_trim();
 	appender_close(&a);
 	return result;
 }
@@ -1251,24 +838,23 @@ el_buffer_forget(Oid leaf)
 
 	if (GetCurrentTransactionNestLevel() <= 1)
 	{
-		clear_content(&e->content);
+		el_content_clear(&e->content);
 		return;
 	}
 
 	leave_mark(e);
 	m = &buf.marks[e->mark];
-	cut_to_mark(&e->content, m);
+	el_content_cut(&e->content, &m->point);
 
 	/* with content put aside already, all there was since was cut off */
 	if (m->saved == NULL)
 	{
-		Content    *saved = MemoryContextAlloc(buffer_context,
-											   sizeof(Content));
+		ElContent  *saved = MemoryContextAlloc(el_content_context(),
+											   sizeof(ElContent));
 
 		*saved = e->content;
 		memset(&e->content, 0, sizeof(e->content));
 		m->saved = saved;
-		m->nsealed = 0;
-		m->open_count = 0;
+		m->point = start;
 	}
 }

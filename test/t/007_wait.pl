@@ -44,7 +44,7 @@ sub ask
 	$session //= $waiter;
 	$number++;
 	$session->{stdin} .= "$sql;\n\\echo answered $number\n\\warn answered $number\n";
-	$session->{run}->pump_nb;
+	$session->{run}->pump_nb while length $session->{stdin};
 	return;
 }
 
@@ -65,7 +65,7 @@ sub answer
 # below the second after which a waiter looks again by itself.
 sub woken
 {
-	my ($name, $wait, $expected, $before, $wake) = @_;
+	my ($name, $wait, $expected, $before, $wake, $after) = @_;
 	my @took;
 	my $got;
 	foreach my $try (1 .. 5)
@@ -77,6 +77,7 @@ sub woken
 		$wake->();
 		$got = answer();
 		push @took, time - $began;
+		$after->() if $after;
 		last if $got !~ /^$expected$/;
 	}
 	like($got, qr/^$expected$/, "$name: the wait ends");
@@ -117,12 +118,13 @@ woken('ROLLBACK of what readers stopped at', $consume, 'behind',
 		$node->safe_psql('postgres', "SELECT produce('w', 'behind', '', partition => 0)");
 	},
 	sub { $writer->query_safe('ROLLBACK') });
-woken('ROLLBACK TO SAVEPOINT and COMMIT', $consume, 'behind',
+woken('ROLLBACK TO SAVEPOINT', $consume, 'behind',
 	sub {
-		$writer->query_safe("BEGIN; SAVEPOINT s; SELECT produce('w', 'gone', '', partition => 0); SELECT flush(); ROLLBACK TO s");
+		$writer->query_safe("BEGIN; SAVEPOINT s; SELECT produce('w', 'gone', '', partition => 0); SELECT flush()");
 		$node->safe_psql('postgres', "SELECT produce('w', 'behind', '', partition => 0)");
 	},
-	sub { $writer->query_safe('COMMIT') });
+	sub { $writer->query_safe('ROLLBACK TO s') },
+	sub { $writer->query_safe('ROLLBACK') });
 woken('COMMIT PREPARED', $consume, 'prepared',
 	sub { $node->safe_psql('postgres', "BEGIN; SELECT produce('w', 'prepared', ''); PREPARE TRANSACTION 'p'") },
 	sub { $writer->query_safe("COMMIT PREPARED 'p'") });

@@ -20,6 +20,10 @@ log_line_prefix = '%m [%p] %b '
 eventlog.retention_check_interval = 1s
 EOT
 
+# small segments for the committed offsets, so that filling them does not take long
+my $offsets = '_eventlog.committed_offsets';
+$node->safe_psql('postgres', "SELECT alter_topic('$offsets', '{\"segment_bytes\": 65536}')");
+
 my $coordinator = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'eventlog coordinator'";
 
 # restarts
@@ -66,16 +70,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE d2 TEMPLATE d');
 $node->safe_psql('postgres', 'DROP DATABASE d');
 is($node->safe_psql('d2', "SELECT count(*) FROM consume('g', 't')"), '0', 'CREATE DATABASE ... TEMPLATE and DROP DATABASE');
 
-# The topic of committed offsets stays short, whatever is committed.  Small
-# segments, so that this does not take long.
-my $offsets = '_eventlog.committed_offsets';
-$node->safe_psql('postgres', <<"EOT");
-SELECT drop_topic('t');
-SELECT create_topic('t', 2, 'text', 'text');
-TRUNCATE $offsets;
-SELECT alter_topic('$offsets', '{"segment_bytes": 65536}');
-EOT
-$node->safe_psql('postgres', "TRUNCATE $offsets");
+# the topic of committed offsets stays short, whatever is committed
 $node->safe_psql('postgres', <<'EOT');
 SELECT create_topic('many', 200, 'text', 'text');
 SELECT count(produce('many', NULL, '', partition => p)) FROM generate_series(0, 199) p;
@@ -136,7 +131,7 @@ is($node->safe_psql('postgres', "SELECT * FROM check_topic('$offsets')"), '', 's
 # no room for workers: everything that a client does works
 foreach my $workers (0, 1)
 {
-	$node->adjust_conf('postgresql.conf', 'max_worker_processes', $workers);
+	$node->append_conf('postgresql.conf', "max_worker_processes = $workers");
 	$node->restart;
 	is($node->safe_psql('postgres', "SELECT count(*) FROM ($coordinator) x"), $workers, "max_worker_processes = $workers: $workers coordinator");
 	$node->safe_psql('postgres', "SELECT produce('t', 'k$workers', '', partition => p) FROM generate_series(0, 1) p");
@@ -156,7 +151,7 @@ foreach my $workers (0, 1)
 	is($node->safe_psql('postgres', "SELECT count(*) > 0 FROM claim('claims$workers', 't')"), 't', 'claim');
 	is(events($node, 't') ne '', 1, 'read');
 }
-$node->adjust_conf('postgresql.conf', 'max_worker_processes', 8);
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $node->restart;
 is($node->safe_psql('postgres', "SELECT count(*) FROM ($coordinator) x"), '1', 'with room, it is there again');
 
