@@ -21,7 +21,7 @@ END $$;
 
 -- the partitions of a topic, as the catalogs have them
 CREATE FUNCTION parts(topic regclass) RETURNS TABLE (leaf text, owner name, bound text) LANGUAGE sql AS $$
-    SELECT c.relnamespace::regnamespace || '.' || c.relname, pg_get_userbyid(c.relowner), pg_get_expr(c.relpartbound, c.oid)
+    SELECT c.relnamespace::regnamespace || '.' || c.relname, CASE WHEN c.relowner = 10 THEN 'postgres' ELSE pg_get_userbyid(c.relowner) END, pg_get_expr(c.relpartbound, c.oid)
     FROM pg_inherits i JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = topic ORDER BY c.relname
 $$;
 CREATE FUNCTION label(topic regclass) RETURNS jsonb LANGUAGE sql AS $$

@@ -298,7 +298,7 @@ el_text_to_member(const text *t)
  * checked, and it has none on the tables.
  */
 static uint64
-run(const char *sql, int nargs, Oid *types, Datum *values, Datum *result)
+run(const char *sql, int nargs, Oid *types, Datum *values)
 {
 	Oid			user;
 	int			context;
@@ -364,7 +364,7 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 	values[2] = JsonbPGetDatum(options);
 	if (run("INSERT INTO _eventlog.groups (group_name, owner, options)"
 			" VALUES ($1, $2, pg_catalog.jsonb_strip_nulls($3)) ON CONFLICT DO NOTHING",
-			3, types, values, NULL) == 0)
+			3, types, values) == 0)
 	{
 		if (!if_not_exists)
 			ereport(ERROR,
@@ -410,7 +410,7 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 	values[1] = JsonbPGetDatum(options);
 	if (run("UPDATE _eventlog.groups SET options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) $2)"
 			" WHERE group_name OPERATOR(pg_catalog.=) $1",
-			2, types, values, NULL) == 0)
+			2, types, values) == 0)
 		no_such_group(name);
 	PG_RETURN_VOID();
 }
@@ -447,7 +447,7 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 
 	values[0] = CStringGetTextDatum(name);
 	if (run("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
-			1, types, values, NULL) == 0)
+			1, types, values) == 0)
 		no_such_group(name);
 	el_drop_offsets(name);
 	el_note_dropped_group(name);

@@ -830,7 +830,10 @@ el_group_steps(ElSlot group, ElSlot yielding)
  * Giving back
  */
 
-/* Free a group's slots that hold nothing; all of it if nothing is left.  True if the group is gone. */
+/*
+ * Free a group's slots that hold nothing; all of it if nothing is left.  True
+ * if the group is gone.
+ */
 bool
 el_group_sweep(ElSlot group, int64 idle_ms)
 {

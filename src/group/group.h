@@ -198,7 +198,6 @@ typedef struct ElMember
 	uint32		rotor;			/* where the next call starts */
 	uint64		last_seq;		/* its last consuming transaction that committed */
 	int64		fenced_count;
-	bool		terminated;		/* the worker has signalled its backend */
 } ElMember;
 
 typedef struct ElSub
@@ -605,11 +604,17 @@ extern void el_wait_begin(ElWaitState *w, int64 wait_ms);
 /* Say what would end the wait; before looking whether it is there already. */
 extern void el_wait_register(ElWaitState *w, const ElAssignment *a);
 extern void el_wait_want_free(ElWaitState *w);
-/* Sleep until signalled, or one second, or due (Unix ms; 0: none), or the deadline.  False: deadline passed. */
+/*
+ * Sleep until signalled, or one second, or due (Unix ms; 0: none), or the
+ * deadline.  False: the deadline has passed.
+ */
 extern bool el_wait_sleep(ElWaitState *w, int64 due_ms);
 extern void el_wait_end(ElWaitState *w);
 extern void el_wait_cleanup(int code, Datum arg);	/* el_wait_end for an error */
-/* Signal those who wait on a group / on partitions' tables / everybody of this database; cannot fail. */
+/*
+ * Signal those who wait on a group / on partitions' tables / everybody of this
+ * database; cannot fail.
+ */
 extern void el_wake_group(Oid dbid, ElSlot group, bool only_want_free);
 extern void el_wake_leaves(const Oid *leaves, int n);
 extern void el_wake_database(void);

@@ -535,7 +535,6 @@ el_member_call(const ElGroupConf *conf, const char *member, List *wants,
 	m->last_call_ms = g->last_used_ms = el_monotonic_ms();
 	m->last_seen = GetCurrentTimestamp();
 	m->pid = MyProcPid;
-	m->terminated = false;
 
 	foreach(lc, wants)
 	{

@@ -41,8 +41,7 @@ typedef struct ElScan
 {
 	TableScanDescData base;
 	ElReader   *reader;
-	ElTopic    *topic;
-	int32		partition;
+	ElTopic    *topic;			/* only the types */
 	MemoryContext mcxt;			/* of the reader */
 	bool		started;
 	uint64		run_end;		/* parallel: end of the run at hand */
@@ -54,17 +53,16 @@ typedef struct ElScan
 } ElScan;
 
 /*
- * The topic whose types a partition's rows have.  A table of ours that is not
- * attached to a topic (yet) has its own.
+ * What is needed of a topic to show rows: the types, which the partition's own
+ * descriptor has.  The topic table is not looked at, and so not locked: ANALYZE
+ * has locked the partition, TRUNCATE and DROP lock the topic first.
  */
 static ElTopic *
-topic_of(Relation rel, int32 *partition)
+row_types(Relation rel)
 {
-	ElTopic    *t = el_topic_of_leaf(RelationGetRelid(rel), partition);
 	TupleDesc	desc = RelationGetDescr(rel);
+	ElTopic    *t;
 
-	if (t != NULL)
-		return t;
 	if (desc->natts != EL_NATTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -108,7 +106,7 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 	scan->base.rs_nkeys = nkeys;
 	scan->base.rs_flags = flags;
 	scan->base.rs_parallel = pscan;
-	scan->topic = topic_of(rel, &scan->partition);
+	scan->topic = row_types(rel);
 	scan->mcxt = CurrentMemoryContext;
 	scan->current = -1;
 	scan->max_offset = EL_MAX_OFFSET;
@@ -307,7 +305,9 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 		return false;
 	}
 	scan->current = rec.offset;
-	el_slot_store(slot, scan->topic, scan->partition, &rec);
+	el_slot_store(slot, scan->topic,
+				  (scan->reader ? scan->reader : scan->backward)->info.partition,
+				  &rec);
 	slot->tts_tableOid = RelationGetRelid(sscan->rs_rd);
 	pgstat_count_heap_getnext(sscan->rs_rd);
 	return true;
@@ -366,10 +366,7 @@ el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
 	if (el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
 		rec.offset == offset && (snapshot == SnapshotAny || shows(r)))
 	{
-		int32		partition;
-		ElTopic    *t = topic_of(rel, &partition);
-
-		el_slot_store(slot, t, partition, &rec);
+		el_slot_store(slot, row_types(rel), r->info.partition, &rec);
 		ExecMaterializeSlot(slot);
 		slot->tts_tableOid = RelationGetRelid(rel);
 		found = true;
@@ -411,7 +408,8 @@ el_analyze_tuple(TableScanDesc sscan, TransactionId oldest_xmin,
 		if (state == EL_BATCH_VISIBLE || state == EL_BATCH_OWN)
 		{
 			*liverows += 1;
-			el_slot_store(slot, scan->topic, scan->partition, &rec);
+			el_slot_store(slot, scan->topic, scan->reader->info.partition,
+						  &rec);
 			return true;
 		}
 		if (state == EL_BATCH_ABORTED)

@@ -37,7 +37,7 @@ bad_bytes(void *arg)
 {
 	ElSlot	   *s = (ElSlot *) arg;
 
-	errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT,
+	errcontext("\"%s\", partition %d, offset " INT64_FORMAT,
 			   get_rel_name(s->topic->relid), s->partition, s->record.offset);
 }
 

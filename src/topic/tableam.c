@@ -32,6 +32,7 @@
 #include "utils/snapmgr.h"
 
 #include "eventlog.h"
+#include "storage/page.h"
 #include "topic/buffer.h"
 #include "topic/tableam.h"
 
@@ -174,6 +175,16 @@ tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot)
  * Files
  */
 
+/* Segment size, in bytes, of a new file for a log: the topic may have another one by now. */
+static int64
+new_segment_bytes(Relation rel, const ElLogInfo *info)
+{
+	int32		partition;
+	ElTopic    *t = el_topic_of_leaf(RelationGetRelid(rel), &partition);
+
+	return t ? t->options.segment_bytes : (int64) info->seg_pages * BLCKSZ;
+}
+
 /*
  * A new file: CREATE TABLE, or TRUNCATE of a table that has a log, which then
  * goes on at its log end.
@@ -205,7 +216,8 @@ relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
 		el_log_info(rel, &info);
 		if (info.exists)
 			el_log_create(newlocator, persistence, info.partition,
-						  info.seg_pages, info.log_end);
+						  el_seg_pages(new_segment_bytes(rel, &info)),
+						  info.log_end);
 		el_buffer_forget(RelationGetRelid(rel));
 	}
 }
@@ -227,7 +239,7 @@ relation_nontransactional_truncate(Relation rel)
 	{
 		ElLogOptions options = {
 			.partition = info.partition,
-			.segment_bytes = (int64) info.seg_pages * BLCKSZ,
+			.segment_bytes = new_segment_bytes(rel, &info),
 			.first_offset = info.log_end,
 			.floor = info.log_end
 		};

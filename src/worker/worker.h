@@ -24,7 +24,10 @@ extern PGDLLEXPORT void el_maintenance_main(Datum arg);
  */
 extern int64 el_housekeeping(void);
 
-/* Start maintenance workers that are due, one at a time; returns the milliseconds until the next look. */
+/*
+ * Start maintenance workers that are due, one at a time; returns the
+ * milliseconds until the next look.
+ */
 extern int64 el_maintenance_tick(void);
 
 /* Shorten the topic of committed offsets of this database, in its own transactions. */

@@ -185,12 +185,12 @@ woken('the owner\'s session ends', "SELECT count(*) > 0 FROM consume('shared', '
 	sub { $owner->quit });
 
 # the time out
+ask("SELECT count(*) FROM consume('g', 'w', 100000, commit => true)");
+answer();
 my $began = time;
 ask("SELECT count(*) FROM consume('g', 'w', wait => '700 ms')");
 is(answer(), '0', 'time out: no rows');
 cmp_ok(time - $began, '>=', 0.7, '... not before');
-ask("SELECT count(*) FROM consume('g', 'w', commit => true)");
-answer();
 $began = time;
 ask("CALL wait_for_events('g', '700 ms')");
 is(answer(), 'f', 'CALL: time out');
@@ -240,7 +240,7 @@ is(answer(), 't', 'and it still hears');
 # where it cannot wait
 expect_error($node, 'BEGIN; ' . $call, '25001', qr/./, 'CALL in a transaction block');
 expect_error($node, "SAVEPOINT s; $call", '25P01', qr/./, 'no transaction at all');
-expect_error($node, "DO \$\$ BEGIN PERFORM consume('in_do', 'w'); CALL wait_for_events('in_do', '1 s', NULL, NULL, NULL); END \$\$", '25001', qr/./, 'CALL in a function');
+expect_error($node, "CREATE FUNCTION waits() RETURNS void LANGUAGE plpgsql AS 'DECLARE ready boolean; BEGIN CALL wait_for_events(''g'', ''1 s'', ready => ready); END'; SELECT waits()", '25001', qr/./, 'CALL in a function');
 expect_error($node, "CALL wait_for_events('nobody', '10 s')", 'EL001', qr/./, 'CALL by who is not a member');
 my ($ret, $out, $err) = $node->psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM consume('rr', 'other', wait => '1000 s'); COMMIT");
 is("$ret $out", '0 0', 'consume(wait) in REPEATABLE READ returns at once');
@@ -264,6 +264,8 @@ foreach my $wait ("SELECT count(*) FROM consume('dead', 'other', wait => '1 hour
 }
 
 # a server that stops does not wait for waiters
+ask("SELECT count(*) FROM consume('g', 'w', 100000, commit => true)");
+answer();
 ask("CALL wait_for_events('g', '1 hour')");
 asleep();
 $began = time;
