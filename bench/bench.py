@@ -152,19 +152,19 @@ def contestants(args, file):
     def whole(name, query):
         rows.append(Contestant("read", name, lambda: (args.events, timed_sql(query)), durable="-"))
 
-    def pages(name, script, durable="-", variables=None):
-        rows.append(Contestant("read", name, lambda: Pgbench(script, times=args.events // 500, variables=variables() if variables else ())(),
-                               durable=durable, size=500))
+    def pages(name, script, variable, sync=None):
+        rows.append(Contestant("read", name, lambda: Pgbench(script, sync=sync, times=args.events // 500, variables=[variable()])(),
+                               durable={"on": "flushed", "off": "not flushed", None: "-"}[sync], size=500))
 
     whole("heap SELECT, all in the server", "SELECT count(*), sum(length(value::text)) FROM heap_read")
     whole("topic SELECT, all in the server", "SELECT count(*), sum(length(value::text)) FROM t_read")
     whole("read_topic, all in the server", f"SELECT count(*), sum(length(value::text)) FROM read_topic('t_read', max_events => {args.events})")
     pages("heap index range, 500 a time", "SELECT * FROM heap_read WHERE id > :pos ORDER BY id LIMIT 500;\n\\set pos :pos + 500\n",
-          variables=lambda: ["pos=0"])
-    pages("read_topic, 500 a time", "SELECT * FROM read_topic('t_read', 0, :pos, 500);\n\\set pos :pos + 500\n",
-          variables=lambda: ["pos=0"])
-    pages("consume, 500 a time, commit", "SELECT * FROM consume(:group, 't_read', 500, commit => true);\n", "flushed",
-          variables=lambda: ["group=bench_%d" % time.time_ns()])
+          lambda: "pos=0")
+    pages("read_topic, 500 a time", "SELECT * FROM read_topic('t_read', 0, :pos, 500);\n\\set pos :pos + 500\n", lambda: "pos=0")
+    for sync in ("on", "off"):
+        pages("consume, 500 a time, commit", "SELECT * FROM consume(:group, 't_read', 500, commit => true);\n",
+              lambda: f"group=bench_{time.time_ns()}", sync)
     return [row for row in rows if not args.only or re.search(args.only, f"{row.group} {row.name}")]
 
 
@@ -198,7 +198,7 @@ def show(rows):
     for title, ours, theirs in RATIOS:
         for a in rows:
             for b in rows:
-                if (a.name, b.name) == (ours, theirs) and a.clients == b.clients and (a.durable == b.durable or a.group == "read"):
+                if (a.name, b.name) == (ours, theirs) and a.clients == b.clients and (a.durable == b.durable or b.durable == "-"):
                     ratios = [x / y for x, y in zip(a.rates, b.rates)]
                     print(f"  {title:44} {a.clients:>7} {a.durable:>12} {statistics.median(ratios):>8.2f} {min(ratios):>8.2f} {max(ratios):>8.2f}")
 

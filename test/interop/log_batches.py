@@ -26,7 +26,7 @@ SEGMENT_CONTINUES = 1
 
 PAGE_HEADER = struct.Struct("=QHHHHHHI")        # lsn, checksum, flags, lower, upper, special, size and version, prune xid
 SPECIAL = struct.Struct("=QqqIHH")              # page no, first offset, max time, back, first byte, page id
-META = struct.Struct("=IIiIqqQqQqQQQQQIIII")    # up to root[]
+META = struct.Struct("=IIiIqqqQqQqQQQQQIIII")    # up to root[]
 SEGMENT = struct.Struct("=qqQII")               # base offset, prev max time, prev end, first block, flags
 ENVELOPE = struct.Struct("=QIIHHI")             # fxid, length, cid, magic, flags, unused
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")  # RecordBatch v2
@@ -50,7 +50,7 @@ class Log:
         self.segments = {}
         self.cached = (None, None)
         page = self.block(0, PAGE_ID_META)
-        (magic, version, self.partition, self.seg_pages, self.log_start, self.log_end, self.tail_pos, self.tail_time,
+        (magic, version, self.partition, self.seg_pages, self.log_start, self.log_end, self.floor, self.tail_pos, self.tail_time,
          self.settled_pos, self.settled_offset, self.batches, self.reuse_seg, self.first_seg, self.end_seg, self.alloc_seg,
          self.tail_block, self.next_block, self.spare_directory, self.nroots) = META.unpack_from(page, PAGE_START)
         require(magic == META_MAGIC and version == FORMAT_VERSION, f"metapage: magic {magic:x}, version {version}")
