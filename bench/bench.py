@@ -126,18 +126,16 @@ CHECKPOINT;
 def contestants(args, file):
     rows = []
 
-    def single(name, statement, durable=True):
-        script = (DRAW if ":" in statement else "") + statement + ";\n"
-        for sync in ("on", "off") if durable else (None,):
-            for clients in args.clients:
-                rows.append(Contestant("single", name, Pgbench(script, clients, sync, args.seconds), clients,
-                                       {"on": "flushed", "off": "not flushed", None: "-"}[sync]))
-
+    # those that are compared with each other one after the other: the disk's speed changes by the minute
+    statements = [("pg_logical_emit_message", f"SELECT pg_logical_emit_message(true, 'bench', {PAYLOAD})"),
+                  ("heap INSERT", f"INSERT INTO heap_single (key, value) VALUES ('c-' || :customer, ({PAYLOAD})::json)"),
+                  ("produce", f"SELECT produce('t_single', 'c-' || :customer, {PAYLOAD})")]
     rows.append(Contestant("floor", "fdatasync of 8 kB", fdatasync_rate, durable="flushed"))
-    single("SELECT 1", "SELECT 1", durable=False)
-    single("pg_logical_emit_message", f"SELECT pg_logical_emit_message(true, 'bench', {PAYLOAD})")
-    single("heap INSERT", f"INSERT INTO heap_single (key, value) VALUES ('c-' || :customer, ({PAYLOAD})::json)")
-    single("produce", f"SELECT produce('t_single', 'c-' || :customer, {PAYLOAD})")
+    for clients in args.clients:
+        rows.append(Contestant("single", "SELECT 1", Pgbench("SELECT 1;\n", clients, None, args.seconds), clients, "-"))
+        for sync, durable in (("on", "flushed"), ("off", "not flushed")):
+            for name, statement in statements:
+                rows.append(Contestant("single", name, Pgbench(f"{DRAW}{statement};\n", clients, sync, args.seconds), clients, durable))
 
     def bulk(name, run):
         rows.append(Contestant("bulk", name, lambda: (args.events, run()), durable="flushed"))

@@ -33,6 +33,9 @@
 #include "eventlog.h"
 #include "storage/meta.h"
 
+/* Interpolation steps of a seek before it goes on by bisection. */
+#define EL_MAX_ESTIMATES 8
+
 /* Hints found for the page at hand; what does not fit is found again next time. */
 #define EL_MAX_HINTS 64
 
@@ -560,7 +563,7 @@ find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
  *
  * Segment: the last one whose base offset is not beyond, in the directory.
  * Page in it: interpolated between offsets already known, since batches of a
- * topic are much alike, with a bisection in between against uneven ones.
+ * topic are much alike, and by bisection if that does not come to an end.
  */
 static bool
 find_offset(ElReader *r, int64 offset)
@@ -571,7 +574,6 @@ find_offset(ElReader *r, int64 offset)
 	ElSegment  *entry;
 	int64		lo_offset,
 				hi_offset;
-	bool		bisect = false;
 
 	while (hi - lo > 1)
 	{
@@ -606,15 +608,16 @@ find_offset(ElReader *r, int64 offset)
 	 */
 	lo = lo * r->info.seg_pages;
 	hi = last_page(r) + 1;
-	while (hi - lo > 1)
+	for (int probes = 0; hi - lo > 1; probes++)
 	{
-		uint64		span = hi - lo;
-		uint64		mid = lo + span / 2;
+		uint64		mid = lo + (hi - lo) / 2;
+		uint64		next_pos;
 		ElPageSpecial *special;
 
-		if (!bisect && hi_offset > lo_offset)
+		/* estimates come close within a few steps, or the batches are too uneven */
+		if (probes < EL_MAX_ESTIMATES && hi_offset > lo_offset)
 			mid = lo + (uint64) ((double) (offset - lo_offset) /
-								 (double) (hi_offset - lo_offset) * span);
+								 (double) (hi_offset - lo_offset) * (hi - lo));
 		mid = Min(Max(mid, lo + 1), hi - 1);
 		if (!load_page(r, mid))
 			return false;
@@ -624,28 +627,25 @@ find_offset(ElReader *r, int64 offset)
 			/* a batch that covers the page begins on an earlier one */
 			hi = mid - (special->first_byte == 0 ? special->back - 1 : 0);
 			hi_offset = special->first_offset;
+			continue;
 		}
-		else if (special->first_byte == 0)
+
+		/* where the batch that covers the page begins, its header tells how far it goes */
+		if (special->first_byte == 0)
+		{
+			mid -= special->back;
+			if (!load_page(r, mid))
+				return false;
+		}
+		if (find_on_page(r, mid, offset, &next_pos, &lo_offset))
+			return true;
+		/* so the batch behind the last one on that page is known, too */
+		if (EL_POS_PAGE(next_pos) >= hi)
 		{
 			lo = mid;
-			lo_offset = special->first_offset;
+			break;
 		}
-		else
-		{
-			uint64		next_pos;
-
-			if (find_on_page(r, mid, offset, &next_pos, &lo_offset))
-				return true;
-			/* the batch behind the last one on this page is known, too */
-			lo = EL_POS_PAGE(next_pos);
-			if (lo >= hi)
-			{
-				lo = mid;
-				break;
-			}
-		}
-		/* an estimate that did not halve the range: batches are uneven here */
-		bisect = !bisect && hi - lo > span / 2;
+		lo = EL_POS_PAGE(next_pos);
 	}
 
 	/*
