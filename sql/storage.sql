@@ -112,3 +112,22 @@ ANALYZE parallel;
 SELECT sum(reltuples) FROM pg_class WHERE relname LIKE 'parallel\_p%';
 
 SELECT drop_topic('spanning'), drop_topic('parallel');
+
+-- bounds of ctid ranges that no event has, and going back from them
+SELECT create_topic('tids', 1, 'text', 'text');
+SELECT count(produce('tids', 'k', 'v')) FROM generate_series(1, 70000);
+SELECT max(event_offset) FROM tids_p0 WHERE ctid < '(1,0)';
+SELECT min(event_offset) FROM tids_p0 WHERE ctid > '(0,65535)';
+SELECT event_offset FROM tids_p0 WHERE ctid = '(0,40000)';
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT event_offset FROM tids_p0 WHERE ctid <= '(0,3)';
+MOVE FORWARD ALL IN c;
+FETCH BACKWARD 1 FROM c;
+COMMIT;
+
+-- an offset that is refused leaves no log behind
+SELECT create_topic('brick', 1, 'text', 'text');
+INSERT INTO brick (partition, event_offset, key, value) VALUES (0, 140737488355327, 'k', 'v');
+INSERT INTO brick (partition, event_offset, key, value) VALUES (0, -1, 'k', 'v');
+INSERT INTO brick (partition, key, value) VALUES (0, 'k', 'v') RETURNING event_offset;
+SELECT drop_topic('tids'), drop_topic('brick');

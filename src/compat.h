@@ -160,4 +160,16 @@ extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
 #define FeBeWaitSetNEvents		3
 #endif
 
+/* From 16 on, blocks given to smgrextend() must be aligned for direct I/O. */
+#if PG_VERSION_NUM < 160000
+#define PGIOAlignedBlock PGAlignedBlock
+#endif
+
+/* A slot callback that 17 brought. */
+#if PG_VERSION_NUM < 170000
+#define EL_SLOT_OPS_17(func)
+#else
+#define EL_SLOT_OPS_17(func)	.is_current_xact_tuple = func,
+#endif
+
 #endif							/* EL_COMPAT_H */

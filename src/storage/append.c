@@ -214,12 +214,23 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 		UnlockReleaseBuffer(buffers[i]);
 }
 
+static void offset_too_large(int64 offset) pg_attribute_noreturn();
+
+static void
+offset_too_large(int64 offset)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("offset " INT64_FORMAT " is too large", offset),
+			 errdetail("The largest offset is " INT64_FORMAT ".",
+					   EL_MAX_OFFSET)));
+}
+
 int64
 el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 			  uint32 len, FullTransactionId fxid, CommandId cid,
 			  int64 at_offset)
 {
-	ElLogOptions made;
 	AppendStream stream = {0};
 	xl_el_append rec = {0};
 	ElBatchHeader header;
@@ -244,11 +255,11 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	rec.space = EL_BATCH_SPACE(len);
 	rec.count = header.last_offset_delta + 1;
 
-	/* an empty log that gets explicit offsets starts there, whatever its floor */
-	made = *options;
-	if (at_offset >= 0)
-		made.first_offset = at_offset;
-	metabuf = el_meta_lock(rel, &made);
+	/* before a log is made: nothing is left behind by what is refused */
+	if (at_offset > EL_MAX_OFFSET - (int64) rec.count)
+		offset_too_large(at_offset);
+
+	metabuf = el_meta_lock(rel, options);
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
 	log_end = meta->log_end;
 	if (at_offset >= 0 && at_offset < log_end)
@@ -265,11 +276,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)
 	{
 		UnlockReleaseBuffer(metabuf);
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("offset " INT64_FORMAT " is too large", rec.base_offset),
-				 errdetail("The largest offset is " INT64_FORMAT ".",
-						   EL_MAX_OFFSET)));
+		offset_too_large(rec.base_offset);
 	}
 	el_batch_set_base_offset(batch, rec.base_offset);
 	el_batch_set_leader_epoch(batch, (int32) GetWALInsertionTimeLine());

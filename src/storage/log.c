@@ -121,6 +121,9 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->partition = meta->partition;
 	info->log_start = meta->log_start;
 	info->log_end = meta->log_end;
+	/* a log made anew that holds nothing yet goes on where its floor is */
+	if (meta->log_start == meta->log_end && meta->log_end < meta->floor)
+		info->log_start = info->log_end = meta->floor;
 	info->tail_pos = meta->tail_pos;
 	info->settled_pos = meta->settled_pos;
 	info->settled_offset = meta->settled_offset;
@@ -240,7 +243,7 @@ void
 el_log_create(const RelFileLocator *locator, char persistence, int32 partition,
 			  uint32 seg_pages, int64 offset)
 {
-	PGAlignedBlock block;
+	PGIOAlignedBlock block;
 	RelFileLocator rlocator = *locator;
 	SMgrRelation srel = smgropen(rlocator, InvalidBackendId);
 

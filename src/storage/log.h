@@ -66,7 +66,7 @@ typedef struct ElLogOptions
  * Append one finished batch (el_batch_finish) of the transaction fxid/cid; the
  * base offset and leader epoch are patched in place.  at_offset >= 0 asks
  * for that base offset, which must be at or beyond the log end (22023
- * otherwise); -1 takes the log end.  An empty log that gets explicit offsets
+ * otherwise); -1 takes the log end, or the floor if that is higher.  An empty log that gets explicit offsets
  * starts there.  Returns the base offset.  Errors: 54000 beyond EL_MAX_OFFSET,
  * those of extending the file; nothing is left behind then.
  */
@@ -107,7 +107,7 @@ typedef enum ElReadMode
 typedef enum ElSeek
 {
 	EL_SEEK_OK,
-	EL_SEEK_BELOW_START,		/* offset < log start; nothing was sought */
+	EL_SEEK_BELOW_START,		/* offset < log start: the reader is there, trimmed is set */
 	EL_SEEK_AT_END				/* at or beyond the log end as of now */
 } ElSeek;
 
@@ -141,6 +141,7 @@ typedef struct ElReader
 	bool		trimmed;		/* the position was removed meanwhile; position is the new log start */
 
 	int64		batch_start;	/* current batch: first offset at or after where the reader stood */
+	bool		serializable;	/* report conflicts with what the snapshot does not see */
 	BufferAccessStrategy strategy;	/* NULL, or how to go through the buffer pool */
 	struct ElReaderPrivate *priv;
 } ElReader;
@@ -183,7 +184,7 @@ typedef void (*ElCheckReport) (void *arg, const char *problem);
 extern void el_log_check(Relation rel, ElCheckReport report, void *arg);
 
 /* VACUUM: settle outcomes below the horizon, advance relfrozenxid's bound.  Returns the oldest
- * xid that may still be undecided on a page, at most oldest_xmin. */
+ * xid that may still be undecided on a page, at most oldest_xmin; invalid if the pass could not see all. */
 extern TransactionId el_log_settle(Relation rel, TransactionId oldest_xmin);
 
 #endif							/* EL_LOG_H */

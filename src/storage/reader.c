@@ -49,6 +49,7 @@ typedef struct ElReaderPrivate
 	ElBatchReader records;		/* of the current batch */
 	bool		in_batch;		/* records is open */
 	int64		batch_end;		/* offset behind the open batch */
+	uint64		batch_pos;		/* where the batch at hand begins */
 
 	/* segment at hand */
 	bool		seg_valid;
@@ -154,6 +155,7 @@ el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 	r->rel = rel;
 	r->snapshot = snapshot;
 	r->mode = mode;
+	r->serializable = mode == EL_READ_MVCC;
 	if (snapshot != NULL && IsMVCCSnapshot(snapshot))
 		r->snapshot_xmin = el_full_xid(snapshot->xmin);
 	r->priv = palloc0(sizeof(ElReaderPrivate));
@@ -187,19 +189,31 @@ el_reader_refresh(ElReader *r)
 static void
 restart_at_log_start(ElReader *r)
 {
-	int64		before = r->info.log_start;
+	ElLogInfo	before = r->info;
 
 	leave_page(r);
 	r->priv->in_batch = false;
 	if (r->priv->limit != PG_UINT64_MAX)
 	{
-		r->priv->pos = r->priv->limit;
+		/* within bounds, in the next segment, if that is within them */
+		uint64		limit = r->priv->limit;
+		uint64		seg = EL_POS_PAGE(r->priv->pos) / r->info.seg_pages;
+
+		if (!el_reader_seek_pages(r, (seg + 1) * r->info.seg_pages,
+								  EL_POS_PAGE(limit)))
+		{
+			r->priv->pos = r->priv->limit = limit;
+			r->priv->positioned = true;
+		}
 		return;
 	}
 	r->priv->positioned = false;
 	read_meta(r);
-	if (!r->info.exists || r->info.log_start == before ||
-		r->info.log_start <= r->position)
+	if (r->info.exists && r->info.log_start <= r->position &&
+		(r->info.first_seg != before.first_seg ||
+		 r->info.log_start != before.log_start))
+		return;					/* only what was before the position has gone */
+	if (!r->info.exists || r->info.log_start <= r->position)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": a page is missing",
@@ -458,6 +472,7 @@ el_reader_next_batch(ElReader *r)
 				continue;
 			}
 		}
+		p->batch_pos = pos;
 		p->pos = next_pos;
 		if (wanted)
 		{
@@ -492,12 +507,12 @@ el_reader_next(ElReader *r, ElRecord *rec)
 			ok = el_batch_open(&p->records, r->batch, r->batch_len, false);
 			MemoryContextSwitchTo(old);
 			if (!ok)
-				corrupt(r, p->pos, p->records.error);
+				corrupt(r, p->batch_pos, p->records.error);
 			p->in_batch = true;
 		}
 		got = el_batch_next(&p->records, rec);
 		if (got < 0)
-			corrupt(r, p->pos, p->records.error);
+			corrupt(r, p->batch_pos, p->records.error);
 		if (got == 0)
 		{
 			p->in_batch = false;
@@ -579,10 +594,9 @@ find_offset(ElReader *r, int64 offset)
 	{
 		uint64		mid = lo + (hi - lo) / 2;
 
+		/* a directory page used again: its segments were freed, so mid is too low */
 		entry = el_directory_entry(r->rel, META(p), &p->dir, mid);
-		if (entry == NULL)
-			return false;
-		if (entry->base_offset <= offset)
+		if (entry == NULL || entry->base_offset <= offset)
 			lo = mid;
 		else
 			hi = mid;
@@ -685,7 +699,11 @@ ElSeek
 el_reader_seek(ElReader *r, int64 offset)
 {
 	if (r->info.exists && offset < r->info.log_start)
+	{
+		place(r, r->info.log_start);
+		r->trimmed = true;
 		return EL_SEEK_BELOW_START;
+	}
 	place(r, offset);
 	if (!r->info.exists || offset >= r->info.log_end)
 		return EL_SEEK_AT_END;
@@ -706,15 +724,15 @@ el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 		uint64		seg = first / r->info.seg_pages;
 		uint32		byte;
 
-		if (seg >= r->info.end_seg || !enter_segment(r, seg))
+		if (seg >= r->info.end_seg)
 			return false;
-		if (EL_PAGE_POS(first) >= p->seg_end)
+		/* no more data in this segment, or it was trimmed: the next one */
+		if (!enter_segment(r, seg) || EL_PAGE_POS(first) >= p->seg_end ||
+			!load_page(r, first))
 		{
 			first = (seg + 1) * r->info.seg_pages;
 			continue;
 		}
-		if (!load_page(r, first))
-			return false;
 		byte = ElPageGetSpecial(p->page.data)->first_byte;
 		if (byte != 0)
 		{

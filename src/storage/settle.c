@@ -176,13 +176,13 @@ el_log_settle(Relation rel, TransactionId oldest_xmin)
 		seg = EL_POS_PAGE(pos) / meta->seg_pages;
 		entry = el_directory_entry(rel, meta, dir, seg);
 		if (entry == NULL)
-			break;				/* trimmed meanwhile: the next pass goes on */
+			goto trimmed;
 		first_block = entry->first_block;
 		if (seg + 1 < meta->end_seg)
 		{
 			entry = el_directory_entry(rel, meta, dir, seg + 1);
 			if (entry == NULL)
-				break;
+				goto trimmed;
 			seg_end = entry->prev_end;
 		}
 		if (pos >= seg_end)
@@ -196,7 +196,7 @@ el_log_settle(Relation rel, TransactionId oldest_xmin)
 		if (special == NULL || special->page_no != EL_POS_PAGE(pos))
 		{
 			UnlockReleaseBuffer(buffer);
-			break;
+			goto trimmed;
 		}
 		settle_page(&pass, buffer, &pos, seg_end);
 		UnlockReleaseBuffer(buffer);
@@ -204,4 +204,14 @@ el_log_settle(Relation rel, TransactionId oldest_xmin)
 	pfree(dir);
 	publish(&pass);
 	return (TransactionId) pass.oldest_left;
+
+trimmed:
+
+	/*
+	 * The segment was freed meanwhile.  What lies behind it has not been
+	 * looked at, so nothing can be said about its xids; the next pass will.
+	 */
+	pfree(dir);
+	publish(&pass);
+	return InvalidTransactionId;
 }

@@ -17,10 +17,12 @@
  */
 #include "postgres.h"
 
+#include "access/subtrans.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "storage/bufmgr.h"
+#include "storage/predicate.h"
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
@@ -55,6 +57,24 @@ decided_state(const ElEnvelope *env)
 		EL_BATCH_VISIBLE : EL_BATCH_ABORTED;
 }
 
+/*
+ * A serializable transaction passes over a batch that it does not see: it
+ * comes before the writer.  As HeapCheckForSerializableConflictOut().
+ */
+static void
+report_conflict(ElReader *r, TransactionId xid)
+{
+	if (!CheckForSerializableConflictOutNeeded(r->rel, r->snapshot))
+		return;
+	if (TransactionIdPrecedes(xid, TransactionXmin))
+		return;
+	xid = SubTransGetTopmostTransaction(xid);
+	if (TransactionIdPrecedes(xid, TransactionXmin) ||
+		TransactionIdEquals(xid, GetTopTransactionIdIfAny()))
+		return;
+	CheckForSerializableConflictOut(r->rel, xid, r->snapshot);
+}
+
 ElBatchState
 el_batch_state(ElReader *r, const ElEnvelope *env)
 {
@@ -78,7 +98,11 @@ el_batch_state(ElReader *r, const ElEnvelope *env)
 
 	if (env->fxid >= U64FromFullTransactionId(r->snapshot_xmin) &&
 		XidInMVCCSnapshot(xid, r->snapshot))
+	{
+		if (r->serializable)
+			report_conflict(r, xid);
 		return EL_BATCH_IN_PROGRESS;
+	}
 	return decided_state(env);
 }
 

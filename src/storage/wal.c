@@ -51,7 +51,8 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 	special = ElPageGetSpecial(page);
 	if (nth == 0)
 	{
-		if (special->first_byte == 0)
+		/* what lies behind the batch's start was left by an append that failed */
+		if (special->first_byte == 0 || special->first_byte >= start)
 		{
 			special->first_byte = start;
 			special->first_offset = rec->base_offset;

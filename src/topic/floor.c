@@ -113,7 +113,7 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 	options->partition = partition;
 	options->segment_bytes = t->options.segment_bytes;
 	if (!el_log_exists(leaf))
-		options->first_offset = options->floor = get_floor(t, partition);
+		options->floor = get_floor(t, partition);
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -66,6 +67,7 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 				 errhint("Leave from_offset out to read from the log start.")));
 
 	(void) el_reader_seek(r, from_offset);
+	r->serializable = true;
 	while (n < max && el_reader_next(r, &rec))
 	{
 		Datum		values[EL_ROW_MAX_COLUMNS];
@@ -85,6 +87,14 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(target->row_context);
 		n++;
+	}
+	if (r->stopped && IsolationIsSerializable())
+	{
+		/* what lies behind the stop was not seen either */
+		r->mode = EL_READ_MVCC;
+		r->stopped = false;
+		while (el_reader_next_batch(r))
+			CHECK_FOR_INTERRUPTS();
 	}
 	el_reader_end(r);
 	/* a consistent view of a partition needs no lock on it afterwards */

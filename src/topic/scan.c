@@ -34,7 +34,7 @@
 typedef struct ElParallelScan
 {
 	ParallelTableScanDescData base;
-	pg_atomic_uint64 next_page;
+	pg_atomic_uint64 next_page; /* PG_UINT64_MAX: nobody has begun */
 } ElParallelScan;
 
 typedef struct ElScan
@@ -118,16 +118,20 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 }
 
 static void
+stop_reader(ElReader *r)
+{
+	if (r == NULL)
+		return;
+	if (r->strategy)
+		FreeAccessStrategy(r->strategy);
+	el_reader_end(r);
+}
+
+static void
 stop_readers(ElScan *scan)
 {
-	if (scan->reader)
-	{
-		if (scan->reader->strategy)
-			FreeAccessStrategy(scan->reader->strategy);
-		el_reader_end(scan->reader);
-	}
-	if (scan->backward)
-		el_reader_end(scan->backward);
+	stop_reader(scan->reader);
+	stop_reader(scan->backward);
 	scan->reader = NULL;
 	scan->backward = NULL;
 	scan->started = false;
@@ -176,16 +180,22 @@ next_run(ElScan *scan)
 {
 	ElReader   *r = scan->reader;
 	ElParallelScan *p = (ElParallelScan *) scan->base.rs_parallel;
-	uint64		first_page = r->info.first_seg * r->info.seg_pages;
 	uint64		end_page = r->info.end_seg * r->info.seg_pages;
+	uint64		unset = PG_UINT64_MAX;
+
+	if (!r->info.exists)
+		return false;
+	/* whoever comes first says where the log starts: it may move meanwhile */
+	pg_atomic_compare_exchange_u64(&p->next_page, &unset,
+								   r->info.first_seg * r->info.seg_pages);
 
 	for (;;)
 	{
-		uint64		page = first_page +
-			pg_atomic_fetch_add_u64(&p->next_page, EL_PARALLEL_PAGES);
+		uint64		page = pg_atomic_fetch_add_u64(&p->next_page,
+												   EL_PARALLEL_PAGES);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!r->info.exists || page >= end_page)
+		if (page >= end_page)
 			return false;
 		if (el_reader_seek_pages(r, page, page + EL_PARALLEL_PAGES))
 			return true;
@@ -288,8 +298,8 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 
 	if (ScanDirectionIsBackward(direction))
 	{
-		found = row_before(scan, scan->current < 0 ? EL_MAX_OFFSET : scan->current,
-						   &rec);
+		found = row_before(scan, scan->current < 0 ? scan->max_offset + 1 :
+						   scan->current, &rec);
 		/* forward goes on behind the row we stand on */
 		scan->started = false;
 	}
@@ -300,7 +310,7 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 		if (ScanDirectionIsBackward(direction))
 			scan->current = -1;
 		else
-			scan->current = EL_MAX_OFFSET;
+			scan->current = scan->max_offset + 1;
 		ExecClearTuple(slot);
 		return false;
 	}
@@ -313,6 +323,23 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 	return true;
 }
 
+/*
+ * The offset of an inclusive bound.  Core makes bounds by counting line
+ * pointers beyond what a tid of ours has: 0, or up to 65535.
+ */
+static int64
+tid_bound(ItemPointer tid, bool upper)
+{
+	int64		first = (int64) ItemPointerGetBlockNumberNoCheck(tid) << EL_TID_BITS;
+	OffsetNumber line = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	if (line == 0)
+		return upper ? first - 1 : first;
+	if (line > EL_TID_LINES)
+		return upper ? first + EL_TID_LINES - 1 : first + EL_TID_LINES;
+	return first + line - 1;
+}
+
 void
 el_scan_set_tidrange(TableScanDesc sscan, ItemPointer mintid,
 					 ItemPointer maxtid)
@@ -320,8 +347,8 @@ el_scan_set_tidrange(TableScanDesc sscan, ItemPointer mintid,
 	ElScan	   *scan = (ElScan *) sscan;
 
 	stop_readers(scan);
-	scan->min_offset = Max(0, el_tid_to_offset(mintid));
-	scan->max_offset = el_tid_to_offset(maxtid);
+	scan->min_offset = tid_bound(mintid, false);
+	scan->max_offset = tid_bound(maxtid, true);
 }
 
 bool
@@ -344,14 +371,14 @@ el_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
 
 	el_set_parallel_locator(pscan, rel);
 	pscan->phs_syncscan = false;
-	pg_atomic_init_u64(&p->next_page, 0);
+	pg_atomic_init_u64(&p->next_page, PG_UINT64_MAX);
 	return sizeof(ElParallelScan);
 }
 
 void
 el_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan)
 {
-	pg_atomic_write_u64(&((ElParallelScan *) pscan)->next_page, 0);
+	pg_atomic_write_u64(&((ElParallelScan *) pscan)->next_page, PG_UINT64_MAX);
 }
 
 bool
@@ -363,7 +390,8 @@ el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
 	ElRecord	rec;
 	bool		found = false;
 
-	if (el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
+	if (el_tid_valid(tid) &&
+		el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
 		rec.offset == offset && (snapshot == SnapshotAny || shows(r)))
 	{
 		el_slot_store(slot, row_types(rel), r->info.partition, &rec);

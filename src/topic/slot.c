@@ -145,6 +145,16 @@ el_slot_getsysattr(TupleTableSlot *slot, int attnum, bool *isnull)
 	return TTSOpsVirtual.getsysattr(slot, attnum, isnull);
 }
 
+/* Asked only for rows to be updated, of which there are none. */
+static pg_attribute_unused() bool
+el_slot_is_current_xact_tuple(TupleTableSlot *slot)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("do not have transaction information of an event")));
+	return false;
+}
+
 static void
 el_slot_materialize(TupleTableSlot *slot)
 {
@@ -198,6 +208,7 @@ const TupleTableSlotOps ElSlotOps = {
 	.clear = el_slot_clear,
 	.getsomeattrs = el_slot_getsomeattrs,
 	.getsysattr = el_slot_getsysattr,
+	EL_SLOT_OPS_17(el_slot_is_current_xact_tuple)
 	.materialize = el_slot_materialize,
 	.copyslot = el_slot_copyslot,
 	.get_heap_tuple = NULL,

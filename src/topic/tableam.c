@@ -146,7 +146,7 @@ no_index_validate(Relation table, Relation index, IndexInfo *info,
 static bool
 tuple_tid_valid(TableScanDesc scan, ItemPointer tid)
 {
-	return ItemPointerIsValid(tid);
+	return el_tid_valid(tid);
 }
 
 static void

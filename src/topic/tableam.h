@@ -27,6 +27,17 @@ el_offset_to_tid(int64 offset, ItemPointer tid)
 				   (OffsetNumber) ((offset & ((1 << EL_TID_BITS) - 1)) + 1));
 }
 
+#define EL_TID_LINES (1 << EL_TID_BITS)
+
+/* The tid must be valid: line pointers go from 1 to EL_TID_LINES. */
+static inline bool
+el_tid_valid(ItemPointer tid)
+{
+	OffsetNumber line = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	return line >= 1 && line <= EL_TID_LINES;
+}
+
 static inline int64
 el_tid_to_offset(ItemPointer tid)
 {
