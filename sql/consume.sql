@@ -270,6 +270,20 @@ BEGIN
     CALL wait_for_events('g', '10 ms', NULL, NULL, r);
 END $$;
 
+-- a procedure that commits for ever does not grow
+SELECT create_topic('c_memory');
+SELECT produce_batch('c_memory', NULL::text[], array(SELECT i::text FROM generate_series(1, 2000) i)) IS NOT NULL AS done;
+DO $$
+DECLARE n int;
+BEGIN
+    FOR i IN 1..2000 LOOP
+        SELECT count(*) INTO STRICT n FROM claim('memory', 'c_memory', 1);
+        ASSERT n = 1;
+        COMMIT;
+    END LOOP;
+    RAISE NOTICE 'small: %', (SELECT sum(total_bytes) < 2000000 FROM pg_backend_memory_contexts WHERE name = 'SPI Proc');
+END $$;
+
 --
 -- Lost events
 --
@@ -297,4 +311,4 @@ SELECT commit('g');
 
 SET client_min_messages = warning;
 SELECT drop_group('lost_earliest'), drop_group('lost_latest');
-DROP TABLE c_orders, c_typed, c_second, c_lost, c_sink;
+DROP TABLE c_orders, c_typed, c_second, c_lost, c_memory, c_sink;

@@ -137,6 +137,23 @@ SELECT count(*) FROM consume('hers', 'g_orders');
 SELECT count(*) FROM consume('hers');
 RESET ROLE;
 
+-- a group that nobody created: who may not read its topics neither commits for
+-- its members nor makes it their own
+SELECT count(*) > 0 AS some FROM consume('theirs', 'g_orders', member => 'w1');
+SELECT count(*) FROM claim('their_claims', 'g_orders', 3);
+SET ROLE regress_el_bob;
+SELECT commit('theirs', 'w1');
+SELECT create_group('theirs');
+SELECT create_group('their_claims');
+SET ROLE regress_el_alice;
+SELECT commit('theirs', 'w1') > 0 AS some;
+SELECT create_group('their_claims');
+SELECT drop_group('their_claims');
+SET ROLE regress_el_bob;
+SELECT create_group('their_claims');
+SELECT drop_group('their_claims');
+RESET ROLE;
+
 --
 -- What stands in the way
 --

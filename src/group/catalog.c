@@ -25,6 +25,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -341,6 +342,84 @@ name_arg(FunctionCallInfo fcinfo)
 	return el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
 }
 
+/*
+ * The owner of a group may drop its committed offsets and say who uses it.  So
+ * who creates a group that others use already, under the defaults, must have
+ * the right to read what they read.
+ */
+static void
+check_may_create(const char *name)
+{
+	ElSlot		g;
+	ElSlot		s;
+	ElSlot		ts;
+	ElSlot	   *slots = NULL;
+	pg_uuid_t  *uuids = NULL;
+	bool	   *used = NULL;
+	ListCell   *lc;
+	int			n = 0;
+	int			i;
+
+	el_offsets_ensure();
+	for (;;)
+	{
+		el_group_lock(LW_SHARED);
+		if (el_offsets_valid())
+			break;
+		el_group_unlock();
+		el_offsets_ensure();
+	}
+	g = el_group_find(MyDatabaseId, name);
+	if (g != EL_NO_SLOT)
+	{
+		slots = palloc_array(ElSlot, EL_GROUP(g)->nparts + 1);
+		uuids = palloc_array(pg_uuid_t, EL_GROUP(g)->nparts + 1);
+		used = palloc_array(bool, EL_GROUP(g)->nparts + 1);
+		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
+			 ts = EL_TOPIC(ts)->next_topic)
+		{
+			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
+				 s = EL_PART(s)->next_part)
+			{
+				slots[n] = s;
+				uuids[n] = EL_TOPIC(ts)->uuid;
+				used[n++] = EL_TOPIC(ts)->nsubscribers > 0 ||
+					EL_PART(s)->holder != 0;
+			}
+		}
+	}
+	el_group_unlock();
+	if (n == 0)
+		return;
+
+	/* by uuid: what is known only from its offsets has no OID here */
+	foreach(lc, el_all_topics())
+	{
+		ElTopic    *t;
+
+		LockRelationOid(lfirst_oid(lc), AccessShareLock);
+		t = get_rel_relkind(lfirst_oid(lc)) == '\0' ? NULL :
+			el_topic_or_null(lfirst_oid(lc));
+		if (t != NULL && pg_class_aclcheck(t->relid, GetUserId(),
+										   ACL_SELECT) != ACLCHECK_OK)
+		{
+			for (i = 0; i < n; i++)
+			{
+				ElEntry		entry;
+
+				if (memcmp(&t->uuid, &uuids[i], UUID_LEN) == 0 &&
+					(used[i] || !el_entry_read(slots[i], &entry) ||
+					 entry.next >= 0))
+					ereport(ERROR,
+							(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							 errmsg("group \"%s\" is in use", name),
+							 errdetail("Others use it with topics that you may not read.")));
+			}
+		}
+		UnlockRelationOid(lfirst_oid(lc), AccessShareLock);
+	}
+}
+
 /* create_group(group_name text, options jsonb, if_not_exists boolean) */
 Datum
 eventlog_create_group(PG_FUNCTION_ARGS)
@@ -356,6 +435,9 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 	el_require_primary("create_group()");
 	PreventCommandIfReadOnly("create_group()");
 
+	el_group_conf(name, &conf);
+	if (!conf.exists)
+		check_may_create(name);
 	conf_defaults(&conf, name);
 	set_options(&conf, options);
 

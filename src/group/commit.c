@@ -51,6 +51,16 @@ busy(const char *group, Oid topic, int32 partition)
 			 errhint("Try again when that transaction has ended; eventlog_lag shows it as blocked_by_pid.")));
 }
 
+static void pg_attribute_noreturn()
+nothing_delivered(const char *group, Oid topic, int32 partition)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("nothing was delivered from partition %d of topic \"%s\" to this member of group \"%s\"",
+					partition, get_rel_name(topic), group),
+			 errhint("Use seek() to move a group to another offset.")));
+}
+
 /* The member that commits; raises unless there is one. */
 static void
 committing_member(const char *group, const char *member, ElMemberRef *ref)
@@ -281,6 +291,9 @@ commit_last_delivered(const char *group, const char *member,
 			(only_partition != d->partition ||
 			 memcmp(only_uuid, &d->uuid, UUID_LEN) != 0))
 			continue;
+		if (get_rel_relkind(d->relid) == '\0')
+			continue;			/* the topic is gone */
+		el_check_select(d->relid);	/* it was perhaps another role that consumed */
 		want.relid = d->relid;
 		want.uuid = d->uuid;
 		lp = el_local_get(group, &want, d->partition);
@@ -338,6 +351,13 @@ eventlog_commit(PG_FUNCTION_ARGS)
 		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
 	el_group_conf(group, &conf);
 	el_group_check_use(&conf);
+
+	/*
+	 * Anybody can give a member's name: only who may read its topics commits
+	 * for it, or keeps it alive.
+	 */
+	if (member != NULL)
+		list_free_deep(el_member_topics(&conf, member));
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
@@ -459,14 +479,13 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 						partition, get_rel_name(want->relid), group)));
 	}
 	if (!mine)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("nothing was delivered from partition %d of topic \"%s\" to this member of group \"%s\"",
-						partition, get_rel_name(want->relid), group),
-				 errhint("Use seek() to move a group to another offset.")));
+		nothing_delivered(group, want->relid, partition);
 
 	lp = el_local_get(group, want, partition);
 	lock_for_commit(lp, group, member, &ref, &entry);
+	/* somebody's seek() came after the delivery: not to be undone */
+	if (!lp->v.commit && lp->v.version != entry.version)
+		nothing_delivered(group, want->relid, partition);
 	committed = lp->v.commit ? lp->v.committed : entry.next;
 	if (next < committed || next > lp->v.position || next < 0)
 		ereport(ERROR,

@@ -107,7 +107,7 @@ typedef struct ElGroup
 	ElSlot		last_member;
 	int32		nmembers;
 	int32		nparts;			/* partition slots */
-	int32		claimers;		/* partitions locked by claims at the moment */
+	int32		claimers;		/* partitions locked by claims, until their finish() */
 	bool		reconcile;		/* ownership may be able to follow the target further */
 	int64		epoch;			/* goes up with each change of members or topics */
 	int64		assignment_epoch;	/* epoch for which targets were computed */
@@ -165,7 +165,7 @@ typedef struct ElPart
 	ElSlot		owned_prev;
 	int64		epoch;			/* the group's epoch when its owner got it */
 	int32		holder;			/* pid whose transaction holds the lock; 0: nobody */
-	bool		claimed;		/* held by a claim */
+	bool		claimed;		/* holder is a claim */
 	bool		outstanding;	/* delivered events await their commit */
 
 	int64		delivered;		/* end of what was delivered last; -1: nothing */
@@ -430,6 +430,8 @@ typedef struct ElLocalPart
 	bool		locked;			/* it holds the ownership lock */
 	bool		claim;			/* ... for a claim */
 	ElSlot		slot;			/* while locked */
+	uint64		held_for;		/* incarnation of the member whose xact_holds counts it; 0: none */
+	ElSlot		held_slot;		/* ... and its slot */
 	int64		new_version;	/* given by the append at PRE_COMMIT */
 	ElPartSave *saved;
 	struct ElLocalPart *next_touched;

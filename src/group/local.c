@@ -116,6 +116,7 @@ el_local_get(const char *group, const ElWant *want, int32 partition)
 	{
 		lp->touched = true;
 		lp->locked = lp->claim = false;
+		lp->held_for = 0;
 		lp->new_version = -1;
 		lp->saved = NULL;
 		lp->next_touched = touched;
@@ -284,35 +285,75 @@ el_first_take_lock(const char *group, const pg_uuid_t *uuid)
 	return lock_try(&tag);
 }
 
-/* Shared state: nobody works on the partition any more.  Lock held. */
+/* The member whose hold on the partition is no longer counted.  Lock held. */
+static void
+release_hold(ElLocalPart *lp)
+{
+	ElMember   *m;
+
+	if (lp->held_for == 0)
+		return;
+	m = EL_MEMBER(lp->held_slot);
+	if (m->head.kind == EL_SLOT_MEMBER && m->incarnation == lp->held_for &&
+		--m->xact_holds <= 0)
+	{
+		m->xact_holds = 0;
+		m->xact_pid = 0;
+	}
+	lp->held_for = 0;
+}
+
+/* The partition is held for a member that is not busy in another session.  Lock held. */
+static void
+take_hold(ElLocalPart *lp, const ElMemberRef *member)
+{
+	ElMember   *m = EL_MEMBER(member->slot);
+
+	if (lp->held_for == member->incarnation)
+		return;
+	release_hold(lp);
+	m->xact_pid = MyProcPid;
+	m->xact_holds++;
+	lp->held_for = member->incarnation;
+	lp->held_slot = member->slot;
+}
+
+/*
+ * A named member's calls from two sessions may both get as far as their locks.
+ * Only one at a time takes any, so that xact_pid is who all holds belong to.
+ */
+static bool
+member_is_busy(const ElMemberRef *member)
+{
+	int32		pid = EL_MEMBER(member->slot)->xact_pid;
+
+	return pid != 0 && pid != MyProcPid;
+}
+
+/*
+ * Shared state: this transaction no longer works on the partition.  Lock held.
+ *
+ * In finish() the heavyweight lock is gone already, so somebody else may be
+ * the holder by now.  What was counted for us is given back all the same.
+ */
 static void
 clear_holder(ElLocalPart *lp)
 {
 	ElPart	   *p = EL_PART(lp->slot);
 
-	if (p->head.kind != EL_SLOT_PART || p->holder != MyProcPid)
+	release_hold(lp);
+	if (p->head.kind != EL_SLOT_PART)
 		return;
-	p->holder = 0;
-	if (p->claimed)
-	{
-		p->claimed = false;
+	if (lp->claim)
 		EL_GROUP(p->group)->claimers--;
+	if (p->holder == MyProcPid)
+	{
+		p->holder = 0;
+		p->claimed = false;
 	}
 	EL_GROUP(p->group)->last_used_ms = el_monotonic_ms();
 	if (p->owner != p->target)
 		EL_GROUP(p->group)->reconcile = true;
-	if (lp->member.slot != EL_NO_SLOT)
-	{
-		ElMember   *m = EL_MEMBER(lp->member.slot);
-
-		if (m->head.kind == EL_SLOT_MEMBER &&
-			m->incarnation == lp->member.incarnation &&
-			m->xact_pid == MyProcPid && --m->xact_holds <= 0)
-		{
-			m->xact_holds = 0;
-			m->xact_pid = 0;
-		}
-	}
 }
 
 static bool
@@ -341,13 +382,19 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 			  (lp->member.incarnation != member->incarnation ||
 			   lp->epoch != epoch))))
 			result = EL_LOCK_LOST;
-		else if (member != NULL && lp->member.incarnation != member->incarnation)
+		else if (member != NULL && member_is_busy(member))
+			result = EL_LOCK_BUSY;
+		else if (member != NULL &&
+				 (lp->held_for != member->incarnation || lp->epoch != epoch))
 		{
 			/* taken by seek(), and now the member consumes from there */
+			if (!lp->v.forced &&
+				(lp->member.incarnation != member->incarnation ||
+				 lp->epoch != epoch))
+				lp->v.position = -1;	/* ... which was rolled back */
 			lp->member = *member;
 			lp->epoch = epoch;
-			EL_MEMBER(member->slot)->xact_pid = MyProcPid;
-			EL_MEMBER(member->slot)->xact_holds++;
+			take_hold(lp, member);
 		}
 		el_group_unlock();
 		if (result == EL_LOCK_OK && !el_entry_read(lp->slot, entry))
@@ -366,21 +413,21 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 		result = EL_LOCK_LOST;
 	else if (claim && EL_GROUP(EL_PART(part)->group)->nmembers > 0)
 		mixed = true;
+	else if (member != NULL && member_is_busy(member))
+		result = EL_LOCK_BUSY;
 	else
 	{
 		ElPart	   *p = EL_PART(part);
 
+		/* perhaps taken over from one whose finish() is yet to come */
 		p->holder = MyProcPid;
 		p->held_since_ms = el_monotonic_ms();
+		p->claimed = claim;
 		if (claim)
-		{
-			p->claimed = true;
 			EL_GROUP(p->group)->claimers++;
-		}
 		if (member != NULL)
 		{
-			EL_MEMBER(member->slot)->xact_pid = MyProcPid;
-			EL_MEMBER(member->slot)->xact_holds++;
+			take_hold(lp, member);
 			if (lp->member.incarnation != member->incarnation ||
 				lp->epoch != epoch)
 				lp->v.position = -1;	/* somebody else's, or another time's */
@@ -394,10 +441,14 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 	el_group_unlock();
 
 	if (mixed)
+	{
+		/* the transaction may go on, behind a savepoint */
+		lock_release(&tag);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("group \"%s\" is used by members", lp->key.group),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
+	}
 	if (result == EL_LOCK_OK && !el_entry_read(part, entry))
 	{
 		/* written by a transaction that ignores our locks; it will end */
@@ -493,6 +544,15 @@ pre_commit(void)
 		n += lp->v.commit ? 1 : 0;
 	if (n > 0)
 	{
+		/*
+		 * A procedure's COMMIT comes here in the procedure's own context,
+		 * which lives until that ends: leave nothing behind in it.
+		 */
+		MemoryContext cxt = AllocSetContextCreate(TopTransactionContext,
+												  "eventlog commit",
+												  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
 		parts = palloc_array(ElLocalPart *, n);
 		n = 0;
 		for (lp = touched; lp != NULL; lp = lp->next_touched)
@@ -501,7 +561,8 @@ pre_commit(void)
 				parts[n++] = lp;
 		}
 		el_offsets_append(parts, n);
-		pfree(parts);
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(cxt);
 	}
 	phase = PHASE_CLOSED;
 }
@@ -578,15 +639,18 @@ finish(bool is_commit)
 		{
 			ElSlot		group;
 			bool		moves;
+			bool		sought;
 
 			if (!lp->locked || EL_HEAD(lp->slot)->kind != EL_SLOT_PART)
 				continue;
 			/* a read without the lock: a stale answer only wakes for nothing */
 			group = EL_PART(lp->slot)->group;
 			moves = EL_PART(lp->slot)->owner != EL_PART(lp->slot)->target;
-			if (group != woken || moves)
+			/* after a seek there may be events for whoever waits at the end */
+			sought = lp->v.forced && !lp->claim;
+			if (group != woken || moves || sought)
 			{
-				el_wake_group(MyDatabaseId, group, !moves);
+				el_wake_group(MyDatabaseId, group, !moves && !sought);
 				if (moves)
 					el_wake_worker();
 				woken = group;
