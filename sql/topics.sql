@@ -217,6 +217,32 @@ COPY restored_p1 (partition, event_offset, event_time, key, value, headers) FROM
 SELECT produce('restored', 'k', '1', partition => 1), produce('restored', 'k', '1', partition => 0);
 SELECT partition, event_offset, key, value, headers FROM restored ORDER BY 1, 2;
 SELECT label('restored');
+-- no topic comes to the uuid of another: offsets, locks and floors go by it
+CREATE FUNCTION give(topic regclass, uuid text) RETURNS text LANGUAGE sql AS $$
+    SELECT try(format('SECURITY LABEL FOR eventlog ON TABLE %s IS %L', topic, json_build_object('uuid', uuid)))
+$$;
+CREATE FUNCTION made_from(relid oid) RETURNS text LANGUAGE sql AS $$
+    SELECT '6576656e-746c-806f-8067-0000' || lpad(to_hex(relid::bigint), 8, '0')
+$$;
+CREATE TABLE unlabelled (LIKE restored) PARTITION BY LIST (partition);
+CREATE TABLE unlabelled_p0 PARTITION OF unlabelled FOR VALUES IN (0) USING eventlog;
+SET ROLE regress_topics_owner;
+SELECT create_topic('thief', 1) > 0;
+SELECT give('thief', '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f61'), give('thief', '{6E9BD4AC2F8D4D559AB81B2C3D4E5F61}');
+SELECT give('thief', made_from('unlabelled'::regclass)), give('thief', made_from(4294967295));
+SELECT give('thief', made_from('thief'::regclass)), give('thief', made_from('thief'::regclass));
+RESET ROLE;
+SELECT give('thief', '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f61');
+SELECT give('thief', made_from('unlabelled'::regclass));
+-- pg_restore, of a topic that had no label when alter_topic() gave it one
+SELECT give('thief', made_from(4294967295));
+SELECT give('unlabelled', made_from('thief'::regclass));
+SELECT try('SECURITY LABEL FOR eventlog ON TABLE thief IS NULL');
+-- its own again, and one that is free again
+SELECT give('restored', '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f61');
+SELECT give('restored', '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f63'), give('thief', '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f61');
+DROP TABLE thief, unlabelled;
+SELECT give('restored', '6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f61');
 -- a floor is where an empty log begins, unless its rows bring their offsets: those of a dump may lie below it
 CREATE TABLE floored (LIKE restored) PARTITION BY LIST (partition);
 SECURITY LABEL FOR eventlog ON TABLE floored IS '{"uuid": "6e9bd4ac-2f8d-4d55-9ab8-1b2c3d4e5f62"}';

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -25,16 +26,20 @@
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_seclabel.h"
 #include "commands/extension.h"
 #include "commands/seclabel.h"
 #include "commands/tablecmds.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -538,6 +543,93 @@ el_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	}
 }
 
+/* Does the label of another topic than relid have this uuid? */
+static bool
+uuid_is_taken(Oid relid, const pg_uuid_t *uuid)
+{
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
+											   "eventlog labels",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
+	Relation	rel = table_open(SecLabelRelationId, AccessShareLock);
+	ScanKeyData key[3];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		taken = false;
+
+	ScanKeyInit(&key[0], Anum_pg_seclabel_classoid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&key[1], Anum_pg_seclabel_objsubid, BTEqualStrategyNumber,
+				F_INT4EQ, Int32GetDatum(0));
+	ScanKeyInit(&key[2], Anum_pg_seclabel_provider, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(EL_LABEL_PROVIDER));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, lengthof(key), key);
+	while (!taken && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		label = heap_getattr(tup, Anum_pg_seclabel_label,
+										 RelationGetDescr(rel), &isnull);
+		pg_uuid_t	other;
+
+		CHECK_FOR_INTERRUPTS();
+		taken = ((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid != relid && !isnull &&
+			el_label_uuid(TextDatumGetCString(label), &other) &&
+			memcmp(&other, uuid, UUID_LEN) == 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(mcxt);
+
+	return taken;
+}
+
+/*
+ * Committed offsets, locks of groups and log floors go by the uuid, and rights
+ * on them by the topic: no topic may come to the uuid of another.
+ */
+static void
+check_uuid(Oid relid, const pg_uuid_t *uuid)
+{
+	Oid			made_from = el_uuid_to_oid(uuid);
+	bool		taken;
+
+	/*
+	 * Until the transaction ends, nobody else gives this uuid to a topic.
+	 * Whoever waited here sees his label: pg_seclabel is read with a new
+	 * snapshot.
+	 */
+	LockDatabaseObject(SecLabelRelationId,
+					   hash_bytes(uuid->data, UUID_LEN), 0,
+					   ShareUpdateExclusiveLock);
+
+	taken = uuid_is_taken(relid, uuid);
+
+	/*
+	 * The uuid of a topic without label.  alter_topic() may have put it into
+	 * one, which pg_restore then sets on a table with another OID; but users
+	 * could wait until a topic with that OID is created.
+	 */
+	if (OidIsValid(made_from) && made_from != relid && !taken)
+	{
+		if (!superuser())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to give \"%s\" a uuid made from the OID of another table",
+							get_rel_name(relid)),
+					 errhint("Take a random uuid.")));
+		taken = get_rel_relkind(made_from) == RELKIND_PARTITIONED_TABLE &&
+			el_label_get(made_from) == NULL;
+	}
+
+	if (taken)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("another topic has the uuid that \"%s\" would get",
+						get_rel_name(relid)),
+				 errhint("Take another uuid, or drop the other topic first.")));
+}
+
 /*
  * SECURITY LABEL FOR eventlog ON TABLE: that is where options and uuid are kept.
  * Ownership has been checked, the table is locked.
@@ -547,6 +639,7 @@ el_label_hook(const ObjectAddress *object, const char *label)
 {
 	Relation	rel;
 	const char *problem;
+	pg_uuid_t	uuid;
 
 	if (object->classId != RelationRelationId || object->objectSubId != 0)
 		ereport(ERROR,
@@ -567,11 +660,16 @@ el_label_hook(const ObjectAddress *object, const char *label)
 	if (label)
 	{
 		ElTopicOptions options;
-		pg_uuid_t	uuid;
 
 		el_options_default(&options);
 		(void) el_label_parse(label, true, &options, &uuid);
 	}
+	else
+		el_uuid_from_oid(object->objectId, &uuid);
+
+	/* pg_upgrade restores what was there, OIDs too */
+	if (!IsBinaryUpgrade)
+		check_uuid(object->objectId, &uuid);
 
 	/* pg_seclabel is none of the catalogs that do this by themselves */
 	CacheInvalidateRelcacheByRelid(object->objectId);

@@ -578,6 +578,23 @@ el_label_parse(const char *label, bool strict, ElTopicOptions *o,
 	return has_uuid;
 }
 
+bool
+el_label_uuid(const char *label, pg_uuid_t *uuid)
+{
+	Jsonb	   *json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(label)));
+	JsonbValue *v;
+
+	if (!JB_ROOT_IS_OBJECT(json))
+		return false;
+	v = getKeyJsonValueFromContainer(&json->root, "uuid", strlen("uuid"), NULL);
+	if (!v || v->type != jbvString)
+		return false;
+
+	*uuid = *DatumGetUUIDP(DirectFunctionCall1(uuid_in,
+											   CStringGetDatum(pnstrdup(v->val.string.val, v->val.string.len))));
+	return true;
+}
+
 char *
 el_label_get(Oid relid)
 {
@@ -613,4 +630,15 @@ el_uuid_from_oid(Oid relid, pg_uuid_t *uuid)
 	uuid->data[13] = (relid >> 16) & 0xff;
 	uuid->data[14] = (relid >> 8) & 0xff;
 	uuid->data[15] = relid & 0xff;
+}
+
+Oid
+el_uuid_to_oid(const pg_uuid_t *uuid)
+{
+	Oid			relid = ((Oid) uuid->data[12] << 24) | ((Oid) uuid->data[13] << 16) |
+		((Oid) uuid->data[14] << 8) | (Oid) uuid->data[15];
+	pg_uuid_t	made;
+
+	el_uuid_from_oid(relid, &made);
+	return memcmp(&made, uuid, UUID_LEN) == 0 ? relid : InvalidOid;
 }

@@ -10,6 +10,11 @@
  * callers hold pointers into it.  The security label is not in the relcache:
  * whoever changes it sends an invalidation himself (label provider in ddl.c).
  *
+ * Loading looks at several catalogs, and each look-up may let in an
+ * invalidation of what has been read before, while there is no valid entry
+ * that it could mark.  So invalidations are counted, and what was loaded while
+ * the count changed is loaded again.
+ *
  * IDENTIFICATION
  *	  src/topic/topic.c
  *
@@ -51,6 +56,9 @@
 /* A partition number beyond this is a mistake, not a topic; bounds the array of leaves. */
 #define EL_PARTITION_NUMBER_LIMIT	1000000
 
+/* Attempts to load a topic without invalidations coming in meanwhile. */
+#define MAX_LOADS	10
+
 typedef struct TopicEntry
 {
 	Oid			relid;			/* hash key */
@@ -69,6 +77,9 @@ typedef struct LeafEntry
 
 static HTAB *topics = NULL;
 static HTAB *leaves = NULL;
+
+/* Calls of invalidate(), for whatever relation. */
+static uint64 invalidations = 0;
 
 /* Replaced in this transaction; freed when it ends. */
 static ElTopic *stale_topics = NULL;
@@ -93,6 +104,8 @@ invalidate(Datum arg, Oid relid)
 {
 	TopicEntry *topic;
 	LeafEntry  *leaf;
+
+	invalidations++;
 
 	if (!OidIsValid(relid))
 	{
@@ -239,13 +252,13 @@ load_partitions(ElTopic *t, Relation rel)
 }
 
 static void
-remember_leaf(Oid leaf, Oid topic, int32 partition)
+remember_leaf(Oid leaf, Oid topic, int32 partition, bool valid)
 {
 	LeafEntry  *e = hash_search(leaves, &leaf, HASH_ENTER, NULL);
 
 	e->topic = topic;
 	e->partition = partition;
-	e->valid = true;
+	e->valid = valid;
 }
 
 /*
@@ -328,10 +341,24 @@ fill_cache(Oid relid, const char **why, bool *exists)
 	TopicEntry *e;
 	ElTopic    *t;
 	bool		found;
+	bool		current;
 
 	init_cache();
 
-	t = load_topic(relid, why, exists);
+	for (int i = 1;; i++)
+	{
+		uint64		before = invalidations;
+
+		t = load_topic(relid, why, exists);
+		current = invalidations == before;
+		if (current || i >= MAX_LOADS)
+			break;
+
+		/* maybe of other relations only, but here nobody can tell */
+		if (t)
+			MemoryContextDelete(t->mcxt);
+		CHECK_FOR_INTERRUPTS();
+	}
 	if (!t)
 		return NULL;
 
@@ -348,10 +375,10 @@ fill_cache(Oid relid, const char **why, bool *exists)
 	for (int i = 0; i < t->npartitions; i++)
 	{
 		if (OidIsValid(t->leaves[i]))
-			remember_leaf(t->leaves[i], relid, i);
+			remember_leaf(t->leaves[i], relid, i, current);
 	}
 	if (OidIsValid(t->default_leaf))
-		remember_leaf(t->default_leaf, relid, -1);
+		remember_leaf(t->default_leaf, relid, -1, current);
 
 	/* nothing below can fail */
 	MemoryContextSetParent(t->mcxt, CacheMemoryContext);
@@ -362,7 +389,9 @@ fill_cache(Oid relid, const char **why, bool *exists)
 	}
 	t->next_partition = &e->next_partition;
 	e->topic = t;
-	e->valid = true;
+
+	/* under a storm of invalidations it serves this caller, not the next */
+	e->valid = current;
 
 	return t;
 }

@@ -135,6 +135,8 @@ class Log:
             data = self.stream(pos + ENVELOPE.size, length)
             header = BATCH_HEADER.unpack_from(data)
             base, batch_length, last_delta = header[0], header[1], header[6]
+            require(header[3] == 2 and header[5] & ~7 == 0, f"offset {base}: magic {header[3]}, attributes {header[5]:x}")
+            require(header[12] == last_delta + 1, f"offset {base}: {header[12]} records in {last_delta + 1} offsets")
             require(batch_length + 12 == length, f"offset {base}: batch of {batch_length} bytes in an envelope of {length}")
             require(offset is None or base == offset, f"offset {base} follows {offset}")
             if offset is None:
@@ -173,7 +175,7 @@ def main():
     require(os.path.getsize(sys.argv[1]) > 0, "the file is empty")
     log = Log(sys.argv[1])
     batches = aborted = longest = 0
-    codecs = set()
+    codecs, producers, epochs = set(), set(), set()
     with open(sys.argv[2], "wb") as out:
         for _, _, flags, header, data in log.walk():
             require(flags & SETTLED and bool(flags & HINT_COMMITTED) != bool(flags & HINT_ABORTED),
@@ -186,9 +188,12 @@ def main():
             out.write(data)
             batches += 1
             longest = max(longest, len(data))
+            epochs.add(header[2])
+            producers.add(header[9:12])
             codecs.add({0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}[header[5] & 7])
     print(json.dumps({"partition": log.partition, "log_start": log.log_start, "log_end": log.log_end, "batches": batches,
-                      "aborted": aborted, "longest": longest, "codecs": sorted(codecs), "segments": log.end_seg - log.first_seg}))
+                      "aborted": aborted, "longest": longest, "codecs": sorted(codecs),
+                      "leader_epochs": sorted(epochs), "producers": sorted(producers), "segments": log.end_seg - log.first_seg}))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ our @EXPORT = qw(
   events
   session_pid
   wait_until
-  run_slow
 );
 
 # A started cluster with the extension preloaded and, in the database
@@ -96,15 +95,6 @@ sub wait_until
 	return 0;
 }
 
-# Starts statements in a background session without waiting for their end;
-# "then" is printed after them, for wait_for_output.
-sub run_slow
-{
-	my ($session, $sql) = @_;
-	$session->query_until(qr/started/, "\\echo started\n$sql;\n\\echo finished\n");
-	return;
-}
-
 #
 # The load: see load.py
 #
@@ -145,6 +135,14 @@ CREATE TABLE done (id text, topic regclass, partition int, event_offset bigint);
 -- what the clients saw; loaded after the crash.  outcome: ok, fail, info (COMMIT was sent, no answer came)
 CREATE TABLE history (round int, client int, seq int, outcome text, what text, xid xid8, events int, began float8, ended float8);
 
+-- a topic that is kept short all the time
+SELECT create_topic('ring', 1, 'bigint', 'text', '$options');
+CREATE TABLE ring_twin (n bigserial PRIMARY KEY);
+CREATE TABLE ring_trimmed (event_offset bigint);
+CREATE FUNCTION ring_produce(events int) RETURNS void LANGUAGE sql AS
+	'WITH k AS (INSERT INTO ring_twin SELECT FROM generate_series(1, events) RETURNING n)
+	 SELECT count(produce(''ring'', n, repeat(md5(n::text), 60))) FROM k';
+
 CREATE VIEW events AS
 	SELECT value->>'id' AS id, topic, md5(value::text) AS value, partition, event_offset
 	FROM (SELECT 'load'::regclass AS topic, partition, event_offset, value FROM load
@@ -167,7 +165,7 @@ sub start_load
 	my @command = ($python, dirname(__FILE__) . '/load.py',
 		'--conninfo', $node->connstr('postgres'),
 		'--history', $history, '--round', $arg{round},
-		'--producers', $arg{producers} // 5, '--consumers', $arg{consumers} // 1);
+		'--producers', $arg{producers} // 5, '--consumers', $arg{consumers} // 2);
 	push @command, '--prepared' if $arg{prepared};
 	$load{run} = IPC::Run::start(\@command, '<', \undef,
 		'>', \$load{stdout}, '2>', \$load{stderr},
@@ -290,8 +288,24 @@ UNION ALL
 SELECT 'skipped', e::text FROM e JOIN (SELECT topic, partition, max(event_offset) AS upto FROM done GROUP BY 1, 2) d USING (topic, partition)
 WHERE event_offset <= upto AND NOT EXISTS (SELECT FROM done WHERE done.id = e.id)
 
+-- the ring: what was removed stays away, and nothing but what was removed
 UNION ALL
-SELECT 'check_topic', format('%s %s', t, c) FROM unnest('{load,load2,_eventlog.committed_offsets}'::regclass[]) t, check_topic(t) c;
+SELECT 'ring: wrong value', key::text FROM ring WHERE value <> repeat(md5(key::text), 60)
+UNION ALL
+SELECT 'ring: event without twin', x::text FROM (SELECT key FROM ring EXCEPT SELECT n FROM ring_twin) x
+UNION ALL
+SELECT 'ring: twin without event', x::text FROM (SELECT n FROM ring_twin WHERE n >= (SELECT min(key) FROM ring) EXCEPT SELECT key FROM ring) x
+UNION ALL
+SELECT 'ring: read_topic differs', x::text FROM (SELECT key::text, event_offset FROM ring EXCEPT SELECT key, event_offset FROM read_topic('ring', max_events => 1000000)) x
+UNION ALL
+SELECT 'ring: removed, but there', format('%s %s', t, log_start_offset) FROM eventlog_partitions, (SELECT max(event_offset) AS t FROM ring_trimmed) x
+WHERE topic = 'ring'::regclass AND t > log_start_offset
+UNION ALL
+SELECT 'ring: removed without being asked', format('%s %s', t, log_start_offset) FROM eventlog_partitions, (SELECT max(event_offset) AS t FROM ring_trimmed) x
+WHERE topic = 'ring'::regclass AND t < log_start_offset - 200
+
+UNION ALL
+SELECT 'check_topic', format('%s %s', t, c) FROM unnest('{load,load2,ring,_eventlog.committed_offsets}'::regclass[]) t, check_topic(t) c;
 
 SELECT format('%s (%s times): %s', what, count(*), min(evidence)) FROM problems GROUP BY what;
 EOT

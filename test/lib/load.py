@@ -7,9 +7,9 @@ Every producer keeps a history of what it was told about each transaction:
   fail  rolled back, or an error before COMMIT was sent: nothing of it may ever be seen
   info  COMMIT was sent and the connection broke: all of it or nothing
 
-The consumers write the events they get into the table "done", in the transaction that consumed them. The clients
-end when their connections break; a server that shuts down or crashes is what this is for. Prints "acknowledged n"
-as it goes.
+The consumers write the events they get into the table "done", in the transaction that consumed them. One client
+keeps the topic "ring" short, so that its segments are used again and again. The clients end when their connections
+break; a server that shuts down or crashes is what this is for. Prints "acknowledged n" as it goes.
 
 EventlogTest.pm creates the tables and judges the outcome.
 """
@@ -158,6 +158,26 @@ def consume(number):
             connection.execute("ROLLBACK")
 
 
+def keep_ring():
+    """Produces into "ring" and removes what is old; "ring_trimmed" says what was removed for certain."""
+    connection = psycopg.connect(options.conninfo, autocommit=True)
+    chance = random.Random(f"{options.round}.ring")
+    try:
+        while True:
+            connection.execute("SELECT ring_produce(%s)", (chance.randint(1, 60),))
+            if chance.random() < 0.1:
+                connection.execute("BEGIN")
+                connection.execute("SELECT ring_produce(20), flush()")
+                connection.execute("ROLLBACK")
+            end = connection.execute("SELECT max(event_offset) FROM ring").fetchone()[0]
+            before = max(0, end - chance.randint(0, 100))
+            connection.execute("SELECT delete_events_before('ring', 0, %s)", (before,))
+            connection.execute("INSERT INTO ring_trimmed VALUES (%s)", (before,))
+    except psycopg.Error as error:
+        if not broken(error, connection):
+            raise
+
+
 def client(function, *arguments):
     def run():
         try:
@@ -175,6 +195,7 @@ def client(function, *arguments):
 
 threads = [client(lambda n: Producer(n).run(), n) for n in range(options.producers)]
 threads += [client(consume, n) for n in range(options.consumers)]
+threads.append(client(keep_ring))
 for thread in threads:
     thread.join()
 history.close()

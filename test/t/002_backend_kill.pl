@@ -41,7 +41,7 @@ sub kill_amid
 
 	$session->query_safe('BEGIN');
 	$session->query_safe("INSERT INTO twin VALUES ('big')");
-	run_slow($session, $write);
+	$session->query_until(qr/started/, "\\echo started\n$write;\n\\echo finished\n");
 	if ($append_first)
 	{
 		$node->poll_query_until('postgres', "SELECT ($log_end) > $before")
@@ -74,7 +74,7 @@ sub check_log
 	}
 	is($node->safe_psql('postgres', "SELECT * FROM check_topic('bk')"), '', "$name: sound");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_ls_tmpdir()"), '0', "$name: no temporary file left");
-	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE pid <> pg_backend_pid() AND locktype = 'relation' AND relation::regclass::text LIKE 'bk%'"),
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND relation::regclass::text LIKE 'bk%'"),
 		'0', "$name: no lock left");
 	return;
 }

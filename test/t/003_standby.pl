@@ -203,7 +203,7 @@ ok(!$standby->log_contains('PANIC:|FATAL:  inconsistent page found|canceling sta
 # Promotion of a synchronous standby under load
 #
 create_load_tables($primary, options => '{"segment_bytes": 65536, "compression": "lz4"}');
-$primary->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'\nwal_consistency_checking = ''");
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'\nwal_consistency_checking = 'eventlog'");
 $primary->reload;
 $primary->poll_query_until('postgres', "SELECT sync_state = 'sync' FROM pg_stat_replication")
   or die 'the standby is not synchronous';

@@ -179,6 +179,8 @@ foreach my $log (sort keys %expected)
 	pass("the batches of $log are found on its pages");
 	$found = decode_json($found);
 	note(encode_json($found));
+	is(encode_json([ $found->{leader_epochs}, $found->{producers} ]),
+		'[[1],[[-1,-1,-1]]]', 'their leader epoch is the timeline, and they come from no idempotent producer');
 	if ($topic =~ /^k_(none|lz4|zstd)$/)
 	{
 		is(join(' ', @{ $found->{codecs} }), $1 eq 'none' ? 'none' : join(' ', sort($1, 'none')),
