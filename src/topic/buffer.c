@@ -491,6 +491,9 @@ appender_append(Appender *a, char *batch, uint32 len, int32 count,
 
 	CHECK_FOR_INTERRUPTS();
 	CheckForSerializableConflictIn(a->rel, NULL, InvalidBlockNumber);
+	/* an error between batches must not leave waiters asleep */
+	if (a->events == 0 && el_append_hook != NULL)
+		el_append_hook(a->topic->relid, RelationGetRelid(a->rel));
 	first = el_log_append(a->rel, &a->options, batch, len, fxid, cid,
 						  at_offset);
 	/* nothing may fail until the caller has forgotten the batch */

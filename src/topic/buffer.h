@@ -60,7 +60,10 @@ extern void el_buffer_flush(ElFlushed flushed, void *arg);
  * it, and come back if the subtransaction is rolled back. */
 extern void el_buffer_forget(Oid leaf);
 
-/* Called after each append to a partition, before commit; may allocate and raise.  Set by group/wait.c. */
+/*
+ * Called before the first and after the last append to a partition, before
+ * commit; may allocate and raise.  Set by group/wait.c.
+ */
 typedef void (*ElAppendHook) (Oid topic, Oid leaf);
 extern ElAppendHook el_append_hook;
 
