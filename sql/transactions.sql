@@ -375,7 +375,9 @@ SET LOCAL eventlog.producer_buffer = '64kB';
 SELECT tx_spill('q', 1000);
 SAVEPOINT s;
 SET LOCAL temp_file_limit = '1MB';
+\set VERBOSITY sqlstate
 SELECT tx_spill('r', 6000);
+\set VERBOSITY default
 ROLLBACK TO s;
 SELECT tx_spill('s', 100);
 COMMIT;
