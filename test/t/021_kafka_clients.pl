@@ -191,7 +191,11 @@ foreach my $log (sort keys %expected)
 	is($found->{log_start}, $from, 'the log starts where it was trimmed') if $log eq 'k_trimmed 0';
 
 	run([ "$test/unit/interop/run", $batches, $expected ], '>&', \$output);
-	%can = map { ($_ => $output !~ /left out:.*\b(?:\Q$_\E)\b/) } qw(python java) if !%can;
+	if (!%can)
+	{
+		%can = map { ($_ => $output !~ /left out:.*\b$_\b/) } qw(python java);
+		diag("skipped: $1") if $output =~ /^left out:\s*(.*)/m;
+	}
 	foreach my $reader ([ 'python', 'kafka-python' ], [ 'java', 'kafka-clients' ])
 	{
 	  SKIP:
