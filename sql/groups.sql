@@ -155,6 +155,102 @@ SELECT drop_group('their_claims');
 RESET ROLE;
 
 --
+-- grant_group, revoke_group
+--
+GRANT SELECT ON g_orders TO regress_el_bob;
+SELECT create_group('granted');
+SELECT grant_group('granted', 'regress_el_bob');
+SELECT grant_group('granted', 'regress_el_bob') AS again;
+SET ROLE regress_el_bob;
+SELECT count(*) > 0 AS some FROM consume('granted', 'g_orders', member => 'b');
+SELECT commit('granted', 'b') > 0 AS some;
+SELECT join_group('granted', '{g_orders}', 'b') <> '' AS joined, heartbeat('granted', 'b');
+-- what takes the owner
+SELECT seek('granted', 'g_orders', 0, 0);
+SELECT reset_group('granted', 'g_orders', 'earliest');
+SELECT grant_group('granted', 'regress_el_bob');
+SELECT alter_group('granted', '{}');
+SELECT drop_group('granted');
+RESET ROLE;
+SELECT revoke_group('granted', 'regress_el_bob');
+SELECT revoke_group('granted', 'regress_el_bob') AS again;
+SET ROLE regress_el_bob;
+SELECT join_group('granted', '{g_orders}', 'b');
+SELECT heartbeat('granted', 'b');
+SELECT leave_group('granted', 'b');
+SELECT dead_letter('granted', 'g_orders', 0, 0, 'not mine');
+RESET ROLE;
+REVOKE SELECT ON g_orders FROM regress_el_bob;
+-- who may use the group but not read the member's topics
+SELECT grant_group('granted', 'regress_el_bob');
+SET ROLE regress_el_bob;
+SELECT heartbeat('granted', 'b');
+SELECT leave_group('granted', 'b');
+SELECT join_group('granted', '{g_orders}', 'b');
+RESET ROLE;
+SELECT grant_group('nobody', 'regress_el_bob');
+SELECT revoke_group('nobody', 'regress_el_bob');
+SELECT grant_group('granted', NULL);
+SELECT grant_group(NULL, 'regress_el_bob');
+SELECT grant_group('granted', 'nonesuch');
+SELECT leave_group('granted', 'b');
+SELECT drop_group('granted');
+
+--
+-- reset_group
+--
+SELECT create_topic('g_times', 2, 'text', 'text');
+SELECT count(produce('g_times', i::text, 'x', partition => i % 2, event_time => '2024-05-01 00:00+00'::timestamptz + i * interval '1 minute'))
+  FROM generate_series(0, 9) i;
+SELECT count(*) FROM consume('rs', 'g_times', commit => true);
+SELECT reset_group('rs', 'g_times', 'earliest');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+SELECT reset_group('rs', 'g_times', 'LATEST');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+SELECT reset_group('rs', 'g_times', '2024-05-01 00:05+00');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+SELECT partition, array_agg(key ORDER BY event_offset) FROM consume('rs', 'g_times') GROUP BY 1 ORDER BY 1;
+-- a fraction of a millisecond later is the next one; times that run backwards count by offset
+SELECT reset_group('rs', 'g_times', '2024-05-01 00:05:00.0001+00');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+SELECT produce('g_times', 'late', 'x', partition => 0, event_time => '2024-05-01 00:00:30+00');
+SELECT reset_group('rs', 'g_times', '2024-05-01 00:00:10+00');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+-- after all events, and before
+SELECT reset_group('rs', 'g_times', '2030-01-01');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+SELECT reset_group('rs', 'g_times', '1960-01-01');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs';
+-- with the transaction
+BEGIN;
+SELECT reset_group('rs', 'g_times', 'latest');
+SELECT count(*) FROM consume('rs', 'g_times');
+ROLLBACK;
+SELECT count(*) FROM consume('rs', 'g_times', commit => true);
+-- 'latest' is before what has not been decided
+BEGIN;
+SELECT produce('g_times', 'own', 'x', partition => 1);
+SELECT count(*) FROM flush();
+SELECT reset_group('rs', 'g_times', 'latest');
+COMMIT;
+SELECT key FROM consume('rs', 'g_times', commit => true);
+-- a topic without events; also as the first thing a group does
+SELECT create_topic('g_empty', 2);
+SELECT reset_group('rs2', 'g_empty', 'latest'), reset_group('rs2', 'g_empty', 'earliest'), reset_group('rs2', 'g_empty', '2024-05-01');
+SELECT array_agg(committed_offset ORDER BY partition) FROM eventlog_lag WHERE group_name = 'rs2';
+-- bad input
+SELECT reset_group('rs', 'g_times', 'newest');
+SELECT reset_group('rs', 'g_times', 'infinity');
+SELECT reset_group('rs', 'g_times', NULL);
+SELECT reset_group('rs', NULL, 'latest');
+SELECT reset_group(NULL, 'g_times', 'latest');
+SELECT reset_group('rs', 'pg_class', 'latest');
+BEGIN READ ONLY;
+SELECT reset_group('rs', 'g_times', 'latest');
+ROLLBACK;
+DROP TABLE g_times, g_empty;
+
+--
 -- What stands in the way
 --
 SELECT produce('g_orders', 'x', '20', partition => 0);

@@ -197,10 +197,25 @@ CREATE PROCEDURE @extschema@.wait_for_events(group_name text, wait interval, mem
 COMMENT ON PROCEDURE @extschema@.wait_for_events(text, interval, text, interval, boolean) IS
     'eventlog: wait, holding no snapshot, until the group has events for this member';
 
+CREATE PROCEDURE @extschema@.wait_for_any(group_names text[], wait interval, INOUT ready text[] DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_wait_for_any';
+COMMENT ON PROCEDURE @extschema@.wait_for_any(text[], interval, text[]) IS
+    'eventlog: wait, holding no snapshot, until one of the groups has events for this session; ready: those that have';
+
+CREATE FUNCTION @extschema@.dead_letter(group_name text, topic regclass, partition bigint, event_offset bigint,
+    error text, to_topic regclass DEFAULT NULL)
+    RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_dead_letter';
+COMMENT ON FUNCTION @extschema@.dead_letter(text, regclass, bigint, bigint, text, regclass) IS
+    'eventlog: copy an event to <topic>_dlq (made at need) or to_topic, with headers __connect.errors.*; the position is not moved';
+
 CREATE FUNCTION @extschema@.seek(group_name text, topic regclass, partition bigint, event_offset bigint)
     RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_seek';
 COMMENT ON FUNCTION @extschema@.seek(text, regclass, bigint, bigint) IS
     'eventlog: set a group''s position and committed offset, with this transaction';
+CREATE FUNCTION @extschema@.reset_group(group_name text, topic regclass, target text)
+    RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_reset_group';
+COMMENT ON FUNCTION @extschema@.reset_group(text, regclass, text) IS
+    'eventlog: seek() in all partitions: ''earliest'', ''latest'' or a timestamp';
 
 /*
  * Groups
@@ -217,6 +232,26 @@ CREATE FUNCTION @extschema@.drop_group(group_name text, if_exists boolean DEFAUL
     RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_drop_group';
 COMMENT ON FUNCTION @extschema@.drop_group(text, boolean) IS
     'eventlog: drop a group and its committed offsets';
+
+CREATE FUNCTION @extschema@.grant_group(group_name text, role regrole)
+    RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_grant_group';
+COMMENT ON FUNCTION @extschema@.grant_group(text, regrole) IS 'eventlog: let a role use a group';
+CREATE FUNCTION @extschema@.revoke_group(group_name text, role regrole)
+    RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_revoke_group';
+COMMENT ON FUNCTION @extschema@.revoke_group(text, regrole) IS 'eventlog: take back what grant_group gave';
+
+CREATE FUNCTION @extschema@.join_group(group_name text, topics regclass[], member text DEFAULT NULL)
+    RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_join_group';
+COMMENT ON FUNCTION @extschema@.join_group(text, regclass[], text) IS
+    'eventlog: become a member subscribed to these topics; returns name#incarnation, which a later join of the name fences';
+CREATE FUNCTION @extschema@.heartbeat(group_name text, member text)
+    RETURNS boolean LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_heartbeat';
+COMMENT ON FUNCTION @extschema@.heartbeat(text, text) IS
+    'eventlog: say that a member lives (from the first on session_timeout applies); true: its assignment changed';
+CREATE FUNCTION @extschema@.leave_group(group_name text, member text DEFAULT NULL)
+    RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_leave_group';
+COMMENT ON FUNCTION @extschema@.leave_group(text, text) IS
+    'eventlog: give up a membership; its partitions go to the others at once';
 
 /*
  * To look at.  The functions show a role the topics it may SELECT from or
@@ -245,10 +280,11 @@ COMMENT ON VIEW @extschema@.eventlog_groups IS 'eventlog: consumer groups';
 
 CREATE FUNCTION _eventlog.members(OUT group_name text, OUT member text, OUT kind text, OUT pid int,
     OUT application_name text, OUT topics regclass[], OUT partitions bigint, OUT epoch bigint,
-    OUT last_seen timestamptz, OUT fenced_count bigint)
+    OUT last_seen timestamptz, OUT fenced_count bigint, OUT state text, OUT incarnation bigint)
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_members';
 CREATE VIEW @extschema@.eventlog_members AS SELECT * FROM _eventlog.members();
-COMMENT ON VIEW @extschema@.eventlog_members IS 'eventlog: members of consumer groups';
+COMMENT ON VIEW @extschema@.eventlog_members IS
+    'eventlog: members of consumer groups; state is working (in a transaction that holds partitions), waiting or idle';
 
 CREATE FUNCTION _eventlog.lag(OUT group_name text, OUT topic regclass, OUT partition int, OUT member text,
     OUT committed_offset bigint, OUT delivered_offset bigint, OUT log_end_offset bigint, OUT lag bigint,

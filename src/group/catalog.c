@@ -41,6 +41,8 @@
 EL_FUNCTION(eventlog_create_group);
 EL_FUNCTION(eventlog_alter_group);
 EL_FUNCTION(eventlog_drop_group);
+EL_FUNCTION(eventlog_grant_group);
+EL_FUNCTION(eventlog_revoke_group);
 
 /* Columns of _eventlog.groups and _eventlog.group_grants. */
 #define ATT_GROUPS_NAME		1
@@ -271,29 +273,6 @@ el_group_check_use(const ElGroupConf *conf)
 				 errhint("Its owner may use it, members of that role, and roles it was granted to.")));
 }
 
-char *
-el_text_to_name(const text *t, const char *what)
-{
-	char	   *name = text_to_cstring(t);
-
-	el_check_name(what, name);
-	return name;
-}
-
-/* Names of members: '#' is kept free for telling incarnations of one apart. */
-char *
-el_text_to_member(const text *t)
-{
-	char	   *name = el_text_to_name(t, "member");
-
-	if (strchr(name, '#') != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid member name \"%s\"", name),
-				 errdetail("Names of members cannot contain \"#\".")));
-	return name;
-}
-
 /*
  * Statements on the internal tables, as their owner: the caller's rights were
  * checked, and it has none on the tables.
@@ -360,15 +339,7 @@ check_may_create(const char *name)
 	int			n = 0;
 	int			i;
 
-	el_offsets_ensure();
-	for (;;)
-	{
-		el_group_lock(LW_SHARED);
-		if (el_offsets_valid())
-			break;
-		el_group_unlock();
-		el_offsets_ensure();
-	}
+	el_offsets_lock(LW_SHARED);
 	g = el_group_find(MyDatabaseId, name);
 	if (g != EL_NO_SLOT)
 	{
@@ -431,9 +402,7 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 	Oid			types[3] = {TEXTOID, OIDOID, JSONBOID};
 	Datum		values[3];
 
-	el_require_preload();
-	el_require_primary("create_group()");
-	PreventCommandIfReadOnly("create_group()");
+	el_check_command("create_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -478,9 +447,7 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 	Oid			types[2] = {TEXTOID, JSONBOID};
 	Datum		values[2];
 
-	el_require_preload();
-	el_require_primary("alter_group()");
-	PreventCommandIfReadOnly("alter_group()");
+	el_check_command("alter_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -511,9 +478,7 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
 
-	el_require_preload();
-	el_require_primary("drop_group()");
-	PreventCommandIfReadOnly("drop_group()");
+	el_check_command("drop_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -533,5 +498,53 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 		no_such_group(name);
 	el_drop_offsets(name);
 	el_note_dropped_group(name);
+	PG_RETURN_VOID();
+}
+
+/*
+ * grant_group() and revoke_group(): who may use a group beside its owner.
+ * Giving what is given already, or taking what is not, changes nothing, as
+ * with GRANT and REVOKE.
+ */
+static void
+change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
+{
+	static const char *const names[] = {"group_name", "role"};
+	char	   *group;
+	ElGroupConf conf;
+	Oid			types[2] = {TEXTOID, OIDOID};
+	Datum		values[2];
+
+	el_check_command(command);
+	el_check_not_null(fcinfo, names, lengthof(names));
+	group = el_group_arg(fcinfo);
+	el_group_conf(group, &conf);
+	if (!conf.exists)
+		no_such_group(group);
+	el_group_check_owner(&conf);
+
+	values[0] = CStringGetTextDatum(group);
+	values[1] = PG_GETARG_DATUM(1);
+	(void) run(sql, 2, types, values);
+}
+
+/* grant_group(group_name text, role regrole) */
+Datum
+eventlog_grant_group(PG_FUNCTION_ARGS)
+{
+	change_grant(fcinfo, "grant_group()",
+				 "INSERT INTO _eventlog.group_grants (group_name, role)"
+				 " VALUES ($1, $2) ON CONFLICT DO NOTHING");
+	PG_RETURN_VOID();
+}
+
+/* revoke_group(group_name text, role regrole) */
+Datum
+eventlog_revoke_group(PG_FUNCTION_ARGS)
+{
+	change_grant(fcinfo, "revoke_group()",
+				 "DELETE FROM _eventlog.group_grants"
+				 " WHERE group_name OPERATOR(pg_catalog.=) $1"
+				 " AND role OPERATOR(pg_catalog.=) $2");
 	PG_RETURN_VOID();
 }

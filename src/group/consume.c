@@ -31,40 +31,6 @@ EL_FUNCTION(eventlog_consume);
 EL_FUNCTION(eventlog_consume_bytes);
 EL_FUNCTION(eventlog_consume_as);
 
-/* Milliseconds of an interval, months being 30 days; negative: 22023. */
-int64
-el_interval_ms(const Interval *interval, const char *name)
-{
-	double		ms = interval->time / 1000.0 +
-		((double) interval->day + 30.0 * interval->month) * 86400000.0;
-
-	if (ms < 0 || ms > (double) (PG_INT64_MAX / 4))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is out of range", name)));
-	return (int64) ms;
-}
-
-void
-el_check_select(Oid relid)
-{
-	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
-}
-
-void
-el_require_primary(const char *command)
-{
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("cannot execute %s during recovery", command),
-				 errhint("This server is a standby; send it to the primary.")));
-	PreventCommandIfParallelMode(command);
-}
-
 static void
 check_limit(const char *name, int64 value)
 {
@@ -105,13 +71,13 @@ null_argument(const char *name)
 }
 
 static void pg_attribute_noreturn()
-no_topics(const char *group, const char *member)
+no_topics(const char *group, const ElMemberName *member)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 member != NULL ?
 			 errmsg("member \"%s\" of group \"%s\" is not subscribed to any topic",
-					member, group) :
+					member->name, group) :
 			 errmsg("this session is not subscribed to any topic in group \"%s\"",
 					group),
 			 errhint("Name the topic: consume('%s', 'topic').", group)));
@@ -136,7 +102,7 @@ topic_of_row_type(FunctionCallInfo fcinfo)
 typedef struct Call
 {
 	ElGroupConf conf;
-	const char *member;			/* NULL: the session */
+	ElMemberName *member;		/* NULL: the session */
 	Oid			relid;			/* InvalidOid: all it is subscribed to */
 	int64		wait_ms;
 	ElDelivery	delivery;
@@ -164,7 +130,7 @@ deliver_or_wait(Call *c)
 		if (wants == NIL)
 			no_topics(c->conf.name, c->member);
 
-		el_member_call(&c->conf, c->member, wants, true, true, &a);
+		el_member_call(&c->conf, c->member, wants, EL_JOIN_ADD, true, &a);
 
 		/*
 		 * Read with the statement's snapshot: what the client does with these
@@ -174,7 +140,7 @@ deliver_or_wait(Call *c)
 		 */
 		if (waiting)
 		{
-			el_wait_register(&c->wait, &a);
+			el_wait_register(&c->wait, &a, 1);
 			PushActiveSnapshot(GetLatestSnapshot());
 		}
 		d->snapshot = GetActiveSnapshot();

@@ -1,14 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * coordinator.c
- *	  The coordinator's state in shared memory, and the group's steps.
+ *	  The group's steps: members come and go, targets follow, ownership follows.
  *
- * The memory is cut into slots of one size, so that no mixture of groups,
- * members and partitions can waste it; slots refer to each other by number
- * and are found through one hash table.  All of it is guarded by one lock
- * that is held for microseconds: nothing under it waits, reads catalogs or
- * takes another lock.  What may fail (a reservation, palloc) comes before the
- * first change, so an error never leaves the state half-changed.
+ * All of this runs with the coordinator's lock held.  What may fail (a
+ * reservation, palloc) comes before the first change, so an error never leaves
+ * the state half-changed.
  *
  * IDENTIFICATION
  *	  src/group/coordinator.c
@@ -17,458 +14,14 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
-#include "storage/ipc.h"
-#include "storage/shmem.h"
-#include "utils/timestamp.h"
 
 #include "group/assignor.h"
 #include "group/group.h"
-#include "topic/buffer.h"
-
-ElShared   *el_shared = NULL;
-ElSlot	   *el_buckets = NULL;
-char	   *el_slots = NULL;
-ElWaiter   *el_waiters = NULL;
-
-StaticAssertDecl(sizeof(ElDb) <= EL_SLOT_SIZE, "ElDb fits a slot");
-StaticAssertDecl(sizeof(ElGroup) <= EL_SLOT_SIZE, "ElGroup fits a slot");
-StaticAssertDecl(sizeof(ElGroupTopic) <= EL_SLOT_SIZE, "ElGroupTopic fits a slot");
-StaticAssertDecl(sizeof(ElPart) <= EL_SLOT_SIZE, "ElPart fits a slot");
-StaticAssertDecl(sizeof(ElMember) <= EL_SLOT_SIZE, "ElMember fits a slot");
-StaticAssertDecl(sizeof(ElSub) <= EL_SLOT_SIZE, "ElSub fits a slot");
-
-/* Bytes of shared memory per slot: the slot and its share of the buckets, at most. */
-#define SLOT_COST	(EL_SLOT_SIZE + 2 * sizeof(ElSlot))
-
-static int32
-slot_count(void)
-{
-	int64		n = (int64) el_group_memory_kb * 1024 / SLOT_COST;
-
-	return (int32) Max(n, 64);
-}
-
-static uint32
-bucket_count(void)
-{
-	return pg_nextpower2_32(slot_count());
-}
-
-Size
-el_group_shmem_size(void)
-{
-	Size		size = MAXALIGN(sizeof(ElShared));
-
-	size = add_size(size, MAXALIGN(mul_size(bucket_count(), sizeof(ElSlot))));
-	size = add_size(size, MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE)));
-	size = add_size(size, mul_size(el_max_waiters, sizeof(ElWaiter)));
-	return size;
-}
-
-void
-el_group_shmem_init(void)
-{
-	bool		found;
-	char	   *p;
-
-	/* the caller holds AddinShmemInitLock */
-	p = ShmemInitStruct("eventlog groups", el_group_shmem_size(), &found);
-	el_shared = (ElShared *) p;
-	p += MAXALIGN(sizeof(ElShared));
-	el_buckets = (ElSlot *) p;
-	p += MAXALIGN(mul_size(bucket_count(), sizeof(ElSlot)));
-	el_slots = p;
-	p += MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE));
-	el_waiters = (ElWaiter *) p;
-
-	if (!found)
-	{
-		uint32		incarnation;
-		uint32		i;
-
-		memset(el_shared, 0, sizeof(ElShared));
-		el_shared->lock_tranche = LWLockNewTrancheId();
-		el_shared->wait_tranche = LWLockNewTrancheId();
-		LWLockInitialize(&el_shared->lock, el_shared->lock_tranche);
-		LWLockInitialize(&el_shared->wait_lock, el_shared->wait_tranche);
-
-		el_shared->nslots = slot_count();
-		el_shared->nfree = el_shared->nslots;
-		el_shared->bucket_mask = bucket_count() - 1;
-		el_shared->first_group = EL_NO_SLOT;
-		for (i = 0; i <= el_shared->bucket_mask; i++)
-			el_buckets[i] = EL_NO_SLOT;
-		for (i = 0; i < el_shared->nslots; i++)
-		{
-			EL_HEAD(i)->kind = EL_SLOT_FREE;
-			EL_HEAD(i)->next = i + 1 < el_shared->nslots ? i + 1 : EL_NO_SLOT;
-		}
-		el_shared->first_free = 0;
-
-		/*
-		 * Epochs and incarnations must not repeat after a crash, a restart or
-		 * on a promoted standby, all of which start here with nothing.
-		 */
-		if (!pg_strong_random(&incarnation, sizeof(incarnation)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not generate random number")));
-		el_shared->next_number = (uint64) (incarnation & 0x7fffffff) << 32;
-
-		el_shared->max_waiters = el_max_waiters;
-		pg_atomic_init_u32(&el_shared->nwaiters, 0);
-		memset(el_waiters, 0, mul_size(el_max_waiters, sizeof(ElWaiter)));
-	}
-
-	LWLockRegisterTranche(el_shared->lock_tranche, "EventlogGroups");
-	LWLockRegisterTranche(el_shared->wait_tranche, "EventlogWaiters");
-	el_append_hook = el_note_append;
-}
-
-/* A clock that no operator and no time server can set. */
-int64
-el_monotonic_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-void
-el_check_name(const char *what, const char *name)
-{
-	size_t		len = strlen(name);
-
-	if (len == 0 || len >= EL_NAME_SIZE)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s name must have 1 to %d bytes", what,
-						EL_NAME_SIZE - 1),
-				 errdetail("This one has %zu.", len)));
-}
-
-/*
- * Slots
- */
-
-/* Raise 53200 unless n slots are free; called before anything is changed. */
-void
-el_slots_reserve(int32 n)
-{
-	int64		kb;
-
-	if (el_shared->nfree >= n)
-		return;
-
-	kb = ((int64) (el_shared->nslots - el_shared->nfree + n) * SLOT_COST + 1023) / 1024;
-	el_group_unlock();
-	ereport(ERROR,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("out of shared memory for consumer groups"),
-			 errdetail("\"%s\" is %d kB, this needs %lld kB.",
-					   "eventlog.group_memory", el_group_memory_kb,
-					   (long long) kb),
-			 errhint("Increase \"%s\" to at least %lld kB and restart the server.",
-					 "eventlog.group_memory", (long long) kb)));
-}
-
-ElSlot
-el_slot_new(ElSlotKind kind)
-{
-	ElSlot		s = el_shared->first_free;
-
-	Assert(s != EL_NO_SLOT);
-	el_shared->first_free = EL_HEAD(s)->next;
-	el_shared->nfree--;
-	memset(EL_HEAD(s), 0, EL_SLOT_SIZE);
-	EL_HEAD(s)->kind = kind;
-	EL_HEAD(s)->next = EL_NO_SLOT;
-	return s;
-}
-
-static uint32
-db_hash(Oid dbid)
-{
-	return hash_combine(EL_SLOT_DB, hash_bytes_uint32(dbid));
-}
-
-static uint32
-group_hash(Oid dbid, const char *name)
-{
-	return hash_combine(hash_combine(EL_SLOT_GROUP, hash_bytes_uint32(dbid)),
-						hash_bytes((const unsigned char *) name,
-								   strlen(name)));
-}
-
-static uint32
-part_hash(ElSlot group, const pg_uuid_t *uuid, int32 partition)
-{
-	return hash_combine(hash_combine(hash_combine(EL_SLOT_PART, group),
-									 hash_bytes(uuid->data, UUID_LEN)),
-						hash_bytes_uint32(partition));
-}
-
-static uint32
-member_hash(ElSlot group, const char *name)
-{
-	return hash_combine(hash_combine(EL_SLOT_MEMBER, group),
-						hash_bytes((const unsigned char *) name,
-								   strlen(name)));
-}
-
-static uint32
-slot_hash(ElSlot s)
-{
-	switch (EL_HEAD(s)->kind)
-	{
-		case EL_SLOT_DB:
-			return db_hash(EL_DB(s)->dbid);
-		case EL_SLOT_GROUP:
-			return group_hash(EL_GROUP(s)->dbid, EL_GROUP(s)->name);
-		case EL_SLOT_PART:
-			return part_hash(EL_PART(s)->group,
-							 &EL_TOPIC(EL_PART(s)->topic)->uuid,
-							 EL_PART(s)->partition);
-		case EL_SLOT_MEMBER:
-			return member_hash(EL_MEMBER(s)->group, EL_MEMBER(s)->name);
-		default:
-			return 0;			/* not hashed */
-	}
-}
-
-static bool
-slot_hashed(ElSlot s)
-{
-	return EL_HEAD(s)->kind != EL_SLOT_TOPIC && EL_HEAD(s)->kind != EL_SLOT_SUB;
-}
-
-static void
-slot_link(ElSlot s)
-{
-	ElSlot	   *bucket = &el_buckets[slot_hash(s) & el_shared->bucket_mask];
-
-	EL_HEAD(s)->next = *bucket;
-	*bucket = s;
-}
-
-void
-el_slot_free(ElSlot s)
-{
-	if (slot_hashed(s))
-	{
-		ElSlot	   *p = &el_buckets[slot_hash(s) & el_shared->bucket_mask];
-
-		while (*p != s)
-			p = &EL_HEAD(*p)->next;
-		*p = EL_HEAD(s)->next;
-	}
-	EL_HEAD(s)->kind = EL_SLOT_FREE;
-	EL_HEAD(s)->next = el_shared->first_free;
-	el_shared->first_free = s;
-	el_shared->nfree++;
-}
-
-ElSlot
-el_db_find(Oid dbid)
-{
-	ElSlot		s = el_buckets[db_hash(dbid) & el_shared->bucket_mask];
-
-	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
-	{
-		if (EL_HEAD(s)->kind == EL_SLOT_DB && EL_DB(s)->dbid == dbid)
-			break;
-	}
-	return s;
-}
-
-ElSlot
-el_db_get(Oid dbid)
-{
-	ElSlot		s = el_db_find(dbid);
-
-	if (s == EL_NO_SLOT)
-	{
-		el_slots_reserve(1);
-		s = el_slot_new(EL_SLOT_DB);
-		EL_DB(s)->dbid = dbid;
-		EL_DB(s)->cache_state = EL_CACHE_INVALID;
-		EL_DB(s)->cache_gen = ++el_shared->next_number;
-		slot_link(s);
-	}
-	return s;
-}
-
-ElSlot
-el_group_find(Oid dbid, const char *name)
-{
-	ElSlot		s = el_buckets[group_hash(dbid, name) & el_shared->bucket_mask];
-
-	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
-	{
-		if (EL_HEAD(s)->kind == EL_SLOT_GROUP && EL_GROUP(s)->dbid == dbid &&
-			strcmp(EL_GROUP(s)->name, name) == 0)
-			break;
-	}
-	return s;
-}
-
-ElSlot
-el_group_get(Oid dbid, const char *name)
-{
-	ElSlot		s = el_group_find(dbid, name);
-	ElGroup    *g;
-
-	if (s != EL_NO_SLOT)
-		return s;
-	el_slots_reserve(1);
-	s = el_slot_new(EL_SLOT_GROUP);
-	g = EL_GROUP(s);
-	g->dbid = dbid;
-	strlcpy(g->name, name, EL_NAME_SIZE);
-	g->use = EL_USE_NONE;
-	g->first_topic = EL_NO_SLOT;
-	g->first_member = g->last_member = EL_NO_SLOT;
-	g->epoch = g->assignment_epoch = ++el_shared->next_number;
-	g->max_poll_ms = 300000;
-	g->session_timeout_ms = 45000;
-	g->last_used_ms = el_monotonic_ms();
-	g->next_group = el_shared->first_group;
-	el_shared->first_group = s;
-	slot_link(s);
-	return s;
-}
-
-ElSlot
-el_group_topic_find(ElSlot group, const pg_uuid_t *uuid)
-{
-	ElSlot		s = EL_GROUP(group)->first_topic;
-
-	while (s != EL_NO_SLOT &&
-		   memcmp(&EL_TOPIC(s)->uuid, uuid, UUID_LEN) != 0)
-		s = EL_TOPIC(s)->next_topic;
-	return s;
-}
-
-/*
- * The topic in the group, with a slot for each partition.  Its OID may be
- * another than last time (restored), its partitions may be more.
- */
-ElSlot
-el_group_topic_get(ElSlot group, const pg_uuid_t *uuid, Oid relid,
-				   int32 npartitions)
-{
-	ElSlot		s = el_group_topic_find(group, uuid);
-	ElGroupTopic *t;
-	int32		have = s == EL_NO_SLOT ? 0 : EL_TOPIC(s)->npartitions;
-	int32		p;
-
-	if (s != EL_NO_SLOT && have >= npartitions)
-	{
-		if (OidIsValid(relid))
-			EL_TOPIC(s)->relid = relid;
-		return s;
-	}
-
-	el_slots_reserve((s == EL_NO_SLOT ? 1 : 0) + npartitions - have);
-	if (s == EL_NO_SLOT)
-	{
-		s = el_slot_new(EL_SLOT_TOPIC);
-		t = EL_TOPIC(s);
-		t->group = group;
-		t->uuid = *uuid;
-		t->first_part = EL_NO_SLOT;
-		t->next_topic = EL_GROUP(group)->first_topic;
-		EL_GROUP(group)->first_topic = s;
-	}
-	t = EL_TOPIC(s);
-	if (OidIsValid(relid))
-		t->relid = relid;
-	t->npartitions = npartitions;
-	for (p = have; p < npartitions; p++)
-		(void) el_part_get(group, s, p);
-	if (t->nsubscribers > 0)
-		el_group_changed(group);
-	return s;
-}
-
-ElSlot
-el_part_find(ElSlot group, const pg_uuid_t *uuid, int32 partition)
-{
-	ElSlot		s = el_buckets[part_hash(group, uuid, partition) &
-							   el_shared->bucket_mask];
-
-	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
-	{
-		if (EL_HEAD(s)->kind == EL_SLOT_PART && EL_PART(s)->group == group &&
-			EL_PART(s)->partition == partition &&
-			memcmp(&EL_TOPIC(EL_PART(s)->topic)->uuid, uuid, UUID_LEN) == 0)
-			break;
-	}
-	return s;
-}
-
-ElSlot
-el_part_get(ElSlot group, ElSlot topic, int32 partition)
-{
-	ElSlot		s = el_part_find(group, &EL_TOPIC(topic)->uuid, partition);
-	ElPart	   *p;
-
-	if (s != EL_NO_SLOT)
-		return s;
-	el_slots_reserve(1);
-	s = el_slot_new(EL_SLOT_PART);
-	p = EL_PART(s);
-	p->group = group;
-	p->topic = topic;
-	p->partition = partition;
-	p->entry.next = p->entry.version = -1;
-	p->owner = p->target = EL_NO_SLOT;
-	p->owned_next = p->owned_prev = EL_NO_SLOT;
-	p->delivered = -1;
-	p->first_offset = -1;
-	p->next_part = EL_TOPIC(topic)->first_part;
-	EL_TOPIC(topic)->first_part = s;
-	EL_GROUP(group)->nparts++;
-	slot_link(s);
-	return s;
-}
-
-/* Is this slot still that partition of that group of our database? */
-bool
-el_part_matches(ElSlot part, const char *group, const pg_uuid_t *uuid,
-				int32 partition)
-{
-	ElPart	   *p = EL_PART(part);
-
-	return p->head.kind == EL_SLOT_PART && p->partition == partition &&
-		EL_GROUP(p->group)->dbid == MyDatabaseId &&
-		strcmp(EL_GROUP(p->group)->name, group) == 0 &&
-		memcmp(&EL_TOPIC(p->topic)->uuid, uuid, UUID_LEN) == 0;
-}
 
 /*
  * Members
  */
-ElSlot
-el_member_find(ElSlot group, const char *name)
-{
-	ElSlot		s = el_buckets[member_hash(group, name) &
-							   el_shared->bucket_mask];
-
-	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
-	{
-		if (EL_HEAD(s)->kind == EL_SLOT_MEMBER && EL_MEMBER(s)->group == group &&
-			EL_MEMBER(s)->named && strcmp(EL_MEMBER(s)->name, name) == 0)
-			break;
-	}
-	return s;
-}
 
 /* Members, topics or partitions of the group are others than before. */
 void
@@ -495,7 +48,7 @@ el_member_join(ElSlot group, const char *name, bool named)
 	m->named = named;
 	m->pid = MyProcPid;
 	m->incarnation = ++el_shared->next_number;
-	m->last_call_ms = el_monotonic_ms();
+	m->last_call_ms = m->last_heard_ms = el_monotonic_ms();
 
 	if (g->last_member == EL_NO_SLOT)
 		g->first_member = s;
@@ -504,9 +57,33 @@ el_member_join(ElSlot group, const char *name, bool named)
 	g->last_member = s;
 	g->nmembers++;
 	g->use = EL_USE_MEMBERS;
-	slot_link(s);
+	el_slot_link(s);
 	el_group_changed(group);
 	return s;
+}
+
+/*
+ * Another process takes the member's name.  What the earlier one was given
+ * counts no more, and a transaction of it that is still open cannot commit
+ * offsets: its incarnation is another.  The partitions stay, so nothing moves.
+ */
+void
+el_member_rejoin(ElSlot member)
+{
+	ElMember   *m = EL_MEMBER(member);
+	ElSlot		s;
+
+	m->incarnation = ++el_shared->next_number;
+	m->heartbeats = false;
+	m->xact_pid = 0;
+	m->xact_holds = 0;
+	m->last_seq = 0;
+	for (s = m->first_owned; s != EL_NO_SLOT; s = EL_PART(s)->owned_next)
+	{
+		EL_PART(s)->outstanding = false;
+		EL_PART(s)->delivered = -1;
+		EL_PART(s)->delivered_seq = 0;
+	}
 }
 
 static void
@@ -515,6 +92,7 @@ owned_unlink(ElSlot part)
 	ElPart	   *p = EL_PART(part);
 	ElMember   *m = EL_MEMBER(p->owner);
 
+	m->news = true;
 	if (p->owned_prev == EL_NO_SLOT)
 		m->first_owned = p->owned_next;
 	else
@@ -535,6 +113,7 @@ owned_link(ElSlot part, ElSlot member, int64 epoch)
 	ElPart	   *p = EL_PART(part);
 	ElMember   *m = EL_MEMBER(member);
 
+	m->news = true;
 	p->owner = member;
 	p->epoch = epoch;
 	p->owned_prev = EL_NO_SLOT;
@@ -629,6 +208,39 @@ el_member_unsubscribe(ElSlot member, ElSlot topic)
 	return false;
 }
 
+/* The topic is gone: nobody is subscribed to it any more.  Must not fail. */
+static void
+unsubscribe_all(ElSlot group, ElSlot topic)
+{
+	ElSlot		s;
+
+	for (s = EL_GROUP(group)->first_member; s != EL_NO_SLOT;
+		 s = EL_MEMBER(s)->next_member)
+		(void) el_member_unsubscribe(s, topic);
+}
+
+void
+el_topic_dropped(Oid dbid, Oid relid)
+{
+	ElSlot		g;
+	ElSlot		t;
+
+	for (g = el_shared->first_group; g != EL_NO_SLOT; g = EL_GROUP(g)->next_group)
+	{
+		if (EL_GROUP(g)->dbid != dbid)
+			continue;
+		for (t = EL_GROUP(g)->first_topic; t != EL_NO_SLOT;
+			 t = EL_TOPIC(t)->next_topic)
+		{
+			if (EL_TOPIC(t)->relid != relid)
+				continue;
+			unsubscribe_all(g, t);
+			EL_TOPIC(t)->relid = InvalidOid;
+			EL_TOPIC(t)->claimed = false;
+		}
+	}
+}
+
 /*
  * Steps
  */
@@ -718,13 +330,15 @@ compute_target(ElSlot group)
 		for (ps = EL_TOPIC(s)->first_part; ps != EL_NO_SLOT;
 			 ps = EL_PART(ps)->next_part)
 		{
-			int32		partition = EL_PART(ps)->partition;
+			ElPart	   *p = EL_PART(ps);
 
-			if (partition >= t->npartitions ||
-				t->target[partition] == EL_NOBODY)
-				EL_PART(ps)->target = EL_NO_SLOT;
+			if (p->partition >= t->npartitions ||
+				t->target[p->partition] == EL_NOBODY)
+				p->target = EL_NO_SLOT;
 			else
-				EL_PART(ps)->target = members[t->target[partition]];
+				p->target = members[t->target[p->partition]];
+			if (p->owner != EL_NO_SLOT && p->owner != p->target)
+				EL_MEMBER(p->owner)->news = true;	/* to be given up */
 		}
 	}
 	g->assignment_epoch = g->epoch;

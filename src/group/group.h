@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/xact.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
@@ -108,6 +109,7 @@ typedef struct ElGroup
 	int32		nmembers;
 	int32		nparts;			/* partition slots */
 	int32		claimers;		/* partitions locked by claims, until their finish() */
+	int32		held;			/* partitions locked by anybody, likewise */
 	bool		reconcile;		/* ownership may be able to follow the target further */
 	int64		epoch;			/* goes up with each change of members or topics */
 	int64		assignment_epoch;	/* epoch for which targets were computed */
@@ -187,10 +189,13 @@ typedef struct ElMember
 	int32		nowned;
 	char		name[EL_NAME_SIZE];
 	bool		named;			/* false: a database session */
+	bool		heartbeats;		/* it has sent one: session_timeout applies */
+	bool		news;			/* its assignment changed since it was last told */
 	int32		pid;			/* of the session, or of the last caller */
 	uint64		incarnation;	/* never repeats */
 	int64		epoch;			/* the assignment it has come to */
-	int64		last_call_ms;	/* monotonic */
+	int64		last_call_ms;	/* monotonic; max_poll_interval counts from here */
+	int64		last_heard_ms;	/* ... and session_timeout from here: calls and heartbeats */
 	TimestampTz last_seen;
 	int32		xact_pid;		/* backend whose transaction holds locks of this member */
 	int32		xact_holds;		/* how many */
@@ -209,13 +214,17 @@ typedef struct ElSub
 
 /* One that sleeps until there is something for it. */
 #define EL_WAITER_KEYS 16
+#define EL_WAITER_GROUPS 4
 typedef struct ElWaiter
 {
 	Latch	   *latch;			/* NULL: free */
+	int32		pid;
 	Oid			dbid;
-	ElSlot		group;			/* whose assignment changes concern it */
-	bool		any_topic;		/* more partitions than fit in keys */
+	bool		any_group;		/* more groups than fit */
+	bool		any_topic;		/* more partitions than fit */
 	bool		want_free;		/* it met a partition that somebody works on */
+	int32		ngroups;
+	ElSlot		groups[EL_WAITER_GROUPS];	/* whose assignment changes concern it */
 	int32		nkeys;
 	Oid			keys[EL_WAITER_KEYS];	/* partitions' tables */
 } ElWaiter;
@@ -255,7 +264,7 @@ extern ElWaiter *el_waiters;
 #define EL_SUB(s)		((ElSub *) EL_HEAD(s))
 
 /*
- * coordinator.c: the slots.  All below with the lock held; those that allocate
+ * slots.c: the memory.  All below with the lock held; those that allocate
  * raise 53200 before anything is changed.
  */
 #define el_group_lock(mode) LWLockAcquire(&el_shared->lock, (mode))
@@ -263,6 +272,7 @@ extern ElWaiter *el_waiters;
 
 extern void el_slots_reserve(int32 n);
 extern ElSlot el_slot_new(ElSlotKind kind);	/* after el_slots_reserve; not hashed yet */
+extern void el_slot_link(ElSlot s); /* into the hash table, once its key is set */
 extern void el_slot_free(ElSlot s);
 extern ElSlot el_db_find(Oid dbid);
 extern ElSlot el_db_get(Oid dbid);
@@ -277,7 +287,18 @@ extern ElSlot el_part_find(ElSlot group, const pg_uuid_t *uuid,
 extern ElSlot el_part_get(ElSlot group, ElSlot topic, int32 partition);
 /* A named member; sessions' are found through their session only. */
 extern ElSlot el_member_find(ElSlot group, const char *name);
+extern bool el_part_matches(ElSlot part, const char *group,
+							const pg_uuid_t *uuid, int32 partition);
+
+extern int64 el_monotonic_ms(void);
+extern void el_check_name(const char *what, const char *name);
+
+/*
+ * coordinator.c: the group's steps.  All with the lock held.
+ */
 extern ElSlot el_member_join(ElSlot group, const char *name, bool named);
+/* A new incarnation of a named member. */
+extern void el_member_rejoin(ElSlot member);
 extern void el_member_leave(ElSlot member);
 /* true if that changed anything */
 extern bool el_member_subscribe(ElSlot member, ElSlot topic);
@@ -293,11 +314,8 @@ extern bool el_group_steps(ElSlot group, ElSlot yielding);
 /* Give back what nothing refers to any more; a database that is gone takes its groups with it. */
 extern bool el_group_sweep(ElSlot group, int64 idle_ms);
 extern void el_db_drop(Oid dbid);
-extern bool el_part_matches(ElSlot part, const char *group,
-							const pg_uuid_t *uuid, int32 partition);
-
-extern int64 el_monotonic_ms(void);
-extern void el_check_name(const char *what, const char *name);
+/* The topic is gone: take it off all subscriptions.  Cannot fail. */
+extern void el_topic_dropped(Oid dbid, Oid relid);
 
 /*
  * member.c: joining, and what a call of a member gets to know
@@ -333,6 +351,13 @@ typedef struct ElWant
 	bool		no_offsets;		/* the group has committed nothing in it */
 } ElWant;
 
+/* A named member as a caller names it: 'name', or 'name#incarnation' as join_group() returned it. */
+typedef struct ElMemberName
+{
+	char		name[EL_NAME_SIZE];
+	uint64		incarnation;	/* 0: whichever there is */
+} ElMemberName;
+
 /* A member, so that it can be recognised later. */
 typedef struct ElMemberRef
 {
@@ -362,24 +387,48 @@ typedef struct ElAssignment
 	ElAssigned *parts;
 } ElAssignment;
 
-/* Topics of a member's subscription, locked; the caller frees nothing. */
-extern List *el_member_topics(const ElGroupConf *conf, const char *member);
-extern ElWant *el_want(Oid relid);
 /*
- * A member calls: joins if it must (join) and subscribes to the topics
- * (subscribe), the group's steps are driven, and what it owns of the topics is
- * returned.  Without join a non-member is EL001.
+ * Topics of a member's subscription, locked, that the caller may read (else
+ * 42501); the caller frees nothing.  member NULL: this session's, everywhere
+ * below.
  */
-extern void el_member_call(const ElGroupConf *conf, const char *member,
-						   List *wants, bool join, bool yield,
-						   ElAssignment *result);
+extern List *el_member_topics(const ElGroupConf *conf,
+							  const ElMemberName *member);
+extern ElWant *el_want(Oid relid);
+
+/* What a member's call does to its membership. */
+typedef enum ElJoin
+{
+	EL_JOIN_NO,					/* a non-member is EL001 */
+	EL_JOIN_ADD,				/* join if it must, and subscribe to the topics */
+	EL_JOIN_AFRESH				/* as a new incarnation, subscribed to just these */
+} ElJoin;
+
+/*
+ * A member calls: its news is taken, the group's steps are driven, and what it
+ * owns of the topics is returned.  With yield it is done with what it was
+ * given before.  Errors: EL001, 40L01 (put out while it worked, or replaced by
+ * a later incarnation), 55006 (busy in another session; group used by claims),
+ * 53200.
+ */
+extern void el_member_call(const ElGroupConf *conf,
+						   const ElMemberName *member, List *wants,
+						   ElJoin join, bool yield, ElAssignment *result);
+/*
+ * The member that acts, or the errors above.  working: this is a call for
+ * max_poll_interval, and nothing for a member busy in another session.
+ */
+extern void el_member_require(const char *group, const ElMemberName *member,
+							  bool working, ElMemberRef *ref);
+/* Lock held: the member's slot if it is still there. */
+extern ElMember *el_member_of_ref(const ElMemberRef *ref);
 /* All partitions of the topics, for claims. */
 extern void el_claim_call(const ElGroupConf *conf, List *wants,
 						  ElAssignment *result);
 extern bool el_group_used_by_claims(const char *group);
 extern List *el_claimed_topics(const char *group);
-/* The session's membership of a group; false if it has none (stale: it was expired). */
-extern bool el_session_member(const char *group, ElMemberRef *ref, bool *stale);
+/* The session's membership of a group; false if it has none. */
+extern bool el_session_member(const char *group, ElMemberRef *ref);
 extern void el_session_init(void);	/* before a session may join */
 extern void el_session_leave_all(void);
 extern void el_session_leave(const char *group);
@@ -471,9 +520,22 @@ extern void el_lock_tag(LOCKTAG *tag, const char *group, const pg_uuid_t *uuid,
 						int32 partition);
 /* Is our PRE_COMMIT over?  Nothing can be committed any more then. */
 extern bool el_local_closed(void);
-extern void el_note_append(Oid topic, Oid leaf);
+/* The member leaves in the middle of this transaction: what it has said it commits stays so. */
+extern void el_local_release(const char *group, const ElMemberRef *ref);
+
+/*
+ * notes.c: what others have to know when this transaction has ended
+ */
+extern void el_note_append(Oid topic, Oid leaf);	/* el_append_hook */
+extern void el_note_topic(Oid topic, bool dropped); /* el_topic_hook */
 /* A group whose members shall be removed if this transaction commits. */
 extern void el_note_dropped_group(const char *group);
+extern bool el_notes_pending(void);
+extern void el_notes_check_prepare(void);	/* 0A000 for what cannot be prepared */
+extern void el_notes_prepared(void);
+extern void el_notes_subxact(SubXactEvent event, SubTransactionId mine,
+							 SubTransactionId parent);
+extern void el_notes_finish(bool is_commit);	/* must not fail */
 
 /*
  * offsets.c: committed offsets
@@ -489,7 +551,9 @@ typedef struct ElOffsetKey
 extern bool el_offsets_relations(Oid *topic, Oid *leaf);
 /* See that the cache mirrors the topic (primary only).  Once per call. */
 extern void el_offsets_ensure(void);
-/* With the lock held: is the cache valid?  If not: unlock, el_offsets_ensure(), start over. */
+/* Take the coordinator's lock with a cache that is valid. */
+extern void el_offsets_lock(LWLockMode mode);
+/* With the lock held: is the cache valid? */
 extern bool el_offsets_valid(void);
 /* A copy of a part's entry with what belongs to another generation taken out; lock held. */
 extern void el_entry_copy(ElSlot part, ElEntry *entry);
@@ -577,10 +641,29 @@ extern Relation el_open_leaf(const ElTopic *topic, int32 partition);
 extern void el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo,
 							 ElRowForm form, int64 max_events,
 							 int64 max_bytes, Interval *min_age);
+
+/*
+ * arguments.c: arguments and checks that the SQL functions have in common
+ */
+extern char *el_text_to_name(const text *t, const char *what);
+extern ElMemberName *el_text_to_member(const text *t);
+/* Argument 0, not null. */
+extern char *el_group_arg(FunctionCallInfo fcinfo);
+/* Argument n, a topic: locked, readable by the caller, and with that partition (22023). */
+extern ElWant *el_topic_arg(FunctionCallInfo fcinfo, int n, int64 partition);
+/* 22004 unless the first n arguments are not null. */
+extern void el_check_not_null(FunctionCallInfo fcinfo,
+							  const char *const *names, int n);
+/* Milliseconds; 22023 if negative. */
 extern int64 el_interval_ms(const Interval *interval, const char *name);
 extern void el_check_select(Oid relid);
 /* 25006 on a standby, and in a parallel worker or a parallel query's leader. */
 extern void el_require_primary(const char *command);
+/* What a function needs that writes: EL005, 25006. */
+extern void el_check_command(const char *command);
+/* 55006: another transaction works on the partition. */
+extern void el_part_busy(const char *group, Oid topic,
+						 int32 partition) pg_attribute_noreturn();
 
 /*
  * catalog.c: _eventlog.groups
@@ -589,8 +672,6 @@ extern void el_group_conf(const char *name, ElGroupConf *conf);
 /* 42501 unless the caller may use the group / owns it. */
 extern void el_group_check_use(const ElGroupConf *conf);
 extern void el_group_check_owner(const ElGroupConf *conf);
-extern char *el_text_to_name(const text *t, const char *what);
-extern char *el_text_to_member(const text *t);
 
 /*
  * wait.c
@@ -603,8 +684,11 @@ typedef struct ElWaitState
 } ElWaitState;
 
 extern void el_wait_begin(ElWaitState *w, int64 wait_ms);
-/* Say what would end the wait; before looking whether it is there already. */
-extern void el_wait_register(ElWaitState *w, const ElAssignment *a);
+/*
+ * Say what would end the wait, before looking whether it is there already:
+ * changes of these groups, and events in what is assigned.
+ */
+extern void el_wait_register(ElWaitState *w, const ElAssignment *a, int n);
 extern void el_wait_want_free(ElWaitState *w);
 /*
  * Sleep until signalled, or one second, or due (Unix ms; 0: none), or the
@@ -621,5 +705,7 @@ extern void el_wake_group(Oid dbid, ElSlot group, bool only_want_free);
 extern void el_wake_leaves(const Oid *leaves, int n);
 extern void el_wake_database(void);
 extern void el_wake_worker(void);
+/* Does this backend wait for events? */
+extern bool el_waits(int pid);
 
 #endif							/* EL_GROUP_H */

@@ -28,10 +28,6 @@
 
 #include "group/group.h"
 
-/* Partitions this transaction appended to; beyond that many: all. */
-#define MAX_APPENDED	64
-#define MAX_DROPPED		16
-
 typedef enum XactPhase
 {
 	PHASE_OPEN,
@@ -43,19 +39,6 @@ typedef enum XactPhase
 static HTAB *local_parts = NULL;
 static ElLocalPart *touched = NULL;
 static XactPhase phase = PHASE_OPEN;
-
-static Oid	appended[MAX_APPENDED];
-static int	nappended = 0;
-static bool appended_many = false;
-static bool offsets_appended = false;	/* to the offsets topic, not by commit() */
-
-/* Groups dropped by this transaction, in call order. */
-static struct
-{
-	char		name[EL_NAME_SIZE];
-	SubTransactionId subid;
-}			dropped_groups[MAX_DROPPED];
-static int	ndropped = 0;
 
 /*
  * Parts
@@ -175,7 +158,6 @@ el_local_remove(ElLocalPart *lp)
 	if (lp->touched)
 	{
 		/* the end of the transaction removes it */
-		lp->member.incarnation = 0;
 		lp->v.position = -1;
 		lp->v.consumed = false;
 		return;
@@ -297,8 +279,10 @@ release_hold(ElLocalPart *lp)
 	if (m->head.kind == EL_SLOT_MEMBER && m->incarnation == lp->held_for &&
 		--m->xact_holds <= 0)
 	{
+		/* until now it counted as alive; from here it has to say so again */
 		m->xact_holds = 0;
 		m->xact_pid = 0;
+		m->last_heard_ms = el_monotonic_ms();
 	}
 	lp->held_for = 0;
 }
@@ -346,6 +330,7 @@ clear_holder(ElLocalPart *lp)
 		return;
 	if (lp->claim)
 		EL_GROUP(p->group)->claimers--;
+	EL_GROUP(p->group)->held--;
 	if (p->holder == MyProcPid)
 	{
 		p->holder = 0;
@@ -362,6 +347,27 @@ still_owned(const ElPart *p, const ElMemberRef *member, int64 epoch)
 	return p->owner != EL_NO_SLOT && p->owner == member->slot &&
 		EL_MEMBER(p->owner)->incarnation == member->incarnation &&
 		p->epoch == epoch;
+}
+
+/*
+ * Its commit no longer depends on its ownership: nobody else can have consumed
+ * from what this transaction has locked since then.
+ */
+void
+el_local_release(const char *group, const ElMemberRef *ref)
+{
+	ElLocalPart *lp;
+
+	el_group_lock(LW_SHARED);
+	for (lp = touched; lp != NULL; lp = lp->next_touched)
+	{
+		if (lp->locked && strcmp(lp->key.group, group) == 0 &&
+			lp->member.incarnation == ref->incarnation &&
+			EL_HEAD(lp->slot)->kind == EL_SLOT_PART &&
+			still_owned(EL_PART(lp->slot), ref, lp->epoch))
+			lp->member.incarnation = 0;
+	}
+	el_group_unlock();
 }
 
 ElLockResult
@@ -423,6 +429,7 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 		p->holder = MyProcPid;
 		p->held_since_ms = el_monotonic_ms();
 		p->claimed = claim;
+		EL_GROUP(p->group)->held++;
 		if (claim)
 			EL_GROUP(p->group)->claimers++;
 		if (member != NULL)
@@ -473,61 +480,6 @@ el_part_unlock(ElLocalPart *lp)
 	lp->locked = false;
 	lp->slot = EL_NO_SLOT;
 	lock_release(&tag);
-}
-
-/*
- * Notes for the end of the transaction
- */
-
-/* el_append_hook */
-void
-el_note_append(Oid topic, Oid leaf)
-{
-	Oid			offsets_topic;
-	Oid			offsets_leaf;
-	int			i;
-
-	if (el_offsets_relations(&offsets_topic, &offsets_leaf) &&
-		leaf == offsets_leaf)
-	{
-		/*
-		 * A restore, or somebody's INSERT.  Whoever rebuilds before we end
-		 * finds it undecided, whoever does so later finds what became of it.
-		 */
-		offsets_appended = true;
-		el_offsets_invalidate();
-	}
-
-	for (i = 0; i < nappended; i++)
-	{
-		if (appended[i] == leaf)
-			return;
-	}
-	if (nappended < MAX_APPENDED)
-		appended[nappended++] = leaf;
-	else
-		appended_many = true;
-}
-
-void
-el_note_dropped_group(const char *group)
-{
-	if (ndropped >= MAX_DROPPED)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("cannot drop more than %d groups in one transaction",
-						MAX_DROPPED)));
-	strlcpy(dropped_groups[ndropped].name, group, EL_NAME_SIZE);
-	dropped_groups[ndropped++].subid = GetCurrentSubTransactionId();
-}
-
-static void
-wake_appended(void)
-{
-	if (appended_many)
-		el_wake_database();
-	else if (nappended > 0)
-		el_wake_leaves(appended, nappended);
 }
 
 /*
@@ -621,7 +573,6 @@ finish(bool is_commit)
 {
 	ElLocalPart *lp;
 	ElLocalPart *next;
-	int			i;
 
 	if (touched != NULL)
 	{
@@ -680,21 +631,7 @@ finish(bool is_commit)
 			hash_search(local_parts, &lp->key, HASH_REMOVE, NULL);
 	}
 	touched = NULL;
-
-	if (is_commit)
-	{
-		for (i = 0; i < ndropped; i++)
-			el_session_forget(dropped_groups[i].name);
-	}
-	ndropped = 0;
-
-	if (offsets_appended)
-		el_offsets_invalidate();
-	offsets_appended = false;
-
-	wake_appended();
-	nappended = 0;
-	appended_many = false;
+	el_notes_finish(is_commit);
 }
 
 void
@@ -718,10 +655,7 @@ el_group_xact(XactEvent event)
 									lp->key.group),
 							 errhint("Use COMMIT, or consume in another transaction.")));
 			}
-			if (ndropped > 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has dropped a group")));
+			el_notes_check_prepare();
 			phase = PHASE_CLOSED;
 			break;
 
@@ -743,12 +677,7 @@ el_group_xact(XactEvent event)
 			break;
 
 		case XACT_EVENT_PREPARE:
-			/* the events stay undecided; COMMIT PREPARED wakes everybody */
-			if (offsets_appended)
-				el_offsets_note_prepared();
-			offsets_appended = false;
-			nappended = 0;
-			appended_many = false;
+			el_notes_prepared();
 			phase = PHASE_ABORTED;	/* parts touched but not locked go */
 			break;
 
@@ -762,7 +691,6 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 				 SubTransactionId parent)
 {
 	ElLocalPart *lp;
-	int			i;
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
@@ -774,10 +702,6 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 				lp->saved = lp->saved->next;
 			}
 		}
-		while (ndropped > 0 && dropped_groups[ndropped - 1].subid >= mine)
-			ndropped--;
-		/* batches that readers stopped at may just have gone */
-		wake_appended();
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
@@ -792,12 +716,8 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 			else
 				s->subid = parent;
 		}
-		for (i = 0; i < ndropped; i++)
-		{
-			if (dropped_groups[i].subid == mine)
-				dropped_groups[i].subid = parent;
-		}
 	}
+	el_notes_subxact(event, mine, parent);
 }
 
 void
@@ -810,7 +730,7 @@ el_group_after_locks(bool is_commit)
 	phase = PHASE_OPEN;
 	if (el_shared == NULL)
 		return;
-	if (touched == NULL && nappended == 0 && ndropped == 0 && !offsets_appended)
+	if (touched == NULL && !el_notes_pending())
 		return;
 	finish(is_commit);
 }

@@ -144,22 +144,16 @@ session_add_topic(ElSession *s, Oid relid)
 }
 
 bool
-el_session_member(const char *group, ElMemberRef *ref, bool *stale)
+el_session_member(const char *group, ElMemberRef *ref)
 {
 	ElSession  *s = session_find(group);
 	ElSlot		slot;
 
-	*stale = false;
-	if (s == NULL || s->slot == EL_NO_SLOT)
-		return false;
 	el_group_lock(LW_SHARED);
 	slot = session_slot(s);
 	el_group_unlock();
 	if (slot == EL_NO_SLOT)
-	{
-		*stale = true;
 		return false;
-	}
 	ref->slot = slot;
 	ref->incarnation = s->incarnation;
 	ref->named = false;
@@ -248,33 +242,152 @@ el_want(Oid relid)
 	return w;
 }
 
+/*
+ * Who calls is no member: never was, or was put out, or (replaced) another
+ * process has joined under its name.  Who had begun to work gets 40L01: the
+ * transaction is to be retried as a whole, and the next call starts afresh.
+ */
 static void pg_attribute_noreturn()
-not_a_member(const char *group, const char *member)
+no_member(const char *group, const ElMemberName *member, ElSession *session,
+		  bool replaced)
 {
-	if (member != NULL)
+	bool		lost = el_local_consumed_by(group, member ? member->name : NULL);
+
+	if (session != NULL && session->slot != EL_NO_SLOT)
+	{
+		session->slot = EL_NO_SLOT;
+		lost = true;
+	}
+	if (replaced)
 		ereport(ERROR,
-				(errcode(ERRCODE_EL_NOT_MEMBER),
-				 errmsg("\"%s\" is not a member of group \"%s\"", member,
+				(errcode(ERRCODE_EL_FENCED),
+				 errmsg("member \"%s#%llu\" of group \"%s\" has been replaced",
+						member->name,
+						(unsigned long long) member->incarnation, group),
+				 errdetail("Another process has called join_group() with its name."),
+				 errhint("Stop this process, or let it join under a name of its own.")));
+	if (lost)
+		ereport(ERROR,
+				(errcode(ERRCODE_EL_FENCED),
+				 member != NULL ?
+				 errmsg("member \"%s\" has been put out of group \"%s\"",
+						member->name, group) :
+				 errmsg("this session has been put out of group \"%s\"",
 						group),
-				 errhint("A member joins by consume() and is put out after max_poll_interval without a call.")));
+				 errdetail("It made no call within max_poll_interval, sent no heartbeat within session_timeout, or left."),
+				 errhint("Retry the transaction.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_EL_NOT_MEMBER),
+			 member != NULL ?
+			 errmsg("\"%s\" is not a member of group \"%s\"", member->name,
+					group) :
 			 errmsg("this session is not a member of group \"%s\"", group),
-			 errhint("A session joins by consume(); if it shares its connection, it should name its member.")));
+			 member == NULL ?
+			 errhint("A session joins by consume() or join_group(); if it shares its connection, it should name its member.") :
+			 member->incarnation != 0 ?
+			 errhint("Call join_group() again.") :
+			 errhint("A member joins by consume() or join_group(), and is put out after max_poll_interval without a call.")));
 }
 
 static void pg_attribute_noreturn()
-fenced(const char *group, const char *member)
+member_busy(const char *group, const char *member, int pid)
 {
-	/* the next call starts afresh */
 	ereport(ERROR,
-			(errcode(ERRCODE_EL_FENCED),
-			 member != NULL ?
-			 errmsg("member \"%s\" has been put out of group \"%s\"", member,
-					group) :
-			 errmsg("this session has been put out of group \"%s\"", group),
-			 errdetail("It made no call within max_poll_interval."),
-			 errhint("Retry the transaction.")));
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("member \"%s\" of group \"%s\" is busy in a transaction of another session",
+					member, group),
+			 errdetail("That session's process has PID %d.", pid),
+			 errhint("Give each process a member name of its own.")));
+}
+
+/* Lock held: the slot of the member that a call is about. */
+static ElSlot
+find_member(ElSlot group, const ElMemberName *member,
+			const ElSession *session, bool *replaced)
+{
+	ElSlot		ms;
+
+	*replaced = false;
+	if (group == EL_NO_SLOT)
+		return EL_NO_SLOT;
+	if (member == NULL)
+		return session_slot(session);
+	ms = el_member_find(group, member->name);
+	if (ms != EL_NO_SLOT && member->incarnation != 0 &&
+		EL_MEMBER(ms)->incarnation != member->incarnation)
+	{
+		*replaced = true;
+		return EL_NO_SLOT;
+	}
+	return ms;
+}
+
+/* Lock held: is a transaction of another session working as this named member? */
+static bool
+busy_elsewhere(const ElMember *m)
+{
+	return m->named && m->xact_pid != 0 && m->xact_pid != MyProcPid;
+}
+
+/* Lock held: the member has been heard of, or (working) has asked for or done something. */
+static void
+note_call(ElMember *m, bool working)
+{
+	m->last_heard_ms = el_monotonic_ms();
+	m->last_seen = GetCurrentTimestamp();
+	if (working)
+	{
+		m->last_call_ms = m->last_heard_ms;
+		m->pid = MyProcPid;
+	}
+}
+
+static void
+fill_ref(ElMemberRef *ref, ElSlot ms)
+{
+	ElMember   *m = EL_MEMBER(ms);
+
+	ref->slot = ms;
+	ref->incarnation = m->incarnation;
+	ref->named = m->named;
+	strlcpy(ref->name, m->name, EL_NAME_SIZE);
+}
+
+ElMember *
+el_member_of_ref(const ElMemberRef *ref)
+{
+	if (ref->slot == EL_NO_SLOT ||
+		EL_HEAD(ref->slot)->kind != EL_SLOT_MEMBER ||
+		EL_MEMBER(ref->slot)->incarnation != ref->incarnation)
+		return NULL;
+	return EL_MEMBER(ref->slot);
+}
+
+void
+el_member_require(const char *group, const ElMemberName *member,
+				  bool working, ElMemberRef *ref)
+{
+	ElSession  *session = member == NULL ? session_find(group) : NULL;
+	ElSlot		ms;
+	bool		replaced;
+	int			busy_pid = 0;
+
+	el_group_lock(LW_EXCLUSIVE);
+	ms = find_member(el_group_find(MyDatabaseId, group), member, session,
+					 &replaced);
+	if (ms != EL_NO_SLOT)
+	{
+		fill_ref(ref, ms);
+		if (working && busy_elsewhere(EL_MEMBER(ms)))
+			busy_pid = EL_MEMBER(ms)->xact_pid;
+		else
+			note_call(EL_MEMBER(ms), working);
+	}
+	el_group_unlock();
+	if (ms == EL_NO_SLOT)
+		no_member(group, member, session, replaced);
+	if (busy_pid != 0)
+		member_busy(group, ref->name, busy_pid);
 }
 
 /*
@@ -282,7 +395,7 @@ fenced(const char *group, const char *member)
  * (and taken off the subscription).
  */
 List *
-el_member_topics(const ElGroupConf *conf, const char *member)
+el_member_topics(const ElGroupConf *conf, const ElMemberName *member)
 {
 	ElSession  *s = member == NULL ? session_find(conf->name) : NULL;
 	List	   *result = NIL;
@@ -291,13 +404,13 @@ el_member_topics(const ElGroupConf *conf, const char *member)
 	int			n = 0;
 	int			i;
 	ElSlot		group;
-	ElSlot		m = EL_NO_SLOT;
+	ElSlot		m;
 	ElSlot		sub;
+	bool		replaced;
 
 	el_group_lock(LW_SHARED);
 	group = el_group_find(MyDatabaseId, conf->name);
-	if (group != EL_NO_SLOT)
-		m = member == NULL ? session_slot(s) : el_member_find(group, member);
+	m = find_member(group, member, s, &replaced);
 	if (m != EL_NO_SLOT)
 	{
 		for (sub = EL_MEMBER(m)->first_sub; sub != EL_NO_SLOT;
@@ -355,8 +468,7 @@ el_member_topics(const ElGroupConf *conf, const char *member)
 		{
 			ElSlot		topic = el_group_topic_find(group, &uuids[i]);
 
-			m = member == NULL ? session_slot(s) :
-				el_member_find(group, member);
+			m = find_member(group, member, s, &replaced);
 			if (m != EL_NO_SLOT && topic != EL_NO_SLOT)
 				(void) el_member_unsubscribe(m, topic);
 		}
@@ -437,9 +549,50 @@ count_partitions(List *wants)
 	return n;
 }
 
+/*
+ * Lock held: raise 53200 unless there is room for all that a call may add.  A
+ * member that has joined but could not subscribe would be of no use to anybody.
+ */
+static void
+reserve_for_call(ElSlot group, List *wants, bool join)
+{
+	int32		n = group == EL_NO_SLOT ? 1 : 0;
+	ListCell   *lc;
+
+	foreach(lc, wants)
+	{
+		ElWant	   *w = lfirst(lc);
+		ElSlot		topic = group == EL_NO_SLOT ? EL_NO_SLOT :
+			el_group_topic_find(group, &w->uuid);
+
+		if (topic == EL_NO_SLOT)
+			n += 1 + w->npartitions;
+		else
+			n += Max(w->npartitions - EL_TOPIC(topic)->npartitions, 0);
+		n += join ? 1 : 0;
+	}
+	el_slots_reserve(n + (join ? 1 : 0));
+}
+
+/* Lock held: subscribed to just these topics. */
+static void
+replace_subscription(ElSlot ms, List *wants)
+{
+	ElSlot		s = EL_MEMBER(ms)->first_sub;
+
+	while (s != EL_NO_SLOT)
+	{
+		ElSlot		topic = EL_SUB(s)->topic;
+
+		s = EL_SUB(s)->next_sub;
+		if (want_of_topic(wants, topic) == NULL)
+			(void) el_member_unsubscribe(ms, topic);
+	}
+}
+
 void
-el_member_call(const ElGroupConf *conf, const char *member, List *wants,
-			   bool join, bool yield, ElAssignment *a)
+el_member_call(const ElGroupConf *conf, const ElMemberName *member,
+			   List *wants, ElJoin join, bool yield, ElAssignment *a)
 {
 	ElSession  *session = NULL;
 	ElGroup    *g;
@@ -450,63 +603,57 @@ el_member_call(const ElGroupConf *conf, const char *member, List *wants,
 	ListCell   *lc;
 	int64		epoch;
 	bool		moved;
-	bool		was_member;
+	bool		replaced;
 
 	a->parts = palloc_array(ElAssigned, count_partitions(wants) + 1);
 	a->n = 0;
 	if (member == NULL)
-		session = join ? session_prepare(conf->name) : session_find(conf->name);
-	if (session != NULL && join)
+		session = join != EL_JOIN_NO ? session_prepare(conf->name) :
+			session_find(conf->name);
+	if (session != NULL && join != EL_JOIN_NO)
 	{
+		if (join == EL_JOIN_AFRESH)
+			session->ntopics = 0;
 		foreach(lc, wants)
 			session_add_topic(session, ((ElWant *) lfirst(lc))->relid);
 	}
-	was_member = session != NULL && session->slot != EL_NO_SLOT;
 
-	el_offsets_ensure();
-	for (;;)
-	{
-		el_group_lock(LW_EXCLUSIVE);
-		if (el_offsets_valid())
-			break;
-		el_group_unlock();
-		el_offsets_ensure();
-	}
-
+	el_offsets_lock(LW_EXCLUSIVE);
 	group = el_group_find(MyDatabaseId, conf->name);
 	epoch = group != EL_NO_SLOT ? EL_GROUP(group)->epoch : 0;
-	ms = EL_NO_SLOT;
-	if (group != EL_NO_SLOT)
-		ms = member == NULL ? session_slot(session) :
-			el_member_find(group, member);
+	ms = find_member(group, member, session, &replaced);
 
+	if (ms == EL_NO_SLOT &&
+		(join == EL_JOIN_NO || (member != NULL && member->incarnation != 0) ||
+		 el_local_consumed_by(conf->name, member ? member->name : NULL)))
+	{
+		el_group_unlock();
+		no_member(conf->name, member, session, replaced);
+	}
+	if (ms != EL_NO_SLOT && join != EL_JOIN_AFRESH &&
+		busy_elsewhere(EL_MEMBER(ms)))
+	{
+		int			pid = EL_MEMBER(ms)->xact_pid;
+
+		el_group_unlock();
+		member_busy(conf->name, member->name, pid);
+	}
+	if (ms == EL_NO_SLOT && group != EL_NO_SLOT &&
+		EL_GROUP(group)->claimers > 0)
+	{
+		el_group_unlock();
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("group \"%s\" is used by claims at the moment",
+						conf->name),
+				 errhint("A group is used either by consume() or by claim(); use another group.")));
+	}
+
+	reserve_for_call(group, wants, join != EL_JOIN_NO);
+	group = el_group_get(MyDatabaseId, conf->name);
 	if (ms == EL_NO_SLOT)
 	{
-		bool		lost = el_local_consumed_by(conf->name, member);
-
-		if (!join || lost)
-		{
-			el_group_unlock();
-			if (session != NULL)
-			{
-				session->slot = EL_NO_SLOT;
-				lost = lost || was_member;
-			}
-			if (lost)
-				fenced(conf->name, member);
-			not_a_member(conf->name, member);
-		}
-		if (group != EL_NO_SLOT && EL_GROUP(group)->claimers > 0)
-		{
-			el_group_unlock();
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("group \"%s\" is used by claims at the moment",
-							conf->name),
-					 errhint("A group is used either by consume() or by claim(); use another group.")));
-		}
-		group = el_group_get(MyDatabaseId, conf->name);
-		ms = el_member_join(group, member != NULL ? member : session->name,
+		ms = el_member_join(group, member != NULL ? member->name : session->name,
 							member != NULL);
 		if (session != NULL)
 		{
@@ -514,40 +661,31 @@ el_member_call(const ElGroupConf *conf, const char *member, List *wants,
 			session->incarnation = EL_MEMBER(ms)->incarnation;
 		}
 	}
+	else if (join == EL_JOIN_AFRESH && EL_MEMBER(ms)->named)
+		el_member_rejoin(ms);
 
 	g = EL_GROUP(group);
 	m = EL_MEMBER(ms);
-	if (m->named && m->xact_pid != 0 && m->xact_pid != MyProcPid)
-	{
-		int			pid = m->xact_pid;
-
-		el_group_unlock();
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("member \"%s\" of group \"%s\" is busy in a transaction of another session",
-						member, conf->name),
-				 errdetail("That session's process has PID %d.", pid),
-				 errhint("Give each process a member name of its own.")));
-	}
-
 	g->max_poll_ms = conf->max_poll_ms;
 	g->session_timeout_ms = conf->session_timeout_ms;
-	m->last_call_ms = g->last_used_ms = el_monotonic_ms();
-	m->last_seen = GetCurrentTimestamp();
-	m->pid = MyProcPid;
+	g->last_used_ms = el_monotonic_ms();
+	note_call(m, true);
 
+	if (join == EL_JOIN_AFRESH)
+		replace_subscription(ms, wants);
 	foreach(lc, wants)
 	{
 		ElWant	   *w = lfirst(lc);
 		ElSlot		topic = el_group_topic_get(group, &w->uuid, w->relid,
 											   w->npartitions);
 
-		if (join)
+		if (join != EL_JOIN_NO)
 			(void) el_member_subscribe(ms, topic);
 		w->no_offsets = conf->start_latest && topic_without_offsets(topic);
 	}
 	moved = el_group_steps(group, yield ? ms : EL_NO_SLOT);
 	moved |= epoch != g->epoch;
+	m->news = false;
 
 	for (s = m->first_owned; s != EL_NO_SLOT; s = EL_PART(s)->owned_next)
 	{
@@ -558,10 +696,7 @@ el_member_call(const ElGroupConf *conf, const char *member, List *wants,
 	}
 	a->group = group;
 	a->rotor = m->rotor++;
-	a->member.slot = ms;
-	a->member.incarnation = m->incarnation;
-	a->member.named = m->named;
-	strlcpy(a->member.name, m->name, EL_NAME_SIZE);
+	fill_ref(&a->member, ms);
 	el_group_unlock();
 
 	qsort(a->parts, a->n, sizeof(ElAssigned), assigned_cmp);
@@ -584,19 +719,9 @@ el_claim_call(const ElGroupConf *conf, List *wants, ElAssignment *a)
 	memset(&a->member, 0, sizeof(a->member));
 	a->member.slot = EL_NO_SLOT;
 
-	el_offsets_ensure();
-	for (;;)
-	{
-		el_group_lock(LW_EXCLUSIVE);
-		if (el_offsets_valid())
-			break;
-		el_group_unlock();
-		el_offsets_ensure();
-	}
-
-	group = el_group_get(MyDatabaseId, conf->name);
-	g = EL_GROUP(group);
-	if (g->nmembers > 0)
+	el_offsets_lock(LW_EXCLUSIVE);
+	group = el_group_find(MyDatabaseId, conf->name);
+	if (group != EL_NO_SLOT && EL_GROUP(group)->nmembers > 0)
 	{
 		el_group_unlock();
 		ereport(ERROR,
@@ -605,6 +730,9 @@ el_claim_call(const ElGroupConf *conf, List *wants, ElAssignment *a)
 						conf->name),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
 	}
+	reserve_for_call(group, wants, false);
+	group = el_group_get(MyDatabaseId, conf->name);
+	g = EL_GROUP(group);
 	g->use = EL_USE_CLAIMS;
 	g->max_poll_ms = conf->max_poll_ms;
 	g->last_used_ms = el_monotonic_ms();

@@ -323,6 +323,20 @@ el_offsets_ensure(void)
 		rebuild(relnumber);
 }
 
+void
+el_offsets_lock(LWLockMode mode)
+{
+	el_offsets_ensure();
+	for (;;)
+	{
+		el_group_lock(mode);
+		if (el_offsets_valid())
+			break;
+		el_group_unlock();
+		el_offsets_ensure();
+	}
+}
+
 /* What the cache says is no longer what the topic says.  Must not fail. */
 void
 el_offsets_invalidate(void)

@@ -233,6 +233,7 @@ typedef struct MemberCopy
 	int32		xact_pid;
 	int32		nowned;
 	int64		epoch;
+	uint64		incarnation;
 	int64		fenced_count;
 	TimestampTz last_seen;
 	int			ntopics;
@@ -279,6 +280,7 @@ copy_group(ElSlot gs, GroupCopy *c)
 		mc->xact_pid = m->xact_pid;
 		mc->nowned = m->nowned;
 		mc->epoch = m->epoch;
+		mc->incarnation = m->incarnation;
 		mc->fenced_count = m->fenced_count;
 		mc->last_seen = m->last_seen;
 		for (sub = m->first_sub; sub != EL_NO_SLOT; sub = EL_SUB(sub)->next_sub)
@@ -417,15 +419,7 @@ all_groups(void)
 	{
 		ElSlot		s;
 
-		el_offsets_ensure();
-		for (;;)
-		{
-			el_group_lock(LW_SHARED);
-			if (el_offsets_valid())
-				break;
-			el_group_unlock();
-			el_offsets_ensure();
-		}
+		el_offsets_lock(LW_SHARED);
 		for (s = el_shared->first_group; s != EL_NO_SLOT;
 			 s = EL_GROUP(s)->next_group)
 		{
@@ -619,6 +613,15 @@ eventlog_groups(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* What a member is doing. */
+static const char *
+member_state(const MemberCopy *m)
+{
+	if (m->xact_pid != 0)
+		return "working";
+	return el_waits(m->pid) ? "waiting" : "idle";
+}
+
 Datum
 eventlog_members(PG_FUNCTION_ARGS)
 {
@@ -637,8 +640,8 @@ eventlog_members(PG_FUNCTION_ARGS)
 		for (i = 0; i < c->nmembers; i++)
 		{
 			MemberCopy *m = &c->members[i];
-			Datum		values[10];
-			bool		nulls[10] = {false};
+			Datum		values[12];
+			bool		nulls[12] = {false};
 			Oid			types[1] = {INT4OID};
 			Datum		args[1];
 			int			pid = m->named ? m->xact_pid : m->pid;
@@ -677,6 +680,8 @@ eventlog_members(PG_FUNCTION_ARGS)
 			values[7] = Int64GetDatum(shown_epoch(m->epoch));
 			values[8] = TimestampTzGetDatum(m->last_seen);
 			values[9] = Int64GetDatum(m->fenced_count);
+			values[10] = CStringGetTextDatum(member_state(m));
+			values[11] = Int64GetDatum((int64) m->incarnation);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 								 nulls);
 		}

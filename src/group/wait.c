@@ -18,6 +18,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -25,6 +26,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -33,6 +35,7 @@
 #include "group/group.h"
 
 EL_FUNCTION(eventlog_wait_for_events);
+EL_FUNCTION(eventlog_wait_for_any);
 
 /*
  * How long to sleep at most: registered, and when the table of waiters was
@@ -53,6 +56,19 @@ anybody_waits(void)
 	/* pairs with the barrier between a waiter's registration and its look */
 	pg_memory_barrier();
 	return pg_atomic_read_u32(&el_shared->nwaiters) > 0;
+}
+
+static bool
+has_group(const ElWaiter *w, ElSlot group)
+{
+	int			i;
+
+	for (i = 0; i < w->ngroups; i++)
+	{
+		if (w->groups[i] == group)
+			return true;
+	}
+	return w->any_group;
 }
 
 static bool
@@ -103,8 +119,8 @@ el_wake_group(Oid dbid, ElSlot group, bool only_want_free)
 	{
 		ElWaiter   *w = &el_waiters[i];
 
-		if (w->latch != NULL && w->dbid == dbid && w->group == group &&
-			(w->want_free || !only_want_free))
+		if (w->latch != NULL && w->dbid == dbid &&
+			(w->want_free || !only_want_free) && has_group(w, group))
 			SetLatch(w->latch);
 	}
 	LWLockRelease(&el_shared->wait_lock);
@@ -128,6 +144,19 @@ el_wake_database(void)
 	LWLockRelease(&el_shared->wait_lock);
 }
 
+bool
+el_waits(int pid)
+{
+	bool		found = false;
+	int			i;
+
+	LWLockAcquire(&el_shared->wait_lock, LW_SHARED);
+	for (i = 0; i < el_shared->waiters_high && !found; i++)
+		found = el_waiters[i].latch != NULL && el_waiters[i].pid == pid;
+	LWLockRelease(&el_shared->wait_lock);
+	return found;
+}
+
 void
 el_wake_worker(void)
 {
@@ -149,10 +178,37 @@ el_wait_begin(ElWaitState *w, int64 wait_ms)
 	w->max_poll_ms = PG_INT64_MAX;
 }
 
-void
-el_wait_register(ElWaitState *w, const ElAssignment *a)
+/* What a waiter waits for, in its place of the table. */
+static void
+note_interest(ElWaiter *e, const ElAssignment *a, int n)
 {
-	ElWaiter   *e;
+	int			g;
+	int			i;
+
+	e->ngroups = e->nkeys = 0;
+	e->any_group = n > EL_WAITER_GROUPS;
+	e->any_topic = false;
+	for (g = 0; g < n; g++)
+	{
+		if (!e->any_group)
+			e->groups[e->ngroups++] = a[g].group;
+		if (e->nkeys + a[g].n > EL_WAITER_KEYS)
+		{
+			e->any_topic = true;
+			continue;
+		}
+		for (i = 0; i < a[g].n; i++)
+		{
+			const ElAssigned *p = &a[g].parts[i];
+
+			e->keys[e->nkeys++] = p->want->topic->leaves[p->partition];
+		}
+	}
+}
+
+void
+el_wait_register(ElWaitState *w, const ElAssignment *a, int n)
+{
 	int			i;
 
 	LWLockAcquire(&el_shared->wait_lock, LW_EXCLUSIVE);
@@ -173,14 +229,12 @@ el_wait_register(ElWaitState *w, const ElAssignment *a)
 	}
 	if (w->index >= 0)
 	{
-		e = &el_waiters[w->index];
+		ElWaiter   *e = &el_waiters[w->index];
+
 		e->latch = MyLatch;
+		e->pid = MyProcPid;
 		e->dbid = MyDatabaseId;
-		e->group = a->group;
-		e->any_topic = a->n > EL_WAITER_KEYS;
-		e->nkeys = e->any_topic ? 0 : a->n;
-		for (i = 0; i < e->nkeys; i++)
-			e->keys[i] = a->parts[i].want->topic->leaves[a->parts[i].partition];
+		note_interest(e, a, n);
 	}
 	LWLockRelease(&el_shared->wait_lock);
 	pg_memory_barrier();
@@ -275,59 +329,77 @@ el_wait_cleanup(int code, Datum arg)
 }
 
 /*
- * wait_for_events(group_name text, wait interval, member text, min_age
- * interval, INOUT ready boolean)
+ * The procedures
  *
  * Each look is a transaction of its own, so that nothing at all is held
  * between two of them: no snapshot, no lock.
  */
-static bool
-look(ElDelivery *d, const char *group, const char *member, ElWaitState *w)
+typedef struct WaitCall
 {
-	ElGroupConf conf;
-	ElAssignment a;
-	List	   *wants;
-	bool		ready;
+	int			ngroups;
+	char	  **groups;
+	bool	   *ready;			/* [ngroups] */
+	ElMemberName *member;		/* NULL: the session, or claims */
+	int64		min_age_ms;
+	int64		due_ms;			/* when the first event held back is due; 0: none is */
+	ElWaitState wait;
+} WaitCall;
+
+/* What would be delivered from now on in a group. */
+static void
+assigned(WaitCall *c, const char *group, ElDelivery *d, ElGroupConf *conf,
+		 ElAssignment *a)
+{
+	el_group_conf(group, conf);
+	el_group_check_use(conf);
+	c->wait.max_poll_ms = Min(c->wait.max_poll_ms, conf->max_poll_ms);
+	memset(d, 0, sizeof(*d));
+	d->conf = conf;
+	d->min_age_ms = c->min_age_ms;
+	d->claim = c->member == NULL && el_group_used_by_claims(group);
+	if (d->claim)
+		el_claim_call(conf, el_claimed_topics(group), a);
+	else
+		el_member_call(conf, c->member, el_member_topics(conf, c->member),
+					   EL_JOIN_NO, true, a);
+}
+
+static bool
+look(WaitCall *c)
+{
+	ElDelivery *d = palloc_array(ElDelivery, c->ngroups);
+	ElGroupConf *conf = palloc_array(ElGroupConf, c->ngroups);
+	ElAssignment *a = palloc0_array(ElAssignment, c->ngroups);
+	bool		ready = false;
+	bool		busy = false;
+	int			i;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-	w->max_poll_ms = conf.max_poll_ms;
-	d->conf = &conf;
-	d->claim = member == NULL && el_group_used_by_claims(group);
-	if (d->claim)
-	{
-		wants = el_claimed_topics(group);
-		el_claim_call(&conf, wants, &a);
-	}
-	else
-	{
-		wants = el_member_topics(&conf, member);
-		el_member_call(&conf, member, wants, false, true, &a);
-	}
-	el_wait_register(w, &a);
+	c->wait.max_poll_ms = PG_INT64_MAX;
+	for (i = 0; i < c->ngroups; i++)
+		assigned(c, c->groups[i], &d[i], &conf[i], &a[i]);
+	el_wait_register(&c->wait, a, c->ngroups);
 
 	/* what a snapshot taken from here on does not see will wake us */
 	PopActiveSnapshot();
 	PushActiveSnapshot(GetLatestSnapshot());
-	d->snapshot = GetActiveSnapshot();
-	ready = el_deliver_peek(d, &a);
+	c->due_ms = 0;
+	for (i = 0; i < c->ngroups; i++)
+	{
+		d[i].snapshot = GetActiveSnapshot();
+		c->ready[i] = el_deliver_peek(&d[i], &a[i]);
+		ready |= c->ready[i];
+		busy |= d[i].busy;
+		if (d[i].due_ms > 0 && (c->due_ms == 0 || d[i].due_ms < c->due_ms))
+			c->due_ms = d[i].due_ms;
+	}
 	PopActiveSnapshot();
-	if (!ready && d->busy)
-		el_wait_want_free(w);
+	if (!ready && busy)
+		el_wait_want_free(&c->wait);
 	return ready;
 }
 
-/* The arguments of a wait. */
-typedef struct WaitCall
-{
-	char	   *group;
-	char	   *member;			/* NULL: the session, or claims */
-	ElDelivery	delivery;
-	ElWaitState wait;
-} WaitCall;
-
-static bool
+static void
 wait_loop(WaitCall *c)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
@@ -339,64 +411,140 @@ wait_loop(WaitCall *c)
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 
-		ready = look(&c->delivery, c->group, c->member, &c->wait);
+		ready = look(c);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 		SPI_commit();
-	} while (!ready && el_wait_sleep(&c->wait, c->delivery.due_ms));
+	} while (!ready && el_wait_sleep(&c->wait, c->due_ms));
 	MemoryContextDelete(cxt);
-	return ready;
 }
 
-Datum
-eventlog_wait_for_events(PG_FUNCTION_ARGS)
+/* Where nothing can be held while waiting there is no point in these. */
+static void
+check_may_wait(FunctionCallInfo fcinfo, const char *command)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
-	WaitCall	c;
-	int64		wait_ms;
-	TupleDesc	tupdesc;
-	Datum		values[1];
-	bool		nulls[1] = {false};
 
 	el_require_preload();
-	el_require_primary("wait_for_events()");
+	el_require_primary(command);
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("wait_for_events() cannot run inside a transaction block or function"),
+				 errmsg("%s cannot run inside a transaction block or function",
+						command),
 				 errhint("There, use consume(wait => ...).")));
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("wait_for_events() cannot run in a transaction that has written"),
+				 errmsg("%s cannot run in a transaction that has written",
+						command),
 				 errhint("COMMIT first.")));
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("\"%s\" must not be null",
-						PG_ARGISNULL(0) ? "group_name" : "wait")));
-	memset(&c, 0, sizeof(c));
-	c.group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
-	wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait");
-	if (!PG_ARGISNULL(2))
-		c.member = el_text_to_member(PG_GETARG_TEXT_PP(2));
-	c.delivery.min_age_ms = PG_ARGISNULL(3) ? -1 :
-		el_interval_ms(PG_GETARG_INTERVAL_P(3), "min_age");
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	tupdesc = BlessTupleDesc(tupdesc);
+}
 
+/* Arguments live in the procedure's memory, which outlasts the commits below. */
+static void
+do_wait(WaitCall *c, int64 wait_ms)
+{
+	c->ready = palloc0_array(bool, c->ngroups);
 	el_session_init();
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	SPI_commit();
-	el_wait_begin(&c.wait, wait_ms);
-	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
+	el_wait_begin(&c->wait, wait_ms);
+	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c->wait));
 	{
-		values[0] = BoolGetDatum(wait_loop(&c));
+		wait_loop(c);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
-	el_wait_end(&c.wait);
+	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c->wait));
+	el_wait_end(&c->wait);
 	SPI_finish();
+}
 
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+/* The row of a procedure's one INOUT argument. */
+static Datum
+output(TupleDesc tupdesc, Datum value)
+{
+	bool		isnull = false;
+
+	return HeapTupleGetDatum(heap_form_tuple(tupdesc, &value, &isnull));
+}
+
+static TupleDesc
+output_desc(FunctionCallInfo fcinfo)
+{
+	TupleDesc	tupdesc;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return BlessTupleDesc(tupdesc);
+}
+
+/*
+ * wait_for_events(group_name text, wait interval, member text, min_age
+ * interval, INOUT ready boolean)
+ */
+Datum
+eventlog_wait_for_events(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"group_name", "wait"};
+	WaitCall	c = {0};
+	char	   *group;
+	TupleDesc	tupdesc;
+
+	check_may_wait(fcinfo, "wait_for_events()");
+	el_check_not_null(fcinfo, names, lengthof(names));
+	group = el_group_arg(fcinfo);
+	c.ngroups = 1;
+	c.groups = &group;
+	if (!PG_ARGISNULL(2))
+		c.member = el_text_to_member(PG_GETARG_TEXT_PP(2));
+	c.min_age_ms = PG_ARGISNULL(3) ? -1 :
+		el_interval_ms(PG_GETARG_INTERVAL_P(3), "min_age");
+	tupdesc = output_desc(fcinfo);
+	do_wait(&c, el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait"));
+	PG_RETURN_DATUM(output(tupdesc, BoolGetDatum(c.ready[0])));
+}
+
+/*
+ * wait_for_any(group_names text[], wait interval, INOUT ready text[]): those
+ * of the groups that have events for this session
+ */
+Datum
+eventlog_wait_for_any(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"group_names", "wait"};
+	WaitCall	c = {0};
+	TupleDesc	tupdesc;
+	Datum	   *datums;
+	bool	   *nulls;
+	int			n = 0;
+	int			i;
+
+	check_may_wait(fcinfo, "wait_for_any()");
+	el_check_not_null(fcinfo, names, lengthof(names));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false,
+					  TYPALIGN_INT, &datums, &nulls, &c.ngroups);
+	if (c.ngroups == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"group_names\" must name at least one group")));
+	c.groups = palloc_array(char *, c.ngroups);
+	for (i = 0; i < c.ngroups; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("\"group_names\" must not contain nulls")));
+		c.groups[i] = el_text_to_name(DatumGetTextPP(datums[i]), "group");
+	}
+	c.min_age_ms = -1;
+	tupdesc = output_desc(fcinfo);
+	do_wait(&c, el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait"));
+	for (i = 0; i < c.ngroups; i++)
+	{
+		if (c.ready[i])
+			datums[n++] = CStringGetTextDatum(c.groups[i]);
+	}
+	PG_RETURN_DATUM(output(tupdesc,
+						   PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false,
+														   TYPALIGN_INT))));
 }

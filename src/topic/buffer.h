@@ -28,6 +28,14 @@
 extern void el_require_writable(const char *command);
 
 /*
+ * Produce an event from bytes (produce.c): a copy of another topic's.  Checks
+ * privileges, size, types and constraints; returns the partition, the given one
+ * if the topic has it.
+ */
+extern int32 el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
+							  const char *command);
+
+/*
  * A lock taken on a relation is still held while el_lock_generation is what it
  * was then: it changes when a transaction ends and when a subtransaction is
  * rolled back.  el_xact_generation changes only when a transaction ends.

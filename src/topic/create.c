@@ -398,6 +398,8 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 		check_partition_count(partitions);
 		set_label(relid, &options, &t->uuid);
 		add_partitions(t, t->npartitions, partitions);
+		if (el_topic_hook)
+			el_topic_hook(relid, false);
 	}
 	else
 		set_label(relid, &options, &t->uuid);

@@ -505,6 +505,9 @@ dropping_relation(Oid relid)
 					el_forget_log_floor(&uuid);
 				pfree(label);
 			}
+			/* also what is no topic: to the groups it means nothing */
+			if (el_topic_hook)
+				el_topic_hook(relid, true);
 			break;
 
 		default:

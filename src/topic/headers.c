@@ -334,3 +334,28 @@ el_headers_to_jsonb(const char *data, int32 len)
 		v = headers_array(data, len);
 	return PointerGetDatum(JsonbValueToJsonb(v));
 }
+
+/* More headers after those that are there; names and values are text. */
+void
+el_headers_append(const char *headers, int32 headers_len,
+				  const char *const *names, const char *const *values, int n,
+				  const char **data, int32 *len)
+{
+	ElHeadersReader r;
+	StringInfoData buf;
+	int			i;
+
+	if (!el_headers_open(&r, headers, headers_len))
+		corrupt_headers();
+	initStringInfo(&buf);
+	append_varint(&buf, r.count + n);
+	if (r.count > 0)
+		appendBinaryStringInfo(&buf, r.pos, r.end - r.pos);
+	for (i = 0; i < n; i++)
+	{
+		append_string(&buf, names[i], strlen(names[i]));
+		append_string(&buf, values[i], strlen(values[i]));
+	}
+	*data = buf.data;
+	*len = buf.len;
+}

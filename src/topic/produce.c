@@ -154,6 +154,52 @@ prepare(CallSite *site, FmgrInfo *flinfo, ElTopic *t, Oid key_from,
 	site->prepared = t;
 }
 
+/* Check an event whose record is made, give it a partition, and buffer it. */
+static int32
+buffer_event(ElTopic *t, const ElRecord *r, Datum key, Datum value,
+			 Datum headers, bool has_partition, int64 partition)
+{
+	el_check_event_size(t, r);
+
+	if (has_partition)
+		el_check_partition(t, partition);
+	else
+		partition = el_choose_partition(t, r);
+
+	if (unlikely(t->has_check))
+	{
+		Datum		values[EL_NATTS];
+		bool		nulls[EL_NATTS] = {false};
+
+		values[EL_ATT_PARTITION - 1] = Int32GetDatum((int32) partition);
+		values[EL_ATT_OFFSET - 1] = (Datum) 0;
+		nulls[EL_ATT_OFFSET - 1] = true;
+		values[EL_ATT_TIME - 1] =
+			TimestampTzGetDatum(el_ms_to_timestamptz(r->timestamp));
+		values[EL_ATT_KEY - 1] = key;
+		nulls[EL_ATT_KEY - 1] = r->key_len < 0;
+		values[EL_ATT_VALUE - 1] = value;
+		nulls[EL_ATT_VALUE - 1] = r->value_len < 0;
+		values[EL_ATT_HEADERS - 1] = headers;
+		nulls[EL_ATT_HEADERS - 1] = headers == (Datum) 0;
+		el_check_constraints(t, values, nulls);
+	}
+
+	el_buffer_add(t, (int32) partition, r);
+	return (int32) partition;
+}
+
+static void
+refuse_null_key(ElTopic *t)
+{
+	if (t->options.cleanup_compact)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a key is needed in compacted topic \"%s\"",
+						t->name),
+				 errdetail("Compaction keeps the last event of each key.")));
+}
+
 /*
  * Convert, check and buffer one event; returns its partition.  Works in
  * CurrentMemoryContext and leaves what it allocates to the caller.
@@ -164,7 +210,6 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 	ElRecord	r;
 	Datum		key = (Datum) 0;
 	Datum		value = (Datum) 0;
-	int32		partition;
 
 	r.offset = 0;
 	r.timestamp = event->time_ms;
@@ -182,12 +227,7 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 	}
 	else
 	{
-		if (t->options.cleanup_compact)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("a key is needed in compacted topic \"%s\"",
-							t->name),
-					 errdetail("Compaction keeps the last event of each key.")));
+		refuse_null_key(t);
 		/* the domain may be NOT NULL, or have a check that refuses NULL */
 		if (t->key.is_domain)
 			domain_check((Datum) 0, true, t->key.type, &site->key_domain,
@@ -206,39 +246,34 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 	if (!event->headers_isnull)
 		el_headers_from_jsonb(event->headers, &r.headers, &r.headers_len);
 
-	el_check_event_size(t, &r);
+	return buffer_event(t, &r, key, value,
+						event->headers_isnull ? (Datum) 0 : event->headers,
+						event->has_partition, event->partition);
+}
 
-	if (event->has_partition)
-	{
-		el_check_partition(t, event->partition);
-		partition = (int32) event->partition;
-	}
+/*
+ * Produce an event whose key and value are bytes already; for who copies
+ * events.  They have to be what the topic's types make of a value.  The record's
+ * partition is taken if the topic has it, else the key decides.
+ */
+int32
+el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
+				 const char *command)
+{
+	CallSite	site = {0};
+	ElTopic    *t = get_topic(&site, relid, command);
+	Datum		key = (Datum) 0;
+	Datum		value = (Datum) 0;
+
+	if (r->key_len < 0)
+		refuse_null_key(t);
 	else
-		partition = el_choose_partition(t, &r);
-
-	if (unlikely(t->has_check))
-	{
-		Datum		values[EL_NATTS];
-		bool		nulls[EL_NATTS];
-
-		values[EL_ATT_PARTITION - 1] = Int32GetDatum(partition);
-		nulls[EL_ATT_PARTITION - 1] = false;
-		values[EL_ATT_OFFSET - 1] = (Datum) 0;
-		nulls[EL_ATT_OFFSET - 1] = true;
-		values[EL_ATT_TIME - 1] =
-			TimestampTzGetDatum(el_ms_to_timestamptz(event->time_ms));
-		nulls[EL_ATT_TIME - 1] = false;
-		values[EL_ATT_KEY - 1] = key;
-		nulls[EL_ATT_KEY - 1] = event->key_isnull;
-		values[EL_ATT_VALUE - 1] = value;
-		nulls[EL_ATT_VALUE - 1] = event->value_isnull;
-		values[EL_ATT_HEADERS - 1] = event->headers;
-		nulls[EL_ATT_HEADERS - 1] = event->headers_isnull;
-		el_check_constraints(t, values, nulls);
-	}
-
-	el_buffer_add(t, partition, &r);
-	return partition;
+		key = el_deserialize(&t->key, r->key, r->key_len);
+	if (r->value_len >= 0)
+		value = el_deserialize(&t->value, r->value, r->value_len);
+	return buffer_event(t, r, key, value,
+						el_headers_to_jsonb(r->headers, r->headers_len),
+						partition < t->npartitions, partition);
 }
 
 /* Type of an argument declared "any", or text. */

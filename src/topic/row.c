@@ -30,6 +30,7 @@ row_error_callback(void *arg)
 
 	errcontext("event %lld of partition %d of topic \"%s\"",
 			   (long long) rc->record->offset, rc->partition, rc->topic->name);
+	errhint("consume_bytes() gives its bytes; to go past it, set it aside with dead_letter() and seek() to the next offset.");
 }
 
 static inline Datum

@@ -96,5 +96,10 @@ extern Datum el_convert(ElConversion *c, Datum value);
  */
 extern void el_headers_from_jsonb(Datum headers, const char **data, int32 *len);
 extern Datum el_headers_to_jsonb(const char *data, int32 len);
+/* Headers in the record's form, with n more of them (text), in CurrentMemoryContext. */
+extern void el_headers_append(const char *headers, int32 headers_len,
+							  const char *const *names,
+							  const char *const *values, int n,
+							  const char **data, int32 *len);
 
 #endif							/* EL_SERDE_H */

@@ -143,4 +143,11 @@ extern void el_forget_log_floor(const pg_uuid_t *uuid);
  */
 extern void el_check_constraints(ElTopic *t, Datum *values, bool *nulls);
 
+/*
+ * Called when this transaction drops a topic, or adds partitions to it; may not
+ * fail.  Set by the groups, whose consumers have to know.
+ */
+typedef void (*ElTopicHook) (Oid topic, bool dropped);
+extern ElTopicHook el_topic_hook;
+
 #endif							/* EL_TOPIC_H */

@@ -61,10 +61,10 @@ terminate_stuck(int pid, const char *group, const char *member)
 	if (!el_terminate_stuck_consumers || BackendPidGetProc(pid) == NULL)
 		return;
 	ereport(LOG,
-			(member != NULL ?
+			(member[0] != '\0' ?
 			 errmsg("terminating process %d: member \"%s\" of group \"%s\" has held partitions longer than max_poll_interval",
 					pid, member, group) :
-			 errmsg("terminating process %d: its claim in group \"%s\" has held a partition longer than max_poll_interval",
+			 errmsg("terminating process %d: it has held a partition in group \"%s\" longer than max_poll_interval",
 					pid, group),
 			 errhint("The setting eventlog.terminate_stuck_consumers controls this.")));
 	(void) kill(pid, SIGTERM);
@@ -75,9 +75,71 @@ terminate_stuck(int pid, const char *group, const char *member)
 typedef struct Stuck
 {
 	int			pid;
-	bool		claim;
-	char		member[EL_NAME_SIZE];
+	char		member[EL_NAME_SIZE];	/* empty: it holds the partition as no member */
 } Stuck;
+
+/* How long a member may stay silent from now on. */
+static int64
+time_left(const ElGroup *g, const ElMember *m, int64 now)
+{
+	int64		left = m->last_call_ms + g->max_poll_ms - now;
+
+	if (!m->heartbeats)
+		return left;
+	/* while its transaction works it counts as alive; look again some time after */
+	if (m->xact_pid != 0)
+		return left > 0 ? Min(left, g->session_timeout_ms) : left;
+	return Min(left, m->last_heard_ms + g->session_timeout_ms - now);
+}
+
+static bool
+is_listed(const Stuck *stuck, int nstuck, int pid)
+{
+	int			i;
+
+	for (i = 0; i < nstuck && stuck[i].pid != pid; i++)
+		;
+	return i < nstuck;
+}
+
+/*
+ * Partitions held by who is no member that could be put out: a claim, a
+ * member that already was, or an earlier incarnation.
+ */
+static int64
+find_stuck_holders(const ElGroup *g, int64 now, Stuck *stuck, int *nstuck)
+{
+	int64		next = MAX_SLEEP_MS;
+	ElSlot		ts;
+	ElSlot		s;
+
+	if (g->held == 0)
+		return next;
+	for (ts = g->first_topic; ts != EL_NO_SLOT; ts = EL_TOPIC(ts)->next_topic)
+	{
+		for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
+			 s = EL_PART(s)->next_part)
+		{
+			ElPart	   *p = EL_PART(s);
+			int64		left;
+
+			if (p->holder == 0 || p->held_since_ms == PG_INT64_MAX ||
+				(p->owner != EL_NO_SLOT &&
+				 EL_MEMBER(p->owner)->xact_pid == p->holder))
+				continue;
+			left = p->held_since_ms + g->max_poll_ms - now;
+			next = Min(next, Max(left, 0));
+			if (left > 0 || *nstuck >= MAX_STUCK)
+				continue;
+			p->held_since_ms = PG_INT64_MAX;	/* once is enough */
+			if (is_listed(stuck, *nstuck, p->holder))
+				continue;
+			stuck[*nstuck].pid = p->holder;
+			stuck[(*nstuck)++].member[0] = '\0';
+		}
+	}
+	return next;
+}
 
 static int64
 keep_group(ElSlot group)
@@ -107,53 +169,22 @@ keep_group(ElSlot group)
 	{
 		ElMember   *m = EL_MEMBER(s);
 		ElSlot		following = m->next_member;
-		int64		left = m->last_call_ms + g->max_poll_ms - now;
+		int64		left = time_left(g, m, now);
 
-		if (left > 0)
-			next = Min(next, left);
-		else if (nstuck < MAX_STUCK)
+		next = Min(next, Max(left, 0));
+		if (left <= 0 && nstuck < MAX_STUCK)
 		{
 			if (m->xact_pid != 0)
 			{
 				stuck[nstuck].pid = m->xact_pid;
-				stuck[nstuck].claim = false;
 				strlcpy(stuck[nstuck++].member, m->name, EL_NAME_SIZE);
 			}
 			el_member_leave(s);
 			moved = true;
 		}
-		else
-			next = 0;
 		s = following;
 	}
-
-	if (g->claimers > 0)
-	{
-		ElSlot		ts;
-
-		for (ts = g->first_topic; ts != EL_NO_SLOT;
-			 ts = EL_TOPIC(ts)->next_topic)
-		{
-			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
-				 s = EL_PART(s)->next_part)
-			{
-				ElPart	   *p = EL_PART(s);
-				int64		left;
-
-				if (!p->claimed || p->held_since_ms == PG_INT64_MAX)
-					continue;
-				left = p->held_since_ms + g->max_poll_ms - now;
-				if (left > 0)
-					next = Min(next, left);
-				else if (nstuck < MAX_STUCK)
-				{
-					stuck[nstuck].pid = p->holder;
-					stuck[nstuck++].claim = true;
-					p->held_since_ms = PG_INT64_MAX;	/* once is enough */
-				}
-			}
-		}
-	}
+	next = Min(next, find_stuck_holders(g, now, stuck, &nstuck));
 
 	if (g->nmembers > 0)
 		moved |= el_group_steps(group, EL_NO_SLOT);
@@ -162,8 +193,7 @@ keep_group(ElSlot group)
 	el_group_unlock();
 
 	for (i = 0; i < nstuck; i++)
-		terminate_stuck(stuck[i].pid, name,
-						stuck[i].claim ? NULL : stuck[i].member);
+		terminate_stuck(stuck[i].pid, name, stuck[i].member);
 	if (moved)
 		el_wake_group(dbid, group, false);
 	return next;

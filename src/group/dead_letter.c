@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * dead_letter.c
+ *	  dead_letter(): set an event aside that cannot be worked on.
+ *
+ * The event's bytes go to another topic as they are stored, so that one whose
+ * bytes are the trouble can be set aside too, with headers that say where it
+ * came from and what was wrong: those of Kafka Connect's dead letter queue
+ * (DeadLetterQueueReporter.java).  Nothing else changes: the caller commits past
+ * the event, or seeks.
+ *
+ * IDENTIFICATION
+ *	  src/group/dead_letter.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "group/group.h"
+#include "topic/buffer.h"
+#include "topic/options.h"
+
+EL_FUNCTION(eventlog_dead_letter);
+
+/* An error message longer than this is cut: it is not what the topic is for. */
+#define MAX_ERROR_BYTES		8192
+/* What the headers may add to an event of the greatest size. */
+#define HEADERS_ROOM		(4 * MAX_ERROR_BYTES)
+
+/*
+ * The topic's own dead letter topic.  Made at the first need, in the topic's
+ * schema and by the caller's rights: events of any bytes, kept until somebody
+ * has looked at them.
+ */
+static Oid
+dead_letter_topic(const ElTopic *t)
+{
+	Oid			nsp = get_rel_namespace(t->relid);
+	char	   *name = psprintf("%s_dlq", get_rel_name(t->relid));
+	Oid			relid;
+	Oid			types[3] = {TEXTOID, INT8OID, INT8OID};
+	Datum		values[3];
+	bool		isnull;
+
+	relid = get_relname_relid(name, nsp);
+	if (OidIsValid(relid))
+		return relid;
+
+	values[0] = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(nsp), name));
+	values[1] = Int64GetDatum(t->npartitions);
+	values[2] = Int64GetDatum(Min(t->options.max_event_bytes + HEADERS_ROOM,
+								  EL_MAX_EVENT_BYTES));
+	SPI_connect();
+	if (SPI_execute_with_args(psprintf("SELECT %s.create_topic($1, $2, 'bytea', 'bytea',"
+									   " pg_catalog.jsonb_build_object('retention', null, 'max_event_bytes', $3), true)",
+									   quote_identifier(get_namespace_name(el_extension_schema()))),
+							  3, types, values, NULL, false, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "create_topic() returned nothing");
+	relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+										   SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return relid;
+}
+
+/* The event at an offset; what nobody could have been given is not there. */
+static void
+read_event(const ElWant *want, int32 partition, int64 offset, ElReader **reader,
+		   Relation *rel, ElRecord *rec)
+{
+	*rel = el_open_leaf(want->topic, partition);
+	if (*rel != NULL)
+	{
+		*reader = el_reader_begin(*rel, GetActiveSnapshot(), EL_READ_STOP);
+		if (offset >= 0 &&
+			el_reader_seek(*reader, offset) == EL_SEEK_OK &&
+			el_reader_next(*reader, rec) && rec->offset == offset)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no event %lld in partition %d of topic \"%s\"",
+					(long long) offset, partition, want->topic->name),
+			 errhint("It may have been removed, or belong to a transaction that was rolled back or has not ended.")));
+}
+
+/*
+ * dead_letter(group_name text, topic regclass, partition bigint, event_offset
+ * bigint, error text, to_topic regclass)
+ */
+Datum
+eventlog_dead_letter(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {
+		"group_name", "topic", "partition", "event_offset", "error"
+	};
+	static const char *const headers[] = {
+		"__connect.errors.topic",
+		"__connect.errors.partition",
+		"__connect.errors.offset",
+		"__connect.errors.connector.name",
+		"__connect.errors.exception.message"
+	};
+	const char *values[lengthof(headers)];
+	char	   *group;
+	char	   *error;
+	ElGroupConf conf;
+	ElWant	   *want;
+	int32		partition;
+	int64		offset;
+	Oid			to;
+	ElReader   *reader;
+	Relation	rel;
+	ElRecord	rec;
+
+	el_check_command("dead_letter()");
+	el_check_not_null(fcinfo, names, lengthof(names));
+	group = el_group_arg(fcinfo);
+	el_group_conf(group, &conf);
+	el_group_check_use(&conf);
+	want = el_topic_arg(fcinfo, 1, PG_GETARG_INT64(2));
+	partition = (int32) PG_GETARG_INT64(2);
+	offset = PG_GETARG_INT64(3);
+	error = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	if (strlen(error) > MAX_ERROR_BYTES)
+		error[pg_mbcliplen(error, strlen(error), MAX_ERROR_BYTES)] = '\0';
+
+	read_event(want, partition, offset, &reader, &rel, &rec);
+	to = PG_ARGISNULL(5) ? dead_letter_topic(want->topic) : PG_GETARG_OID(5);
+	if (to == want->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a topic cannot be its own dead letter topic")));
+
+	values[0] = want->topic->name;
+	values[1] = psprintf("%d", partition);
+	values[2] = psprintf("%lld", (long long) offset);
+	values[3] = group;
+	values[4] = error;
+	el_headers_append(rec.headers, rec.headers_len, headers, values,
+					  lengthof(headers), &rec.headers, &rec.headers_len);
+	(void) el_produce_bytes(to, partition, &rec, "dead_letter()");
+
+	el_reader_end(reader);
+	table_close(rel, AccessShareLock);
+	PG_RETURN_VOID();
+}
