@@ -30,6 +30,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -84,17 +85,20 @@ visible_topics(void)
 	return result;
 }
 
+/* What is asked for in a row is mostly the same: the last answer is kept in *last. */
 static ElTopic *
-topic_by_uuid(List *topics, const pg_uuid_t *uuid)
+topic_by_uuid(List *topics, const pg_uuid_t *uuid, ElTopic **last)
 {
 	ListCell   *lc;
 
+	if (*last != NULL && memcmp(&(*last)->uuid, uuid, UUID_LEN) == 0)
+		return *last;
 	foreach(lc, topics)
 	{
 		ElTopic    *t = lfirst(lc);
 
 		if (memcmp(&t->uuid, uuid, UUID_LEN) == 0)
-			return t;
+			return *last = t;
 	}
 	return NULL;
 }
@@ -454,11 +458,12 @@ static List *
 topics_of_group(const GroupCopy *c, List *topics)
 {
 	List	   *result = NIL;
+	ElTopic    *last = NULL;
 	int			i;
 
 	for (i = 0; i < c->nparts; i++)
 	{
-		ElTopic    *t = topic_by_uuid(topics, &c->parts[i].uuid);
+		ElTopic    *t = topic_by_uuid(topics, &c->parts[i].uuid, &last);
 
 		if (t != NULL)
 			result = list_append_unique_ptr(result, t);
@@ -489,13 +494,62 @@ oid_array(const Oid *oids, int n)
 
 /*
  * Lag
+ *
+ * What the groups lag behind is looked at once per partition and call, however
+ * many groups there are.
  */
-typedef struct Lag
+typedef struct LogEnd
 {
+	Oid			leaf;			/* hash key */
+	bool		exists;
+	int64		log_start;
 	int64		log_end;
-	int64		lag;
-	double		seconds;		/* age of the first event not consumed; -1: none */
-} Lag;
+	int64		visible_end;	/* end of the last committed batch before the stable offset */
+} LogEnd;
+
+static HTAB *
+new_log_ends(void)
+{
+	HASHCTL		ctl;
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(LogEnd);
+	ctl.hcxt = CurrentMemoryContext;
+	return hash_create("eventlog log ends", 64, &ctl,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * Aborted batches at the end do not count: nobody can ever commit behind them.
+ */
+static LogEnd *
+log_end(HTAB *ends, ElTopic *t, int32 partition)
+{
+	Oid			leaf = partition < t->npartitions ? t->leaves[partition] : InvalidOid;
+	Relation	rel;
+	LogEnd	   *e;
+	ElLogInfo	info;
+	bool		found;
+
+	if (!OidIsValid(leaf))
+		return NULL;
+	e = hash_search(ends, &leaf, HASH_ENTER, &found);
+	if (found)
+		return e->exists ? e : NULL;
+	e->exists = false;
+	rel = el_open_leaf(t, partition);
+	if (rel == NULL)
+		return NULL;
+	el_partition_info(t, partition, rel, &info);
+	e->exists = true;
+	e->log_start = info.log_start;
+	e->log_end = info.log_end;
+	e->visible_end = info.exists ?
+		el_last_visible_end(rel, GetActiveSnapshot(), info.log_start,
+							el_log_stable_offset(rel, GetActiveSnapshot(), NULL)) : info.log_end;
+	table_close(rel, AccessShareLock);
+	return e;
+}
 
 /* Is the partition in use by the group: committed, owned or delivered from? */
 static bool
@@ -504,41 +558,31 @@ part_in_use(const PartCopy *p)
 	return p->entry.next >= 0 || p->owner[0] != '\0' || p->delivered >= 0;
 }
 
-/*
- * Events between the committed offset and the last stable one.  Aborted
- * batches at the end do not count: nobody can ever commit behind them.
- */
-static bool
-measure_lag(ElTopic *t, const PartCopy *p, Lag *lag)
+/* Offsets between the committed one and the last that could be consumed. */
+static int64
+lag_of(const PartCopy *p, const LogEnd *e)
+{
+	return Max(e->visible_end - Max(p->entry.next, e->log_start), 0);
+}
+
+/* Age of the first event that was not consumed; -1 if it is gone. */
+static double
+lag_seconds(ElTopic *t, const PartCopy *p, const LogEnd *e)
 {
 	Relation	rel = el_open_leaf(t, p->partition);
-	ElLogInfo	info;
+	double		seconds = -1;
 	ElReader   *r;
 	ElRecord	rec;
-	int64		from;
-	int64		stable;
 
 	if (rel == NULL)
-		return false;
-	el_partition_info(t, p->partition, rel, &info);
-	stable = el_log_stable_offset(rel, GetActiveSnapshot(), NULL);
-	from = Max(p->entry.next, info.log_start);
-	lag->log_end = info.log_end;
-	lag->lag = 0;
-	lag->seconds = -1;
-	if (from < stable)
-	{
-		r = el_reader_begin(rel, GetActiveSnapshot(), EL_READ_STOP);
-		if (el_reader_seek(r, from) == EL_SEEK_OK && el_reader_next(r, &rec))
-		{
-			lag->lag = el_last_visible_end(rel, GetActiveSnapshot(), from,
-										   stable) - from;
-			lag->seconds = (el_now_ms() - rec.timestamp) / 1000.0;
-		}
-		el_reader_end(r);
-	}
+		return -1;
+	r = el_reader_begin(rel, GetActiveSnapshot(), EL_READ_STOP);
+	if (el_reader_seek(r, Max(p->entry.next, e->log_start)) != EL_SEEK_AT_END &&
+		el_reader_next(r, &rec))
+		seconds = (el_now_ms() - rec.timestamp) / 1000.0;
+	el_reader_end(r);
 	table_close(rel, AccessShareLock);
-	return true;
+	return seconds;
 }
 
 /* Epochs are counted from a random number that makes them unique; people need only the rest. */
@@ -553,6 +597,8 @@ eventlog_groups(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	List	   *topics = visible_topics();
+	HTAB	   *ends = new_log_ends();
+	ElTopic    *last = NULL;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -575,14 +621,14 @@ eventlog_groups(PG_FUNCTION_ARGS)
 			continue;
 		for (i = 0; i < c->nparts; i++)
 		{
-			ElTopic    *t = topic_by_uuid(topics, &c->parts[i].uuid);
-			Lag			l;
+			ElTopic    *t = topic_by_uuid(topics, &c->parts[i].uuid, &last);
+			LogEnd	   *e;
 
 			used |= part_in_use(&c->parts[i]) || c->parts[i].holder != 0;
 			committed |= c->parts[i].entry.next >= 0;
 			if (t != NULL && part_in_use(&c->parts[i]) &&
-				measure_lag(t, &c->parts[i], &l))
-				lag += l.lag;
+				(e = log_end(ends, t, c->parts[i].partition)) != NULL)
+				lag += lag_of(&c->parts[i], e);
 		}
 		if (!c->conf.exists && c->nmembers == 0 && !used)
 			continue;			/* only remembered, for a while */
@@ -694,6 +740,8 @@ eventlog_lag(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	List	   *topics = visible_topics();
+	HTAB	   *ends = new_log_ends();
+	ElTopic    *last = NULL;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -705,15 +753,20 @@ eventlog_lag(PG_FUNCTION_ARGS)
 		for (i = 0; i < c->nparts; i++)
 		{
 			PartCopy   *p = &c->parts[i];
-			ElTopic    *t = topic_by_uuid(topics, &p->uuid);
+			ElTopic    *t = topic_by_uuid(topics, &p->uuid, &last);
 			Datum		values[13];
 			bool		nulls[13] = {false};
-			Lag			lag;
+			LogEnd	   *e;
+			int64		lag;
+			double		seconds = -1;
 
 			CHECK_FOR_INTERRUPTS();
 			if (t == NULL || (!part_in_use(p) && p->holder == 0) ||
-				!measure_lag(t, p, &lag))
+				(e = log_end(ends, t, p->partition)) == NULL)
 				continue;
+			lag = lag_of(p, e);
+			if (lag > 0)
+				seconds = lag_seconds(t, p, e);
 			values[0] = CStringGetTextDatum(c->name);
 			values[1] = ObjectIdGetDatum(t->relid);
 			values[2] = Int32GetDatum(p->partition);
@@ -723,10 +776,10 @@ eventlog_lag(PG_FUNCTION_ARGS)
 			nulls[4] = p->entry.next < 0;
 			values[5] = Int64GetDatum(p->delivered);
 			nulls[5] = p->delivered < 0;
-			values[6] = Int64GetDatum(lag.log_end);
-			values[7] = Int64GetDatum(lag.lag);
-			values[8] = Float8GetDatum(lag.seconds);
-			nulls[8] = lag.seconds < 0;
+			values[6] = Int64GetDatum(e->log_end);
+			values[7] = Int64GetDatum(lag);
+			values[8] = Float8GetDatum(seconds);
+			nulls[8] = seconds < 0;
 			values[9] = Int64GetDatum(p->redeliveries);
 			values[10] = TimestampTzGetDatum(p->stuck_since);
 			nulls[10] = p->redeliveries == 0;

@@ -339,27 +339,3 @@ el_log_trim(Relation rel, int64 offset)
 	UnlockReleaseBuffer(metabuf);
 	return freed;
 }
-
-int64
-el_log_stable_offset(Relation rel, Snapshot snapshot,
-					 FullTransactionId *stop_fxid)
-{
-	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
-	int64		offset;
-
-	if (stop_fxid)
-		*stop_fxid = InvalidFullTransactionId;
-	if (r->info.exists)
-	{
-		int64		from = Max(r->info.settled_offset, r->info.log_start);
-
-		if (el_reader_seek(r, from) == EL_SEEK_OK)
-			while (el_reader_next_batch(r))
-				CHECK_FOR_INTERRUPTS();
-		if (r->stopped && stop_fxid)
-			*stop_fxid = r->stop_fxid;
-	}
-	offset = r->stopped ? r->position : r->info.log_end;
-	el_reader_end(r);
-	return offset;
-}

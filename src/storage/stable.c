@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * stable.c
+ *	  The last stable offset: how far a log is decided for a snapshot.
+ *
+ * Found by walking from where VACUUM has settled outcomes to the first batch
+ * that is undecided, or to the end.  Who asks every second (a monitor) would
+ * walk the same batches each time, so a backend remembers per log how far it has
+ * come: what was decided for one snapshot is decided for every later one.
+ *
+ * IDENTIFICATION
+ *	  src/storage/stable.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "storage/log.h"
+#include "storage/meta.h"
+
+/* Logs remembered; when there are more, all are forgotten. */
+#define MAX_KNOWN	16384
+
+typedef struct Known
+{
+	RelFileLocator locator;		/* hash key */
+	int64		offset;			/* all below was decided ... */
+	uint64		xmax;			/* ... for a snapshot with this xmax */
+	uint32		running;		/* ... and so many running below it */
+} Known;
+
+static HTAB *known_logs = NULL;
+
+static Known *
+get_known(Relation rel)
+{
+	RelFileLocator locator = el_rel_locator(rel);
+	Known	   *k;
+	bool		found;
+
+	if (known_logs != NULL && hash_get_num_entries(known_logs) >= MAX_KNOWN)
+	{
+		hash_destroy(known_logs);
+		known_logs = NULL;
+	}
+	if (known_logs == NULL)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(RelFileLocator);
+		ctl.entrysize = sizeof(Known);
+		ctl.hcxt = TopMemoryContext;
+		known_logs = hash_create("eventlog stable offsets", 64, &ctl,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	k = hash_search(known_logs, &locator, HASH_ENTER, &found);
+	if (!found)
+	{
+		k->offset = 0;
+		k->xmax = 0;
+		k->running = 0;
+	}
+	return k;
+}
+
+static uint64
+full_xmax(Snapshot snapshot)
+{
+	return U64FromFullTransactionId(el_full_xid(snapshot->xmax));
+}
+
+static uint32
+running(Snapshot snapshot)
+{
+	return snapshot->takenDuringRecovery ? snapshot->subxcnt : snapshot->xcnt;
+}
+
+/*
+ * Is the snapshot at least as new as the one whose result is remembered?
+ * xmax only grows, and while it stays transactions below it only end.
+ */
+static bool
+is_newer(Snapshot snapshot, const Known *k)
+{
+	uint64		xmax = full_xmax(snapshot);
+
+	return xmax > k->xmax || (xmax == k->xmax && running(snapshot) <= k->running);
+}
+
+int64
+el_log_stable_offset(Relation rel, Snapshot snapshot,
+					 FullTransactionId *stop_fxid)
+{
+	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
+	int64		offset;
+
+	if (stop_fxid)
+		*stop_fxid = InvalidFullTransactionId;
+	if (r->info.exists)
+	{
+		int64		from = Max(r->info.settled_offset, r->info.log_start);
+		Known	   *k = get_known(rel);
+		bool		newer = is_newer(snapshot, k) && k->offset <= r->info.log_end;
+
+		if (newer)
+			from = Max(from, k->offset);
+		if (el_reader_seek(r, from) == EL_SEEK_OK)
+			while (el_reader_next_batch(r))
+				CHECK_FOR_INTERRUPTS();
+		if (r->stopped && stop_fxid)
+			*stop_fxid = r->stop_fxid;
+		if (newer)
+		{
+			k->offset = r->stopped ? r->position : r->info.log_end;
+			k->xmax = full_xmax(snapshot);
+			k->running = running(snapshot);
+		}
+	}
+	offset = r->stopped ? r->position : r->info.log_end;
+	el_reader_end(r);
+	return offset;
+}
