@@ -118,6 +118,7 @@ deliver_or_wait(Call *c)
 	for (;;)
 	{
 		List	   *wants;
+		ListCell   *lc;
 		ElAssignment a;
 
 		if (OidIsValid(c->relid))
@@ -150,6 +151,9 @@ deliver_or_wait(Call *c)
 
 		if (d->nrows > 0 || c->wait_ms == 0)
 			return;
+		/* nothing came of this look, so it keeps nobody from dropping a topic */
+		foreach(lc, wants)
+			UnlockRelationOid(((ElWant *) lfirst(lc))->relid, AccessShareLock);
 		if (waiting)
 		{
 			if (d->busy)
