@@ -336,18 +336,18 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 		mine = lp != NULL && lp->v.position >= 0 && same_member(lp, &ref);
 	}
 	part = owned_part(&ref, group, &want->uuid, partition, &epoch);
-	if (!mine && part == EL_NO_SLOT)
+	if (!mine)
 	{
-		/* consumed before it was put out and came back: lost, else never had */
+		/* consumed before it was put out or replaced, and came back */
 		if (lp != NULL && lp->v.position >= 0 && lp->member.incarnation != 0)
 			lost(group, &ref, want->relid, partition);
-		ereport(ERROR,
-				(errcode(ERRCODE_EL_NOT_OWNED),
-				 errmsg("partition %d of topic \"%s\" is not owned by this member of group \"%s\"",
-						partition, get_rel_name(want->relid), group)));
-	}
-	if (!mine)
+		if (part == EL_NO_SLOT)
+			ereport(ERROR,
+					(errcode(ERRCODE_EL_NOT_OWNED),
+					 errmsg("partition %d of topic \"%s\" is not owned by this member of group \"%s\"",
+							partition, get_rel_name(want->relid), group)));
 		nothing_delivered(group, want->relid, partition);
+	}
 
 	lp = el_local_get(group, want, partition);
 	lock_for_commit(lp, group, &ref, &entry);

@@ -476,6 +476,7 @@ typedef struct ElLocalPart
 
 	/* of the current transaction */
 	bool		touched;		/* in the list of those */
+	bool		forgotten;		/* its position does not outlive the transaction */
 	bool		locked;			/* it holds the ownership lock */
 	bool		claim;			/* ... for a claim */
 	ElSlot		slot;			/* while locked */

@@ -98,6 +98,7 @@ el_local_get(const char *group, const ElWant *want, int32 partition)
 	if (!lp->touched)
 	{
 		lp->touched = true;
+		lp->forgotten = false;
 		lp->locked = lp->claim = false;
 		lp->held_for = 0;
 		lp->new_version = -1;
@@ -157,7 +158,11 @@ el_local_remove(ElLocalPart *lp)
 {
 	if (lp->touched)
 	{
-		/* the end of the transaction removes it */
+		/*
+		 * The end of the transaction removes it.  Until then it is known whose
+		 * it was: what the transaction said it commits is still to be checked.
+		 */
+		lp->forgotten = true;
 		lp->v.position = -1;
 		lp->v.consumed = false;
 		return;
@@ -302,6 +307,15 @@ take_hold(ElLocalPart *lp, const ElMemberRef *member)
 	lp->held_slot = member->slot;
 }
 
+/* Who consumes from the partition from here on. */
+static void
+set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
+{
+	lp->member = *member;
+	lp->epoch = epoch;
+	lp->forgotten = false;
+}
+
 /*
  * A named member's calls from two sessions may both get as far as their locks.
  * Only one at a time takes any, so that xact_pid is who all holds belong to.
@@ -398,8 +412,7 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 				(lp->member.incarnation != member->incarnation ||
 				 lp->epoch != epoch))
 				lp->v.position = -1;	/* ... which was rolled back */
-			lp->member = *member;
-			lp->epoch = epoch;
+			set_member(lp, member, epoch);
 			take_hold(lp, member);
 		}
 		el_group_unlock();
@@ -438,8 +451,7 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 			if (lp->member.incarnation != member->incarnation ||
 				lp->epoch != epoch)
 				lp->v.position = -1;	/* somebody else's, or another time's */
-			lp->member = *member;
-			lp->epoch = epoch;
+			set_member(lp, member, epoch);
 		}
 		lp->slot = part;
 		lp->locked = true;
@@ -617,7 +629,7 @@ finish(bool is_commit)
 		lp->slot = EL_NO_SLOT;
 		lp->next_touched = NULL;
 		lp->saved = NULL;
-		if (lp->member.incarnation != 0 && !lp->member.named)
+		if (lp->member.incarnation != 0 && !lp->member.named && !lp->forgotten)
 		{
 			/* the session's position goes on */
 			if (is_commit && lp->v.commit)
