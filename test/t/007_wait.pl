@@ -211,6 +211,35 @@ $took = time - $began;
 cmp_ok($took, '>=', 1.4, '... when it was old enough');
 cmp_ok($took, '<', 20, '... and not much later');
 
+foreach my $wait ("CALL wait_for_events('aged', '50 s', min_age => '1500 ms')", "SELECT key FROM claim('aged_claims', 'w', min_age => '1500 ms')")
+{
+	my $claims = $wait =~ /claim/;
+	if ($claims)
+	{
+		ask("SELECT count(*) FROM claim('aged_claims', 'w', 100000)");
+		answer();
+	}
+	$began = time;
+	$writer->query_safe("SELECT produce('w', 'young', '')");
+	ask($claims ? "$wait;\nCALL wait_for_events('aged_claims', '50 s', min_age => '1500 ms')" : $wait);
+	is(answer(), 't', "the wait ends when the event is due: $wait");
+	$took = time - $began;
+	cmp_ok($took, '>=', 1.4, '... not before');
+	cmp_ok($took, '<', 20, '... nor much later');
+	ask($claims ? $wait : "SELECT key FROM consume('aged', 'w', min_age => '1500 ms', commit => true)");
+	is(answer(), 'young', '... and then it is delivered');
+}
+
+# several groups: whichever it is
+ask("SELECT count(*) FROM consume('any1', 'w', 100000, commit => true);\nSELECT count(*) FROM consume('any2', 'other', 100000, commit => true)");
+answer();
+woken('CALL wait_for_any', "CALL wait_for_any('{any1,any2}', '50 s')", '{any2}', undef,
+	sub { $writer->query_safe("SELECT produce('other', 'k', '')") },
+	sub {
+		ask("SELECT count(*) FROM consume('any2', 'other', commit => true)");
+		answer();
+	});
+
 # cancel, statement_timeout
 foreach my $wait ($call, $consume)
 {
