@@ -8,8 +8,11 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use File::Basename qw(dirname);
+use File::Path qw(rmtree);
 use IPC::Run ();
+use JSON::PP ();
 use Test::More;
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -23,6 +26,12 @@ our @EXPORT = qw(
   finish_load
   create_load_tables
   check_load
+  create_owners
+  check_owners
+  start_crew
+  wait_for_crew
+  finish_crew
+  crash_under_crew
   kill_cluster
   events
   session_pid
@@ -199,6 +208,91 @@ sub finish_load
 		$count{ (split /\t/, $line)[3] }++;
 	}
 	return \%count;
+}
+
+#
+# Crews: clients that are hurt on purpose, see crew.py
+#
+
+# Starts one.  Without --seconds it works until finish_crew().
+sub start_crew
+{
+	my ($node, $program, @arguments) = @_;
+	my $folder = "$PostgreSQL::Test::Utils::tmp_check/" . $node->name . "_$program";
+	my %crew = (node => $node, folder => $folder, stdin => '', stdout => '', stderr => '');
+
+	rmtree($folder);
+	mkdir $folder or die "$folder: $!";
+	$crew{run} = IPC::Run::start(
+		[ $python, dirname(__FILE__) . "/$program", '--conninfo', $node->connstr('postgres'), '--folder', $folder, @arguments ],
+		'<', \$crew{stdin}, '>', \$crew{stdout}, '2>', \$crew{stderr},
+		IPC::Run::timeout(1200));
+	return \%crew;
+}
+
+# Until so much more has been done than at the last call.
+sub wait_for_crew
+{
+	my ($crew, $more) = @_;
+	my $before = $crew->{done} // 0;
+	while (1)
+	{
+		my @seen = $crew->{stdout} =~ /^done (\d+)$/mg;
+		$crew->{done} = $seen[-1] if @seen;
+		return if ($crew->{done} // 0) >= $before + $more;
+		die "the crew ended: $crew->{stderr}" unless $crew->{run}->pumpable;
+		$crew->{run}->pump;
+	}
+}
+
+sub finish_crew
+{
+	my ($crew) = @_;
+	$crew->{stdin} .= "stop\n";
+	my $ok = $crew->{run}->finish;
+	die "the crew failed: $crew->{stderr}" if !$ok || $crew->{stderr} ne '';
+	return;
+}
+
+# Crashes the server and starts it again.
+sub crash_under_crew
+{
+	my ($crew) = @_;
+	# before it happens: see owners_check.py
+	append_to_file("$crew->{folder}/crew.log", sprintf(qq({"what": "crash", "t": %.9f}\n), clock_gettime(CLOCK_MONOTONIC)));
+	kill_cluster($crew->{node});
+	$crew->{node}->start;
+	return;
+}
+
+sub create_owners
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', <<'EOT');
+SELECT create_topic('owned', 32);
+SELECT create_group('owners', '{"max_poll_interval": "3 s"}');
+-- seq is drawn while the partition is held: its order is that of processing.  No unique constraint: it would hide
+-- what the test looks for
+CREATE TABLE processed (partition int, event_offset bigint, id text, client text, tx int, seq bigserial);
+EOT
+	return;
+}
+
+# What owners_check.py finds; returns its counts.
+sub check_owners
+{
+	my ($node, $crew, $name) = @_;
+	my ($out, $err) = run_command([ $python, dirname(__FILE__) . '/owners_check.py',
+		'--conninfo', $node->connstr('postgres'), '--folder', $crew->{folder}, '--max-poll', 3 ]);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	die "owners_check.py failed: $err" unless $err eq '' && $out =~ s/^counts (.*)\z//m;
+	my $count = JSON::PP::decode_json($1);
+	note(join(', ', map { "$_ $count->{$_}" } sort keys %$count));
+	is($out, '', "$name: nobody works where another does, every event once and in order");
+	is($node->safe_psql('postgres', "SELECT t, c FROM unnest('{owned,_eventlog.committed_offsets}'::regclass[]) t, check_topic(t) c"),
+		'', "$name: the logs are sound");
+	return $count;
 }
 
 # Does the process run?  A zombie does not.

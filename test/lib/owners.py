@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Members of one group that work on a topic's events and are hurt while they do (crew.py).
+
+A client's transaction: consume, write what came to its own log, insert it into the twin table "processed", commit the
+offsets, COMMIT. Sometimes it rolls back, all or to a savepoint, commits the offsets first, or in the consuming call,
+or leaves them for the next transaction to commit; leaves the group, comes back; its connection breaks. Half of the
+clients are sessions' members. The others are named members, as behind a pooler: any transaction may come from another
+connection.
+
+Lines of a client's log:
+
+  connect  pid, t (before it)
+  joins, leaves    why
+  got      tx, pid, sent, t, parts: {partition: [[offset, id], ...]}, from_: {partition: the first offset this member
+           has been given and not committed}. The call was sent at "sent"; at t it had returned, and nothing had been
+           done with the events.
+  send     tx, t, how: COMMIT or ROLLBACK is about to be sent
+  end      tx, held, t, outcome: COMMIT, ROLLBACK (answered), an SQLSTATE, or "lost" (no answer). "held": a time before
+           the last statement was sent to which the server answered from within this transaction.
+  cut      tx, t: about to break the connection
+  problem  what the client itself finds wrong
+
+A producer's: produced: outcome (ok, fail, info: COMMIT was sent and no answer came), ids. owners_check.py judges.
+"""
+import json
+import random
+import sys
+import time
+
+import psycopg
+
+import crew
+from crew import RETRY, Log, broken, connect, is_stopping
+
+GROUP, TOPIC, PARTITIONS = "owners", "owned", 32
+
+INSERT = ("INSERT INTO processed (partition, event_offset, id, client, tx)"
+          " SELECT p, o, i, %s, %s FROM unnest(%s::int[], %s::bigint[], %s::text[]) AS t (p, o, i)")
+
+
+class Lost(Exception):
+    """The connection is gone, by our own doing."""
+
+
+class Client:
+    def __init__(self, options, name, place):
+        self.options, self.name = options, name
+        self.log = Log(options.folder, name)
+        self.named = place % 2 == 1
+        self.incarnation = 0
+        # half of those that are started again take their predecessor's name, as a pooled service would
+        self.member = (f"m{place}" if random.random() < 0.5 else f"m{name}") if self.named else None
+        self.pool = [None, None] if self.named else [None]
+        self.db = None
+        self.tx = 0
+        self.later = []			# events got in an earlier transaction, to be committed by the next
+        self.joined = False
+
+    # connections
+
+    def pick(self):
+        """The connection for the next transaction."""
+        slot = random.randrange(len(self.pool))
+        if self.pool[slot] is None:
+            began = time.monotonic()
+            self.pool[slot] = connect(self.options.conninfo, self.name)
+            if self.pool[slot] is None:
+                return False
+            self.log("connect", pid=self.pool[slot].info.backend_pid, t=began)
+        self.db = self.pool[slot]
+        return True
+
+    def drop(self, how="close"):
+        """The connection is of no use any more; with it a session's member leaves."""
+        self.pool[self.pool.index(self.db)] = None
+        if how == "cut":
+            self.log("cut", tx=self.tx, t=time.monotonic())
+            crew.cut(self.db)
+        try:
+            self.db.close()
+        except psycopg.Error:
+            pass
+        self.db = None
+        if not self.named:
+            self.joined = False
+            self.later = []
+
+    # a transaction's parts
+
+    def ask(self, sql, *args):
+        """A statement of the transaction. That it was answered proves that the transaction was there when it was sent."""
+        self.sent = time.monotonic()
+        cursor = self.db.execute(sql, args)
+        self.held = self.sent
+        return cursor
+
+    def take(self, events, sent, returned):
+        """Events are in our hands: on record before anything else."""
+        parts, first = {}, {}
+        for partition, offset, ident in events:
+            parts.setdefault(partition, []).append([offset, ident])
+        for partition, offset, _ in self.later + self.events + events:
+            first.setdefault(partition, offset)
+        self.log("got", tx=self.tx, pid=self.db.info.backend_pid, sent=sent, t=returned, parts=parts,
+                 from_={partition: first[partition] for partition in parts})
+
+    def consume(self, in_call=False):
+        sent = time.monotonic()
+        events = self.ask(f"SELECT partition, event_offset, value->>'id' FROM consume('{GROUP}', '{TOPIC}', max_events => %s,"
+                          " member => %s, commit => %s)", random.choice((5, 20, 20, 100)), self.member, in_call).fetchall()
+        returned = time.monotonic()
+        if not self.joined:
+            self.joined = True
+            self.log("joins", why="consume")
+        if events:
+            self.take(events, sent, returned)
+        return events
+
+    def commit_offsets(self):
+        return self.ask("SELECT commit(%s, %s)", GROUP, self.member).fetchone()[0]
+
+    def insert(self, events):
+        if events:
+            partitions, offsets, ids = zip(*events)
+            self.ask(INSERT, self.name, self.tx, list(partitions), list(offsets), list(ids))
+
+    def pause(self):
+        """Work takes time; and things happen in between."""
+        chance = random.random()
+        if chance < 0.5:
+            time.sleep(random.uniform(0, 0.04))
+        elif chance < 0.51:
+            self.drop("cut")
+            raise Lost()
+
+    def end(self, how):
+        self.sent = time.monotonic()
+        self.log("send", tx=self.tx, t=self.sent, how=how)
+        if random.random() < 0.01:
+            # gone before the answer; perhaps even before the server has read it
+            self.db.pgconn.send_query(how.encode())
+            self.db.pgconn.flush()
+            self.drop("cut")
+            raise Lost()
+        outcome = self.db.execute(how).statusmessage
+        self.held = self.sent
+        self.log("end", tx=self.tx, held=self.held, t=time.monotonic(), outcome=outcome)
+        if outcome != how:
+            self.log("problem", text=f"{how} answered {outcome}", tx=self.tx)
+
+    # transactions
+
+    def transaction(self):
+        self.tx += 1
+        self.held = time.monotonic()
+        self.events = []
+        self.ask("BEGIN")
+        if self.later:
+            return self.commit_earlier()
+
+        how = random.choices(("plain", "first", "in call", "twice", "rollback", "savepoint before", "savepoint after", "later"),
+                             (35, 15, 10, 10, 8, 8, 8, 8))[0]
+        if how == "savepoint before":
+            self.ask("SAVEPOINT s")
+            rolled_back = self.consume()
+            self.pause()
+            self.insert(rolled_back)
+            self.ask("ROLLBACK TO s")
+            self.events = self.consume()
+            # the position was taken back, and nobody else could have come in
+            for partition in {p for p, _, _ in rolled_back} & {p for p, _, _ in self.events}:
+                before, after = (min(o for p, o, _ in events if p == partition) for events in (rolled_back, self.events))
+                if before != after:
+                    self.log("problem", text=f"partition {partition} goes on at {after}, not {before}, after ROLLBACK TO", tx=self.tx)
+        else:
+            self.events = self.consume(how == "in call")
+        if not self.events:
+            self.end("COMMIT")
+            return False
+        self.pause()
+
+        if how == "first":
+            self.commit_offsets()
+            self.pause()
+        if how == "later":
+            self.end("COMMIT")
+            self.later = self.events
+            return True
+        self.insert(self.events)
+        if how == "savepoint after":
+            self.ask("SAVEPOINT s")
+            self.insert(self.consume())
+            self.pause()
+            self.ask("ROLLBACK TO s")
+        elif how == "twice":
+            more = self.consume()
+            self.insert(more)
+            self.events += more
+        self.pause()
+        if how not in ("first", "in call"):
+            self.commit_offsets()
+        self.pause()
+        self.end("ROLLBACK" if how == "rollback" else "COMMIT")
+        return True
+
+    def commit_earlier(self):
+        """The work follows the commit of its offsets: that is what takes the partitions."""
+        events, self.later = self.later, []
+        sent = time.monotonic()
+        moved = self.commit_offsets()
+        self.events = []
+        self.take(events, sent, time.monotonic())
+        if moved != len({partition for partition, _, _ in events}):
+            self.log("problem", text=f"commit() moved {moved}", tx=self.tx)
+        self.pause()
+        self.insert(events)
+        self.pause()
+        self.end("COMMIT")
+        return True
+
+    def wait(self):
+        try:
+            self.db.execute(f"CALL wait_for_events('{GROUP}', '300 ms', %s)", (self.member,))
+        except psycopg.Error as error:
+            self.failed(error)
+
+    def failed(self, error):
+        """An error in or outside of a transaction."""
+        self.later = []
+        if broken(error, self.db):
+            self.drop()
+        elif error.sqlstate not in RETRY:
+            raise error
+        else:
+            try:
+                self.db.execute("ROLLBACK")
+                if not self.named:
+                    # forget its position: what it should have committed is to come again
+                    self.leave()
+            except psycopg.OperationalError:
+                self.drop()
+
+    def leave(self):
+        if self.named:
+            # the old one is put out after a while
+            self.incarnation += 1
+            self.member = f"m{self.name}.{self.incarnation}"
+            self.log("leaves", why="another name")
+        elif random.random() < 0.5:
+            self.db.execute("DISCARD ALL")
+            self.log("leaves", why="DISCARD ALL")
+        else:
+            self.drop()
+            self.log("leaves", why="close")
+        self.later = []
+        self.joined = False
+
+    def run(self):
+        while not (is_stopping() and not self.later):
+            if not self.pick():
+                return
+            try:
+                worked = self.transaction()
+            except Lost:
+                self.lost("lost")
+                continue
+            except psycopg.Error as error:
+                if broken(error, self.db):
+                    self.lost("lost", error)
+                else:
+                    self.held = self.sent		# it was answered, from within the transaction
+                    self.lost(error.sqlstate, error)
+                self.failed(error)
+                continue
+            if not worked:
+                self.wait()
+            elif random.random() < 0.02 and not self.later:
+                try:
+                    self.leave()
+                except psycopg.OperationalError:
+                    self.drop()
+        for connection in self.pool:
+            if connection is not None:
+                connection.close()
+
+    def lost(self, outcome, error=None):
+        self.log("end", tx=self.tx, held=self.held, t=time.monotonic(), outcome=outcome, message=str(error))
+        self.later = []
+
+
+class Producer:
+    def __init__(self, options, name, _):
+        self.options, self.name = options, name
+        self.log = Log(options.folder, name)
+        self.seq = 0
+
+    def produce(self, ids, n):
+        ident = f"{self.name}.{self.seq}.{n}"
+        self.db.execute(f"SELECT produce('{TOPIC}', %s, %s, partition => %s)",
+                        (f"k{random.randrange(1000)}", json.dumps({"id": ident}), random.randrange(PARTITIONS)))
+        ids.append(ident)
+
+    def transaction(self):
+        self.seq += 1
+        kind = random.choices(("plain", "flush", "long", "savepoint", "rollback"), (50, 15, 5, 20, 10))[0]
+        run, ids, gone, sent = self.db.execute, [], [], False
+        try:
+            run("BEGIN")
+            for n in range(random.choice((1, 1, 3, 10))):
+                self.produce(ids, n)
+            if kind == "savepoint":
+                # offsets that nobody will ever get
+                run("SAVEPOINT s")
+                self.produce(gone, "s")
+                run("SELECT flush()")
+                run("ROLLBACK TO s")
+                self.produce(ids, "after")
+            elif kind != "plain":
+                run("SELECT flush()")
+                if kind == "long":
+                    time.sleep(random.uniform(0, 0.3))		# readers stop there meanwhile
+            if kind == "rollback":
+                run("ROLLBACK")
+                gone, ids = gone + ids, []
+            else:
+                sent = True
+                if run("COMMIT").statusmessage != "COMMIT":
+                    raise RuntimeError("COMMIT did not commit")
+            self.log("produced", outcome="ok", ids=ids)
+            self.log("produced", outcome="fail", ids=gone)
+        except psycopg.OperationalError as error:
+            if not broken(error, self.db):
+                raise
+            self.log("produced", outcome="info" if sent else "fail", ids=ids)
+            self.log("produced", outcome="fail", ids=gone)
+            self.db = None
+
+    def run(self):
+        self.db = None
+        while not is_stopping():
+            if self.db is None:
+                self.db = connect(self.options.conninfo, self.name)
+                continue
+            self.transaction()
+            time.sleep(random.uniform(0.005, 0.06))
+
+
+if __name__ == "__main__":
+    sys.exit(crew.Crew(
+        crew.options(__doc__),
+        lambda *arguments: Client(*arguments).run(),
+        lambda *arguments: Producer(*arguments).run(),
+        {"kill": 5, "terminate": 4, "stop": 4, "hang": 3, "setting": 0.5},
+        "SELECT count(*) FROM processed",
+        f"SELECT (SELECT count(*) FROM processed) >= (SELECT count(*) FROM read_topic('{TOPIC}', max_events => 100000000))",
+    ).run())
