@@ -31,6 +31,7 @@ our @EXPORT = qw(
   start_crew
   wait_for_crew
   finish_crew
+  crew_counts
   crash_under_crew
   kill_cluster
   events
@@ -252,6 +253,24 @@ sub finish_crew
 	my $ok = $crew->{run}->finish;
 	die "the crew failed: $crew->{stderr}" if !$ok || $crew->{stderr} ne '';
 	return;
+}
+
+# How many lines there are in the logs of each kind, and of each kind and outcome.
+sub crew_counts
+{
+	my ($crew) = @_;
+	my %count;
+	foreach my $file (glob "$crew->{folder}/*.log")
+	{
+		# who was killed may have left half a line
+		foreach my $line (map { JSON::PP::decode_json($_) } grep { /\}$/ } split /\n/, slurp_file($file))
+		{
+			my $what = $line->{what};
+			$what .= " $line->{outcome}" if defined $line->{outcome};
+			$count{$what}++;
+		}
+	}
+	return \%count;
 }
 
 # Crashes the server and starts it again.

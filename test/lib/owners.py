@@ -20,9 +20,8 @@ Lines of a client's log:
   cut      tx, t: about to break the connection
   problem  what the client itself finds wrong
 
-A producer's: produced: outcome (ok, fail, info: COMMIT was sent and no answer came), ids. owners_check.py judges.
+The producers are producer.py's. owners_check.py judges.
 """
-import json
 import random
 import sys
 import time
@@ -31,6 +30,7 @@ import psycopg
 
 import crew
 from crew import RETRY, Log, broken, connect, is_stopping
+from producer import Producer
 
 GROUP, TOPIC, PARTITIONS = "owners", "owned", 32
 
@@ -288,68 +288,15 @@ class Client:
         self.later = []
 
 
-class Producer:
-    def __init__(self, options, name, _):
-        self.options, self.name = options, name
-        self.log = Log(options.folder, name)
-        self.seq = 0
-
-    def produce(self, ids, n):
-        ident = f"{self.name}.{self.seq}.{n}"
-        self.db.execute(f"SELECT produce('{TOPIC}', %s, %s, partition => %s)",
-                        (f"k{random.randrange(1000)}", json.dumps({"id": ident}), random.randrange(PARTITIONS)))
-        ids.append(ident)
-
-    def transaction(self):
-        self.seq += 1
-        kind = random.choices(("plain", "flush", "long", "savepoint", "rollback"), (50, 15, 5, 20, 10))[0]
-        run, ids, gone, sent = self.db.execute, [], [], False
-        try:
-            run("BEGIN")
-            for n in range(random.choice((1, 1, 3, 10))):
-                self.produce(ids, n)
-            if kind == "savepoint":
-                # offsets that nobody will ever get
-                run("SAVEPOINT s")
-                self.produce(gone, "s")
-                run("SELECT flush()")
-                run("ROLLBACK TO s")
-                self.produce(ids, "after")
-            elif kind != "plain":
-                run("SELECT flush()")
-                if kind == "long":
-                    time.sleep(random.uniform(0, 0.3))		# readers stop there meanwhile
-            if kind == "rollback":
-                run("ROLLBACK")
-                gone, ids = gone + ids, []
-            else:
-                sent = True
-                if run("COMMIT").statusmessage != "COMMIT":
-                    raise RuntimeError("COMMIT did not commit")
-            self.log("produced", outcome="ok", ids=ids)
-            self.log("produced", outcome="fail", ids=gone)
-        except psycopg.OperationalError as error:
-            if not broken(error, self.db):
-                raise
-            self.log("produced", outcome="info" if sent else "fail", ids=ids)
-            self.log("produced", outcome="fail", ids=gone)
-            self.db = None
-
-    def run(self):
-        self.db = None
-        while not is_stopping():
-            if self.db is None:
-                self.db = connect(self.options.conninfo, self.name)
-                continue
-            self.transaction()
-            time.sleep(random.uniform(0.005, 0.06))
+def event():
+    return f"k{random.randrange(1000)}", {}, random.randrange(PARTITIONS)
 
 
 if __name__ == "__main__":
     sys.exit(crew.Crew(
         crew.options(__doc__),
         lambda *arguments: Client(*arguments).run(),
-        lambda *arguments: Producer(*arguments).run(),
+        lambda options, name, _: Producer(options, name, TOPIC, event).run(),
         {"kill": 5, "terminate": 4, "stop": 4, "hang": 3, "setting": 0.5},
         "SELECT count(*) FROM processed",
         f"SELECT (SELECT count(*) FROM processed) >= (SELECT count(*) FROM read_topic('{TOPIC}', max_events => 100000000))",
