@@ -242,11 +242,14 @@ class Crew:
 
         self.wake(everybody=True)
         self.end("producer")
-        deadline = time.monotonic() + 90
+        done, moved = None, time.monotonic()
         while not self.failed and self.ask(self.drained) != [(True,)]:
             self.reap()
-            if time.monotonic() > deadline:
-                print(f"not everything is done 90 s after the last event: {self.ask(self.progress)}", file=sys.stderr)
+            before, done = done, self.ask(self.progress)
+            if done != before:
+                moved = time.monotonic()
+            elif time.monotonic() > moved + 30:
+                print("there is more to do, but for 30 s nobody has done anything", file=sys.stderr)
                 self.failed = True
             time.sleep(0.3)
         self.end("client")
