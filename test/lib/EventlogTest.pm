@@ -292,7 +292,7 @@ sub create_owners
 	my ($node) = @_;
 	$node->safe_psql('postgres', <<'EOT');
 SELECT create_topic('owned', 32);
-SELECT create_group('owners', '{"max_poll_interval": "3 s"}');
+SELECT create_group('owners', '{"max_poll_interval": "3 s", "session_timeout": "2 s"}');
 -- seq is drawn while the partition is held: its order is that of processing.  No unique constraint: it would hide
 -- what the test looks for
 CREATE TABLE processed (partition int, event_offset bigint, id text, client text, tx int, seq bigserial);

@@ -3,9 +3,12 @@
 
 A client's transaction: consume, write what came to its own log, insert it into the twin table "processed", commit the
 offsets, COMMIT. Sometimes it rolls back, all or to a savepoint, commits the offsets first, or in the consuming call,
-or leaves them for the next transaction to commit; leaves the group, comes back; its connection breaks. Half of the
-clients are sessions' members. The others are named members, as behind a pooler: any transaction may come from another
-connection.
+or leaves them for the next transaction to commit; leaves the group, also before COMMIT; comes back; its connection
+breaks. There are three styles of clients:
+
+  session  the session's member, joined by consume() or join_group()
+  named    a named member, as behind a pooler: any transaction may come from another connection
+  joined   the same by join_group(), with its incarnation; now and then it takes another's name, who is fenced by that
 
 Lines of a client's log:
 
@@ -34,6 +37,12 @@ from producer import Producer
 
 GROUP, TOPIC, PARTITIONS = "owners", "owned", 32
 
+STYLES = ("session", "named", "joined")
+JOIN = f"SELECT join_group('{GROUP}', '{{{TOPIC}}}', %s)"
+# who only takes another name is put out when it has been silent for long enough
+WAYS_OUT = {"session": ("leave_group", "DISCARD ALL", "close"), "named": ("leave_group", "another name"),
+            "joined": ("leave_group", "another incarnation")}
+
 INSERT = ("INSERT INTO processed (partition, event_offset, id, client, tx)"
           " SELECT p, o, i, %s, %s FROM unnest(%s::int[], %s::bigint[], %s::text[]) AS t (p, o, i)")
 
@@ -46,11 +55,12 @@ class Client:
     def __init__(self, options, name, place):
         self.options, self.name = options, name
         self.log = Log(options.folder, name)
-        self.named = place % 2 == 1
-        self.incarnation = 0
+        self.place = place
+        self.style = STYLES[place % len(STYLES)]
+        self.names = 0
         # half of those that are started again take their predecessor's name, as a pooled service would
-        self.member = (f"m{place}" if random.random() < 0.5 else f"m{name}") if self.named else None
-        self.pool = [None, None] if self.named else [None]
+        self.member = (f"m{place}" if random.random() < 0.5 else f"m{name}") if self.style == "named" else None
+        self.pool = [None] if self.style == "session" else [None, None]
         self.db = None
         self.tx = 0
         self.later = []			# events got in an earlier transaction, to be committed by the next
@@ -81,9 +91,46 @@ class Client:
         except psycopg.Error:
             pass
         self.db = None
-        if not self.named:
+        if self.style == "session":
             self.joined = False
             self.later = []
+
+    # membership
+
+    def join(self):
+        if self.style == "joined" and self.member is None:
+            place = self.place
+            if random.random() < 0.15:
+                place = random.randrange(self.options.clients // len(STYLES)) * len(STYLES) + STYLES.index("joined")
+            self.member = self.db.execute(JOIN, (f"j{place}",)).fetchone()[0]
+            self.log("joins", why="join_group", member=self.member)
+        elif self.style == "session" and not self.joined and random.random() < 0.5:
+            self.db.execute(JOIN, (None,))
+            self.joined = True
+            self.log("joins", why="join_group")
+        elif (self.member or self.joined) and self.style != "named" and random.random() < 0.1:
+            news = self.db.execute("SELECT heartbeat(%s, %s)", (GROUP, self.member)).fetchone()[0]
+            self.log("heartbeat", news=news)
+
+    def leave(self, how=None):
+        how = how or random.choice(WAYS_OUT[self.style])
+        if how == "leave_group":
+            self.db.execute("SELECT leave_group(%s, %s)", (GROUP, self.member))
+        elif how == "DISCARD ALL":
+            self.db.execute("DISCARD ALL")
+        elif how == "close":
+            self.drop()
+        self.gone(how)
+
+    def gone(self, how):
+        self.log("leaves", why=how)
+        self.later = []
+        self.joined = False
+        if self.style == "joined":
+            self.member = None
+        elif self.style == "named":
+            self.names += 1
+            self.member = f"m{self.name}.{self.names}"
 
     # a transaction's parts
 
@@ -111,7 +158,8 @@ class Client:
         returned = time.monotonic()
         if not self.joined:
             self.joined = True
-            self.log("joins", why="consume")
+            if self.style != "joined":
+                self.log("joins", why="consume")
         if events:
             self.take(events, sent, returned)
         return events
@@ -158,8 +206,8 @@ class Client:
         if self.later:
             return self.commit_earlier()
 
-        how = random.choices(("plain", "first", "in call", "twice", "rollback", "savepoint before", "savepoint after", "later"),
-                             (35, 15, 10, 10, 8, 8, 8, 8))[0]
+        how = random.choices(("plain", "first", "in call", "twice", "rollback", "savepoint before", "savepoint after", "later",
+                              "leave"), (35, 15, 10, 10, 8, 8, 8, 8, 2))[0]
         if how == "savepoint before":
             self.ask("SAVEPOINT s")
             rolled_back = self.consume()
@@ -200,6 +248,11 @@ class Client:
         if how not in ("first", "in call"):
             self.commit_offsets()
         self.pause()
+        if how == "leave":
+            # what is committed so far stays so; and nobody else has the partitions before the transaction ends
+            self.ask("SELECT leave_group(%s, %s)", GROUP, self.member)
+            self.gone("leave_group amid a transaction")
+            self.pause()
         self.end("ROLLBACK" if how == "rollback" else "COMMIT")
         return True
 
@@ -232,33 +285,25 @@ class Client:
         elif error.sqlstate not in RETRY:
             raise error
         else:
+            if self.style == "joined":
+                self.member = None
             try:
                 self.db.execute("ROLLBACK")
-                if not self.named:
+                if self.style == "session":
                     # forget its position: what it should have committed is to come again
-                    self.leave()
+                    self.leave(random.choice(("DISCARD ALL", "close")))
             except psycopg.OperationalError:
                 self.drop()
-
-    def leave(self):
-        if self.named:
-            # the old one is put out after a while
-            self.incarnation += 1
-            self.member = f"m{self.name}.{self.incarnation}"
-            self.log("leaves", why="another name")
-        elif random.random() < 0.5:
-            self.db.execute("DISCARD ALL")
-            self.log("leaves", why="DISCARD ALL")
-        else:
-            self.drop()
-            self.log("leaves", why="close")
-        self.later = []
-        self.joined = False
 
     def run(self):
         while not (is_stopping() and not self.later):
             if not self.pick():
                 return
+            try:
+                self.join()
+            except psycopg.Error as error:
+                self.failed(error)
+                continue
             try:
                 worked = self.transaction()
             except Lost:
@@ -277,8 +322,8 @@ class Client:
             elif random.random() < 0.02 and not self.later:
                 try:
                     self.leave()
-                except psycopg.OperationalError:
-                    self.drop()
+                except psycopg.Error as error:
+                    self.failed(error)
         for connection in self.pool:
             if connection is not None:
                 connection.close()

@@ -10,7 +10,7 @@ partition before it answered, so this is never too early. Until:
     that. The same holds for a statement that fails with an error: the transaction was open when it was sent.
   - No answer, or the client died: the earliest moment at which anything could have ended the transaction. That is: COMMIT
     or ROLLBACK was about to be sent; the crew was about to kill the client, end its session or crash the server; the
-    client was about to break its connection; max_poll_interval had passed since its last call was about to be sent, so
+    client was about to break its connection; max_poll_interval had passed since its first call was about to be sent, so
     that the server may have ended the session. But not before the last statement that was answered was sent.
 
 Each is a time before the partition becomes free, so two such intervals overlap only if two clients really had the
@@ -99,6 +99,9 @@ for path in sorted(glob.glob(f"{options.folder}/*.log")):
             problems["a client's own"].append(f"{client}: {line['text']}")
         elif what in ("joins", "leaves"):
             counts[what] += 1
+            counts[f"{what} by {line['why']}"] += 1
+        elif what == "heartbeat":
+            counts[what] += 1
         elif what in ("got", "send", "cut", "end"):
             tx = transactions.setdefault((client, line["tx"]), Transaction(client))
             if what == "got":
@@ -124,7 +127,7 @@ for path in sorted(glob.glob(f"{options.folder}/*.log")):
 def end(tx):
     if tx.outcome not in (None, "lost"):
         return tx.held
-    bounds = [max(line["sent"] for line in tx.got) + options.max_poll]
+    bounds = [tx.got[0]["sent"] + options.max_poll]
     bounds += [t for t in (tx.sent, tx.cut, killed.get(tx.client)) if t is not None]
     bounds += [t for t in terminated[tx.pid] if t >= tx.connected]
     bounds += [t for t in crashed if t >= tx.connected]
