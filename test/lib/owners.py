@@ -233,6 +233,8 @@ class Client:
         if how == "later":
             self.end("COMMIT")
             self.later = self.events
+            if random.random() < 0.15:
+                time.sleep(random.uniform(0, 4))		# perhaps too long
             return True
         self.insert(self.events)
         if how == "savepoint after":
