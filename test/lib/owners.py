@@ -233,8 +233,8 @@ class Client:
         if how == "later":
             self.end("COMMIT")
             self.later = self.events
-            if random.random() < 0.15:
-                time.sleep(random.uniform(0, 4))		# perhaps too long
+            if random.random() < 0.25:
+                time.sleep(random.uniform(0, 5))		# perhaps too long
             return True
         self.insert(self.events)
         if how == "savepoint after":
@@ -260,15 +260,26 @@ class Client:
 
     def commit_earlier(self):
         """The work follows the commit of its offsets: that is what takes the partitions."""
-        events, self.later = self.later, []
+        earlier, self.later = self.later, []
+        more = []
+        if self.style == "session" and random.random() < 0.6:
+            # its position goes on; or, if it was put out meanwhile, it begins anew where somebody has committed
+            self.events = earlier
+            more = self.consume()
+            again = {partition for partition, offset, _ in more for p, o, _ in earlier if (p, o) == (partition, offset)}
+            if again:
+                self.log("again", partitions=sorted(again))
+                earlier = [event for event in earlier if event[0] not in again]
+            self.pause()
         sent = time.monotonic()
         moved = self.commit_offsets()
         self.events = []
-        self.take(events, sent, time.monotonic())
-        if moved != len({partition for partition, _, _ in events}):
+        if earlier:
+            self.take(earlier, sent, time.monotonic())
+        if moved != len({partition for partition, _, _ in earlier + more}):
             self.log("problem", text=f"commit() moved {moved}", tx=self.tx)
         self.pause()
-        self.insert(events)
+        self.insert(earlier + more)
         self.pause()
         self.end("COMMIT")
         return True

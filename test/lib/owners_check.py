@@ -100,7 +100,7 @@ for path in sorted(glob.glob(f"{options.folder}/*.log")):
         elif what in ("joins", "leaves"):
             counts[what] += 1
             counts[f"{what} by {line['why']}"] += 1
-        elif what == "heartbeat":
+        elif what in ("heartbeat", "again"):
             counts[what] += 1
         elif what in ("got", "send", "cut", "end"):
             tx = transactions.setdefault((client, line["tx"]), Transaction(client))
