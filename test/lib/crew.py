@@ -76,7 +76,7 @@ def options(doc):
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--conninfo", required=True)
     parser.add_argument("--folder", required=True, help="for the logs; empty")
-    parser.add_argument("--seconds", type=float, help="how long; without it until there is a line on standard input")
+    parser.add_argument("--seconds", type=float, help="how long; without it until told_to_stop()")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--producers", type=int, default=4)
     parser.add_argument("--seed", default=str(time.time_ns()))
@@ -211,6 +211,7 @@ class Crew:
             self.log("setting", on=self.terminates_stuck, t=time.monotonic())
 
     def told_to_stop(self):
+        """A line on standard input; or its end, when who started us is gone."""
         return bool(select.select([sys.stdin], [], [], 0)[0])
 
     def run(self):
@@ -229,7 +230,7 @@ class Crew:
         began = told = time.monotonic()
         while not self.failed:
             now = time.monotonic()
-            if now - began > self.options.seconds if self.options.seconds else self.told_to_stop():
+            if self.told_to_stop() or self.options.seconds and now - began > self.options.seconds:
                 break
             self.reap()
             self.wake()

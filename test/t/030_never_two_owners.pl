@@ -54,6 +54,8 @@ foreach my $what (sort keys %least)
 my $log = slurp_file($node->logfile);
 my $stuck = () = $log =~ /terminating process \d+: member .* has held partitions longer/g;
 cmp_ok($stuck, '>=', int(3 * $minutes), "sessions of stuck consumers terminated: $stuck");
+my $lost = () = $log =~ /ERROR:  (?:this session|member .*) has lost partition/g;
+cmp_ok($lost, '>=', int($minutes), "too late to commit: $lost");
 unlike($log, qr/PANIC:|TRAP:|signal 11|signal 6/, 'no crash');
 
 $node->stop;
