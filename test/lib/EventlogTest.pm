@@ -1,5 +1,6 @@
 # What the TAP tests have in common: a cluster with the extension loaded, and
-# a load of transactions whose outcome is known (load.py).
+# a load of transactions whose outcome is known (load.py), and clients that are
+# hurt on purpose (crew.py).
 
 package EventlogTest;
 

@@ -58,7 +58,7 @@ def connect(conninfo, name):
     """None if it is time to stop."""
     while not stopping:
         try:
-            return psycopg.connect(conninfo, autocommit=True, client_encoding="utf8", application_name=name, prepare_threshold=None, connect_timeout=30)
+            return psycopg.connect(conninfo, autocommit=True, client_encoding="utf8", application_name=name, prepare_threshold=None)
         except psycopg.OperationalError as error:
             if error.sqlstate and not error.sqlstate.startswith(("57P", "08")):
                 raise
@@ -79,7 +79,6 @@ def options(doc):
     parser.add_argument("--seconds", type=float, help="how long; without it until told_to_stop()")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--producers", type=int, default=4)
-    parser.add_argument("--seed", default=str(time.time_ns()))
     return parser.parse_args()
 
 
@@ -95,14 +94,12 @@ class Crew:
         self.bodies = {"client": client, "producer": producer}
         self.faults = faults
         self.progress, self.drained = progress, drained
-        self.random = random.Random(options.seed)
         self.log = Log(options.folder, "crew")
         self.crew = {}			# pid: (role, place, name)
         self.asleep = {}		# pid: when it is to wake up
         self.names = 0
         self.failed = False
         self.db = None
-        self.pause = 0
         self.terminates_stuck = True
 
     def start(self, role, place):
@@ -115,7 +112,7 @@ class Crew:
                 ctypes.CDLL(None).prctl(1, signal.SIGKILL)		# PR_SET_PDEATHSIG: not without its crew
                 os.closerange(3, 1024)		# it has a connection and a log of its own
                 signal.signal(signal.SIGTERM, on_term)
-                random.seed(f"{self.options.seed}.{name}")
+                random.seed()
                 self.bodies[role](self.options, name, place)
                 status = 0
             except BaseException:
@@ -143,7 +140,7 @@ class Crew:
         """All rows; none if the server is away."""
         try:
             if self.db is None:
-                self.db = psycopg.connect(self.options.conninfo, autocommit=True, client_encoding="utf8", application_name="crew", prepare_threshold=None)
+                self.db = psycopg.connect(self.options.conninfo, autocommit=True, client_encoding="utf8", application_name="crew")
             cursor = self.db.execute(sql, args)
             return cursor.fetchall() if cursor.description else []
         except psycopg.OperationalError as error:
@@ -168,19 +165,19 @@ class Crew:
             names = {name: names[name] for name, in rows}
         if not names:
             return None, None
-        name = self.random.choice(sorted(names))
+        name = random.choice(sorted(names))
         return names[name], name
 
     def hurt(self):
-        kind = self.random.choices(list(self.faults), list(self.faults.values()))[0]
+        kind = random.choices(list(self.faults), list(self.faults.values()))[0]
         now = time.monotonic()
         if kind == "kill":
-            pid, name = self.victim("client", self.random.random() < 0.6)
+            pid, name = self.victim("client", random.random() < 0.6)
             if pid:
                 self.log("kill", name=name, t=time.monotonic())
                 os.kill(pid, signal.SIGKILL)
         elif kind == "terminate":
-            role = self.random.choices(("client", "producer"), (5, 1))[0]
+            role = random.choices(("client", "producer"), (5, 1))[0]
             rows = self.ask("SELECT pid, application_name FROM pg_stat_activity WHERE application_name LIKE %s ORDER BY state = 'idle', random()"
                             " LIMIT 1", role + "-%")
             for pid, name in rows:
@@ -191,7 +188,7 @@ class Crew:
             if pid:
                 self.log("stop", name=name, t=now)
                 os.kill(pid, signal.SIGSTOP)
-                self.asleep[pid] = now + self.random.uniform(0.1, 1.5)
+                self.asleep[pid] = now + random.uniform(0.1, 1.5)
         elif kind == "hang":
             for _ in range(20):
                 pid, name = self.victim("client", True)
@@ -201,7 +198,7 @@ class Crew:
                 # it may have gone on before it was stopped
                 if self.ask("SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND application_name = %s", name):
                     self.log("hang", name=name, t=time.monotonic())
-                    self.asleep[pid] = time.monotonic() + self.random.uniform(3.2, 6)
+                    self.asleep[pid] = time.monotonic() + random.uniform(3.2, 6)
                     break
                 os.kill(pid, signal.SIGCONT)
         elif kind == "setting":
@@ -239,7 +236,7 @@ class Crew:
                 for done, in self.ask(self.progress):
                     print("done", done, flush=True)
                 told = now
-            time.sleep(self.random.uniform(0.02, 0.35))
+            time.sleep(random.uniform(0.02, 0.35))
 
         self.wake(everybody=True)
         self.end("producer")
