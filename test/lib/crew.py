@@ -37,6 +37,10 @@ def on_term(*_):
     stopping = True
 
 
+def end_with_parent(how):
+    ctypes.CDLL(None).prctl(1, how)		# PR_SET_PDEATHSIG
+
+
 def is_stopping():
     return stopping
 
@@ -76,7 +80,7 @@ def options(doc):
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--conninfo", required=True)
     parser.add_argument("--folder", required=True, help="for the logs; empty")
-    parser.add_argument("--seconds", type=float, help="how long; without it until told_to_stop()")
+    parser.add_argument("--seconds", type=float, help="how long; without it until there is a line on standard input")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--producers", type=int, default=4)
     return parser.parse_args()
@@ -109,7 +113,7 @@ class Crew:
         if pid == 0:
             status = 1
             try:
-                ctypes.CDLL(None).prctl(1, signal.SIGKILL)		# PR_SET_PDEATHSIG: not without its crew
+                end_with_parent(signal.SIGKILL)
                 os.closerange(3, 1024)		# it has a connection and a log of its own
                 signal.signal(signal.SIGTERM, on_term)
                 random.seed()
@@ -160,8 +164,8 @@ class Crew:
         """A process that is awake; the way it is, or in a transaction."""
         names = {name: pid for pid, (r, _, name) in self.crew.items() if r == role and pid not in self.asleep}
         if in_transaction:
-            rows = self.ask("SELECT application_name FROM pg_stat_activity WHERE state LIKE '%%in transaction' AND application_name = ANY(%s)",
-                            list(names))
+            rows = self.ask("SELECT application_name FROM pg_stat_activity"
+                            " WHERE state = 'idle in transaction' AND application_name = ANY(%s)", list(names))
             names = {name: names[name] for name, in rows}
         if not names:
             return None, None
@@ -178,8 +182,8 @@ class Crew:
                 os.kill(pid, signal.SIGKILL)
         elif kind == "terminate":
             role = random.choices(("client", "producer"), (5, 1))[0]
-            rows = self.ask("SELECT pid, application_name FROM pg_stat_activity WHERE application_name LIKE %s ORDER BY state = 'idle', random()"
-                            " LIMIT 1", role + "-%")
+            rows = self.ask("SELECT pid, application_name FROM pg_stat_activity WHERE application_name LIKE %s"
+                            " ORDER BY state = 'idle', random() LIMIT 1", role + "-%")
             for pid, name in rows:
                 self.log("terminate", name=name, pid=pid, t=time.monotonic())
                 self.ask("SELECT pg_terminate_backend(%s)", pid)
@@ -208,10 +212,10 @@ class Crew:
             self.log("setting", on=self.terminates_stuck, t=time.monotonic())
 
     def told_to_stop(self):
-        """A line on standard input; or its end, when who started us is gone."""
         return bool(select.select([sys.stdin], [], [], 0)[0])
 
     def run(self):
+        end_with_parent(signal.SIGTERM)
         try:
             return self.work()
         finally:
@@ -227,7 +231,7 @@ class Crew:
         began = told = time.monotonic()
         while not self.failed:
             now = time.monotonic()
-            if self.told_to_stop() or self.options.seconds and now - began > self.options.seconds:
+            if now - began > self.options.seconds if self.options.seconds else self.told_to_stop():
                 break
             self.reap()
             self.wake()
