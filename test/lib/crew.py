@@ -62,7 +62,8 @@ def connect(conninfo, name):
     """None if it is time to stop."""
     while not stopping:
         try:
-            return psycopg.connect(conninfo, autocommit=True, client_encoding="utf8", application_name=name, prepare_threshold=None)
+            return psycopg.connect(conninfo, autocommit=True, client_encoding="utf8", application_name=name,
+                                   prepare_threshold=None)		# DISCARD ALL
         except psycopg.OperationalError as error:
             if error.sqlstate and not error.sqlstate.startswith(("57P", "08")):
                 raise
@@ -144,7 +145,8 @@ class Crew:
         """All rows; none if the server is away."""
         try:
             if self.db is None:
-                self.db = psycopg.connect(self.options.conninfo, autocommit=True, client_encoding="utf8", application_name="crew")
+                self.db = psycopg.connect(self.options.conninfo, autocommit=True, client_encoding="utf8",
+                                          application_name="crew")
             cursor = self.db.execute(sql, args)
             return cursor.fetchall() if cursor.description else []
         except psycopg.OperationalError as error:

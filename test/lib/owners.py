@@ -13,14 +13,15 @@ breaks. There are three styles of clients:
 Lines of a client's log:
 
   connect  pid, t (before it)
-  joins, leaves    why
+  joins, leaves    why; heartbeat
   got      tx, pid, sent, t, parts: {partition: [[offset, id], ...]}, from_: {partition: the first offset this member
            has been given and not committed}. The call was sent at "sent"; at t it had returned, and nothing had been
            done with the events.
   send     tx, t, how: COMMIT or ROLLBACK is about to be sent
-  end      tx, held, t, outcome: COMMIT, ROLLBACK (answered), an SQLSTATE, or "lost" (no answer). "held": a time before
-           the last statement was sent to which the server answered from within this transaction.
+  end      tx, held, t, outcome: COMMIT, ROLLBACK (answered), an SQLSTATE, or "lost" (no answer). "held": when
+           the last statement was about to be sent that the server answered from within this transaction.
   cut      tx, t: about to break the connection
+  again    what it had got before came again: it had been put out meanwhile
   problem  what the client itself finds wrong
 
 The producers are producer.py's. owners_check.py judges.
@@ -219,7 +220,8 @@ class Client:
             for partition in {p for p, _, _ in rolled_back} & {p for p, _, _ in self.events}:
                 before, after = (min(o for p, o, _ in events if p == partition) for events in (rolled_back, self.events))
                 if before != after:
-                    self.log("problem", text=f"partition {partition} goes on at {after}, not {before}, after ROLLBACK TO", tx=self.tx)
+                    self.log("problem", tx=self.tx,
+                             text=f"partition {partition} goes on at {after}, not {before}, after ROLLBACK TO")
         else:
             self.events = self.consume(how == "in call")
         if not self.events:

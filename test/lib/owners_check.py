@@ -143,8 +143,10 @@ with psycopg.connect(options.conninfo, autocommit=True, client_encoding="utf8") 
             "SELECT partition, event_offset, value->>'id' FROM read_topic(%s, max_events => 100000000)", (options.topic,)):
         readable[partition].append((offset, ident))
     processed = db.execute("SELECT partition, event_offset, id, client, tx FROM processed ORDER BY partition, seq").fetchall()
-    committed = dict(db.execute("SELECT partition, committed_offset FROM eventlog_lag WHERE group_name = %s", (options.group,)).fetchall())
-    ends = dict(db.execute("SELECT partition, log_end_offset FROM eventlog_partitions WHERE topic = %s::regclass", (options.topic,)).fetchall())
+    committed = dict(db.execute("SELECT partition, committed_offset FROM eventlog_lag WHERE group_name = %s",
+                                (options.group,)).fetchall())
+    ends = dict(db.execute("SELECT partition, log_end_offset FROM eventlog_partitions WHERE topic = %s::regclass",
+                           (options.topic,)).fetchall())
 events = {(partition, offset): ident for partition, list_ in readable.items() for offset, ident in list_}
 counts["events"] = len(events)
 counts["processed"] = len(processed)
@@ -184,7 +186,8 @@ for (client, number), tx in transactions.items():
             piece = [tuple(event) for event in piece]
             at = bisect.bisect_left(log, piece[0])
             if log[at:at + len(piece)] != piece:
-                problems["delivered, but not so in the log"].append(f"{client} {number} {partition} {piece} {log[at:at + len(piece)]}")
+                problems["delivered, but not so in the log"].append(
+                    f"{client} {number} {partition} {piece} {log[at:at + len(piece)]}")
             for offset, ident in piece:
                 first_of[(int(partition), offset, ident, client, number)] = line["sent"]
 for row in processed:
@@ -225,7 +228,8 @@ for partition, rows in by_partition.items():
                 continue
             at = bisect.bisect_left(answers, (line["sent"], -1))
             if at and upto[at - 1] >= piece[0][0]:
-                problems["delivered again after its commit"].append(f"{client} {number} {partition}/{piece[0]}: {upto[at - 1]} was committed")
+                problems["delivered again after its commit"].append(
+                    f"{client} {number} {partition}/{piece[0]}: {upto[at - 1]} was committed")
             at = bisect.bisect_right(begins, (line["t"], float("inf")))
             if at < len(least) and least[at] < line["from_"][str(partition)]:
                 problems["passed over"].append(f"{client} {number} {partition}/{piece[0]}: {least[at]} was processed later")

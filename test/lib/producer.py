@@ -26,7 +26,8 @@ class Producer:
     def produce(self, ids, n):
         ident = f"{self.name}.{self.seq}.{n}"
         key, value, partition = self.event()
-        self.db.execute(f"SELECT produce('{self.topic}', %s, %s, partition => %s)", (key, json.dumps({"id": ident, **value}), partition))
+        self.db.execute(f"SELECT produce('{self.topic}', %s, %s, partition => %s)",
+                        (key, json.dumps({"id": ident, **value}), partition))
         ids.append(ident)
 
     def transaction(self):
