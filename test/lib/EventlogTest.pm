@@ -22,6 +22,7 @@ our @EXPORT = qw(
   new_cluster
   expect_error
   need_python
+  python
   start_load
   wait_for_load
   finish_load
@@ -125,6 +126,12 @@ sub need_python
 		}
 	}
 	plan(skip_all => 'needs Python with psycopg 3 (python3-psycopg)');
+}
+
+# The one that need_python() found.
+sub python
+{
+	return $python;
 }
 
 # The topics and tables that the load writes, and what judges it afterwards.
