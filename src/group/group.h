@@ -81,11 +81,13 @@ typedef struct ElDb
 
 	bool		prepared;		/* a prepared transaction wrote offsets by itself */
 	bool		shorten_due;	/* the offsets topic has grown */
+	bool		shorten_waits;	/* it could not be shortened the last time: no hurry */
 
 	/* shortening the offsets topic: copies made, originals not yet trimmed */
 	FullTransactionId copy_fxid;
 	int64		copy_upto;		/* all that lives below this offset was copied */
 	uint32		copy_relnumber; /* in this file */
+	uint64		copy_end_seg;	/* where its segments ended then; 0: not copied yet */
 } ElDb;
 
 /* How a group is used at the moment. */
@@ -578,8 +580,9 @@ extern void el_offsets_note_prepared(void);
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_offsets_fold_all(void);
 
-/* The offsets topic is shortened when it has more segments than this. */
-#define EL_OFFSETS_SEGMENTS 2
+/* Is it time to shorten the offsets topic, as far as info and its database (lock held) tell? */
+extern bool el_offsets_due(const ElDb *db, uint32 relnumber,
+						   const ElLogInfo *info);
 
 /* A committed offset read from the topic. */
 typedef struct ElOffset

@@ -545,22 +545,47 @@ may_commit(const ElLocalPart *lp)
 		 p->epoch == lp->epoch);
 }
 
-/* Now and then: has the topic grown so far that the worker should shorten it? */
+/*
+ * Copies take room at the end before the originals can go, and only whole
+ * segments are given back.  So it is time as soon as a second segment is begun:
+ * the copies go there, and the first one is free before the second is full.
+ * Are there so many live entries that they fill segments by themselves, then
+ * it is time whenever a segment has been filled since the last copies.
+ */
+bool
+el_offsets_due(const ElDb *db, uint32 relnumber, const ElLogInfo *info)
+{
+	uint64		copied = db->copy_relnumber == relnumber ? db->copy_end_seg : 0;
+
+	return info->exists && info->end_seg - info->first_seg > 1 &&
+		info->end_seg > copied;
+}
+
+/* Now and then: should the worker shorten the topic, or go on doing so? */
 static void
-ask_for_shortening(Relation rel)
+ask_for_shortening(Relation rel, int nparts)
 {
 	static uint32 commits = 0;
+	uint32		relnumber = el_locator_number(el_rel_locator(rel));
 	ElLogInfo	info;
+	ElDb	   *db;
+	bool		ask;
 
-	if (++commits % 128 != 0)
+	if (commits++ % 16 != 0 && nparts < 16)
 		return;
 	el_log_info(rel, &info);
-	if (!info.exists || info.end_seg - info.first_seg <= EL_OFFSETS_SEGMENTS)
+	if (!info.exists || info.end_seg - info.first_seg <= 1)
 		return;
 	el_group_lock(LW_EXCLUSIVE);
-	EL_DB(el_db_get(MyDatabaseId))->shorten_due = true;
+	db = EL_DB(el_db_get(MyDatabaseId));
+	ask = !db->shorten_due &&
+		(FullTransactionIdIsValid(db->copy_fxid) ||
+		 el_offsets_due(db, relnumber, &info));
+	if (ask)
+		db->shorten_due = true;
 	el_group_unlock();
-	el_wake_worker();
+	if (ask)
+		el_wake_worker();
 }
 
 /*
@@ -646,7 +671,7 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 		el_batch_add(&builder, &rec);
 	}
 	batch = el_batch_finish(&builder, EL_CODEC_NONE, &scratch, &len);
-	ask_for_shortening(rel);
+	ask_for_shortening(rel, nparts);
 	for (i = 0; i < nparts; i++)
 		el_local_save(parts[i]);
 

@@ -37,7 +37,7 @@
 
 /* The first round comes soon: nobody knows what was left undone before the start. */
 #define FIRST_ROUND_MS		10000
-/* A database that asks for it is visited between rounds, but not more often than this. */
+/* A database that asks for it is visited between rounds; if that was in vain, not more often than this. */
 #define URGENT_INTERVAL_MS	5000
 /* A slot for a worker may be free again by then. */
 #define RETRY_MS			1000
@@ -120,23 +120,33 @@ begin_round(void)
 	MemoryContextSwitchTo(old);
 }
 
-/* A database whose offsets topic has grown, InvalidOid if there is none. */
+/*
+ * A database whose offsets topic has grown, InvalidOid if there is none.  Where
+ * something stood in the way the last time, it is not its turn before
+ * next_urgent_ms; *later tells if there is such a one.
+ */
 static Oid
-urgent_database(void)
+urgent_database(int64 now, bool *later)
 {
 	Oid			result = InvalidOid;
 	ElSlot		s;
 
+	*later = false;
 	el_group_lock(LW_EXCLUSIVE);
 	for (s = el_shared->first_group; s != EL_NO_SLOT && !OidIsValid(result);
 		 s = EL_GROUP(s)->next_group)
 	{
-		ElSlot		db = el_db_find(EL_GROUP(s)->dbid);
+		ElSlot		slot = el_db_find(EL_GROUP(s)->dbid);
+		ElDb	   *db = slot == EL_NO_SLOT ? NULL : EL_DB(slot);
 
-		if (db != EL_NO_SLOT && EL_DB(db)->shorten_due)
+		if (db == NULL || !db->shorten_due)
+			continue;
+		if (db->shorten_waits && now < next_urgent_ms)
+			*later = true;
+		else
 		{
-			EL_DB(db)->shorten_due = false;
-			result = EL_DB(db)->dbid;
+			db->shorten_due = false;
+			result = db->dbid;
 		}
 	}
 	el_group_unlock();
@@ -172,7 +182,8 @@ int64
 el_maintenance_tick(void)
 {
 	int64		now = el_monotonic_ms();
-	Oid			dbid = InvalidOid;
+	Oid			dbid;
+	bool		later;
 	pid_t		pid;
 
 	if (next_round_ms < 0)
@@ -197,12 +208,9 @@ el_maintenance_tick(void)
 		begin_round();
 		next_round_ms = now + (int64) el_retention_check_interval_s * 1000;
 	}
-	if (now >= next_urgent_ms)
-	{
-		dbid = urgent_database();
-		if (OidIsValid(dbid))
-			next_urgent_ms = now + URGENT_INTERVAL_MS;
-	}
+	dbid = urgent_database(now, &later);
+	if (OidIsValid(dbid))
+		next_urgent_ms = now + URGENT_INTERVAL_MS;
 	if (!OidIsValid(dbid) && queue != NIL)
 	{
 		dbid = linitial_oid(queue);
@@ -221,7 +229,7 @@ el_maintenance_tick(void)
 		}
 		return RETRY_MS;
 	}
-	return Max(next_round_ms - now, 1);
+	return Max((later ? Min(next_round_ms, next_urgent_ms) : next_round_ms) - now, 1);
 }
 
 /*

@@ -30,15 +30,17 @@
 
 /* Copies per batch. */
 #define COPIES_PER_BATCH	1000
-/* How long to wait for snapshots that are about to go. */
-#define TRIM_ATTEMPTS		20
+/* How long to wait for snapshots that are about to go, and between two looks. */
+#define TRIM_PATIENCE_MS	2000
+#define TRIM_FIRST_PAUSE_US	1000L
 #define TRIM_PAUSE_US		100000L
 
 typedef enum Step
 {
 	STEP_DONE,
 	STEP_COPIED,				/* trim next, if snapshots allow */
-	STEP_WAIT
+	STEP_WAIT,					/* not yet */
+	STEP_IN_VAIN				/* the copies are lost, or freed nothing: again, but later */
 } Step;
 
 static void
@@ -118,25 +120,37 @@ shorten_step(void)
 	FullTransactionId copied = InvalidFullTransactionId;
 	int64		upto = 0;
 	Step		result = STEP_DONE;
-	ElSlot		db;
+	ElDb	   *db;
+	uint64		end_seg;
 	uint32		relnumber;
+	bool		due;
 
 	if (!el_offsets_relations(&topic, &leaf))
 		return STEP_DONE;
 	LockRelationOid(topic, RowExclusiveLock);
 	/* not beside VACUUM, nor beside another of this kind */
 	if (!ConditionalLockRelationOid(leaf, ShareUpdateExclusiveLock))
-		return STEP_DONE;
+	{
+		el_group_lock(LW_EXCLUSIVE);
+		EL_DB(el_db_get(MyDatabaseId))->shorten_waits = true;
+		el_group_unlock();
+		return STEP_WAIT;
+	}
 	rel = table_open(leaf, RowExclusiveLock);
 	relnumber = el_locator_number(el_rel_locator(rel));
 
+	el_log_info(rel, &info);
 	el_group_lock(LW_EXCLUSIVE);
-	db = el_db_get(MyDatabaseId);
-	if (EL_DB(db)->copy_relnumber == relnumber)
+	db = EL_DB(el_db_get(MyDatabaseId));
+	due = el_offsets_due(db, relnumber, &info);
+	if (db->copy_relnumber == relnumber)
 	{
-		copied = EL_DB(db)->copy_fxid;
-		upto = EL_DB(db)->copy_upto;
+		copied = db->copy_fxid;
+		upto = db->copy_upto;
+		end_seg = db->copy_end_seg;
 	}
+	else
+		end_seg = 0;
 	el_group_unlock();
 
 	if (FullTransactionIdIsValid(copied))
@@ -146,34 +160,38 @@ shorten_step(void)
 
 		if (TransactionIdIsInProgress(xid))
 			result = STEP_WAIT;
-		else if (TransactionIdDidCommit(xid))
+		else if (!TransactionIdDidCommit(xid))
+			result = STEP_IN_VAIN;
+		else
 		{
 			oldest = el_full_xid(GetOldestNonRemovableTransactionId(rel));
-			if (FullTransactionIdPrecedes(copied, oldest))
-				(void) el_log_trim(rel, upto);
-			else
+			if (!FullTransactionIdPrecedes(copied, oldest))
 				result = STEP_WAIT;
+			else if (el_log_trim(rel, upto) == 0)
+				result = STEP_IN_VAIN;
 		}
-		if (result == STEP_DONE)
+		if (result != STEP_WAIT)
 			copied = InvalidFullTransactionId;
+		if (result == STEP_IN_VAIN)
+			end_seg = 0;
 	}
-	else
+	else if (due)
 	{
+		copied = GetTopFullTransactionId();
+		upto = copy_live(rel, topic, copied);
 		el_log_info(rel, &info);
-		if (info.exists &&
-			info.end_seg - info.first_seg > EL_OFFSETS_SEGMENTS)
-		{
-			copied = GetTopFullTransactionId();
-			upto = copy_live(rel, topic, copied);
-			result = STEP_COPIED;
-		}
+		end_seg = info.end_seg;
+		result = STEP_COPIED;
 	}
 
 	el_group_lock(LW_EXCLUSIVE);
-	db = el_db_get(MyDatabaseId);
-	EL_DB(db)->copy_fxid = copied;
-	EL_DB(db)->copy_upto = upto;
-	EL_DB(db)->copy_relnumber = relnumber;
+	db = EL_DB(el_db_get(MyDatabaseId));
+	db->copy_fxid = copied;
+	db->copy_upto = upto;
+	db->copy_relnumber = relnumber;
+	db->copy_end_seg = end_seg;
+	db->shorten_due = false;
+	db->shorten_waits = result == STEP_WAIT || result == STEP_IN_VAIN;
 	el_group_unlock();
 	table_close(rel, NoLock);
 	return result;
@@ -182,21 +200,23 @@ shorten_step(void)
 void
 el_shorten_offsets(void)
 {
-	int			attempt;
+	int64		until = el_monotonic_ms() + TRIM_PATIENCE_MS;
+	long		pause_us = TRIM_FIRST_PAUSE_US;
+	Step		step;
 
-	for (attempt = 0; attempt < TRIM_ATTEMPTS; attempt++)
+	do
 	{
-		Step		step;
-
 		CHECK_FOR_INTERRUPTS();
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		step = shorten_step();
 		PopActiveSnapshot();
 		CommitTransactionCommand();
-		if (step == STEP_DONE)
-			break;
 		if (step == STEP_WAIT)
-			pg_usleep(TRIM_PAUSE_US);
-	}
+		{
+			pg_usleep(pause_us);
+			pause_us = Min(2 * pause_us, TRIM_PAUSE_US);
+		}
+	} while ((step == STEP_COPIED || step == STEP_WAIT) &&
+			 el_monotonic_ms() < until);
 }
