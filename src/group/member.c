@@ -551,14 +551,18 @@ count_partitions(List *wants)
 
 /*
  * Lock held: raise 53200 unless there is room for all that a call may add.  A
- * member that has joined but could not subscribe would be of no use to anybody.
+ * member that has joined but could not subscribe would be of no use to anybody;
+ * one that is in already needs no room to go on.  member: its slot, if it has
+ * one; subscribe: it is going to be subscribed.
  */
 static void
-reserve_for_call(ElSlot group, List *wants, bool join)
+reserve_for_call(ElSlot group, ElSlot member, List *wants, bool subscribe)
 {
 	int32		n = group == EL_NO_SLOT ? 1 : 0;
 	ListCell   *lc;
 
+	if (subscribe && member == EL_NO_SLOT)
+		n++;
 	foreach(lc, wants)
 	{
 		ElWant	   *w = lfirst(lc);
@@ -569,9 +573,12 @@ reserve_for_call(ElSlot group, List *wants, bool join)
 			n += 1 + w->npartitions;
 		else
 			n += Max(w->npartitions - EL_TOPIC(topic)->npartitions, 0);
-		n += join ? 1 : 0;
+		if (subscribe &&
+			(topic == EL_NO_SLOT || member == EL_NO_SLOT ||
+			 !el_member_subscribed(member, topic)))
+			n++;
 	}
-	el_slots_reserve(n + (join ? 1 : 0));
+	el_slots_reserve(n);
 }
 
 /* Lock held: subscribed to just these topics. */
@@ -649,7 +656,7 @@ el_member_call(const ElGroupConf *conf, const ElMemberName *member,
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
 	}
 
-	reserve_for_call(group, wants, join != EL_JOIN_NO);
+	reserve_for_call(group, ms, wants, join != EL_JOIN_NO);
 	group = el_group_get(MyDatabaseId, conf->name);
 	if (ms == EL_NO_SLOT)
 	{
@@ -730,7 +737,7 @@ el_claim_call(const ElGroupConf *conf, List *wants, ElAssignment *a)
 						conf->name),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
 	}
-	reserve_for_call(group, wants, false);
+	reserve_for_call(group, EL_NO_SLOT, wants, false);
 	group = el_group_get(MyDatabaseId, conf->name);
 	g = EL_GROUP(group);
 	g->use = EL_USE_CLAIMS;

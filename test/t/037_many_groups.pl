@@ -1,0 +1,86 @@
+# Many groups with many members: what fits the default settings works, what does
+# not is refused with the setting to change, and who is in goes on.  A thousand
+# members of one group settle without keeping the coordinator busy.
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename qw(dirname);
+use lib dirname(__FILE__) . '/../lib';
+
+use EventlogTest;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = new_cluster('many_groups', conf => 'fsync = off');
+
+$node->safe_psql('postgres', <<'EOT');
+SELECT create_topic('t', 100, 'text', 'text');
+SELECT create_topic('wide', 1000, 'text', 'text');
+SELECT count(produce('t', 'k', 'v', partition => p)) FROM generate_series(0, 99) p;
+
+-- all members of group number g join, or consume and commit what is theirs
+CREATE FUNCTION join_all(g int) RETURNS bigint LANGUAGE sql AS
+  $$SELECT count(join_group('group' || g, '{t}', 'member' || m)) FROM generate_series(1, 100) m$$;
+CREATE FUNCTION consume_all(g int) RETURNS bigint LANGUAGE sql AS
+  $$SELECT count(*) FROM generate_series(1, 100) m, consume('group' || g, 't', member => 'member' || m, commit => true)$$;
+EOT
+
+#
+# 100 groups of 100 named members on a topic of 100 partitions
+#
+my $began = time;
+is($node->safe_psql('postgres', 'SELECT sum(join_all(g)) FROM generate_series(1, 100) g'), '10000', '100 x 100 members join');
+note(sprintf('joining took %.1f s', time - $began));
+is($node->safe_psql('postgres', 'SELECT count(*), sum(partitions), min(partitions), max(partitions) FROM eventlog_members'),
+	'10000|10000|1|1', 'each has a partition');
+is($node->safe_psql('postgres', 'SELECT sum(n), min(n), max(n) FROM (SELECT consume_all(g) AS n FROM generate_series(1, 100) g) x'),
+	'10000|100|100', 'each group consumes each event');
+is($node->safe_psql('postgres', "SELECT count(*), sum(lag) FROM eventlog_lag"), '10000|0', 'and has committed it');
+is($node->safe_psql('postgres', 'SELECT count(*), sum(members), sum(lag) FROM eventlog_groups'), '100|10000|0', 'eventlog_groups');
+
+#
+# On towards 1,000: refused, and those who are in do not notice
+#
+my ($rc, $out, $err) = $node->psql('postgres', 'SELECT join_all(g) FROM generate_series(101, 1000) g', extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+isnt($rc, 0, '1,000 such groups do not fit');
+like($err, qr/ERROR:  53200: out of shared memory for consumer groups/, 'out of memory');
+like($err, qr/DETAIL:  "eventlog.group_memory" is 16384 kB, this needs \d+ kB/, 'which setting, and what it is');
+my ($needed) = $err =~ /HINT:  Increase "eventlog.group_memory" to at least (\d+) kB/;
+cmp_ok($needed // 0, '>', 16384, 'what it should be');
+my $fit = $node->safe_psql('postgres', 'SELECT count(*) FROM eventlog_groups WHERE members = 100');
+cmp_ok($fit, '>=', 250, "$fit groups fit");
+is($node->safe_psql('postgres', "SELECT count(*) FROM eventlog_members WHERE partitions = 0 OR topics = '{}'"), '0', 'nobody has joined by half');
+$node->safe_psql('postgres', "SELECT count(produce('t', 'k', 'v', partition => p)) FROM generate_series(0, 99) p");
+is($node->safe_psql('postgres', 'SELECT sum(consume_all(g)) FROM generate_series(1, 100) g'), '10000', 'the others go on consuming');
+is($node->safe_psql('postgres', "SELECT sum(lag) FROM eventlog_lag WHERE group_name ~ '^group[0-9]{1,2}\$|^group100\$'"), '0', '... and committing');
+expect_error($node, "SELECT join_group('one_more', '{wide}')", '53200', qr/eventlog.group_memory/, 'a session is refused likewise');
+expect_error($node, "SELECT * FROM claim('one_more', 'wide')", '53200', qr/eventlog.group_memory/, 'and a claim');
+# room comes back when a group's members have gone
+$node->safe_psql('postgres', "SELECT count(leave_group('group200', 'member' || m)) FROM generate_series(1, 100) m");
+is($node->safe_psql('postgres', 'SELECT join_all(200)'), '100', 'who leaves makes room');
+
+#
+# 1,000 members join a group of 1,000 partitions
+#
+$node->restart;
+my $coordinator = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'eventlog coordinator'");
+# seconds of CPU time
+sub cpu
+{
+	open(my $f, '<', "/proc/$coordinator/stat") or die "no process $coordinator";
+	my @stat = split / /, (<$f> =~ s/^.*\) //r);
+	return ($stat[11] + $stat[12]) / 100;
+}
+my $before = cpu();
+$began = time;
+is($node->safe_psql('postgres', "SELECT count(join_group('wide', '{wide}', 'member' || m)) FROM generate_series(1, 1000) m"), '1000', '1,000 members join one group');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1000 AND min(partitions) = 1 AND max(partitions) = 1 FROM eventlog_members WHERE group_name = 'wide'"),
+	'each has one of the 1,000 partitions');
+is($node->safe_psql('postgres', "SELECT state FROM eventlog_groups WHERE group_name = 'wide'"), 'stable', 'settled');
+my $spent = cpu() - $before;
+note(sprintf('%.1f s, of which the coordinator spent %.2f s of CPU time', time - $began, $spent));
+cmp_ok($spent, '<', 2, 'under 2 s of worker time');
+
+$node->stop;
+done_testing();
