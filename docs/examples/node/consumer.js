@@ -1,0 +1,150 @@
+// A consumer of the topic "orders" in the group "billing", by node-postgres (pg).
+//
+// Usage: node consumer.js at-most-once | at-least-once | exactly-once | claim | retry
+//        node consumer.js pool MEMBER
+//
+// Connects by the PG* environment variables and goes on until SIGTERM. The work is a row in the table "worked".
+const { Client, Pool } = require('pg')
+
+// do the transaction again: fenced, serialization, deadlock, not a member any more, in use
+const RETRY = new Set(['40L01', '40001', '40P01', 'EL001', '55006'])
+const lost = (error) => error.code === undefined || /^(57P|08|E[CP])/.test(error.code)
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+let stopping = false
+
+async function work (client, { partition, event_offset: offset, key, value }) {
+  await client.query('INSERT INTO worked (partition, event_offset, key, value) VALUES ($1, $2, $3, $4)',
+    [partition, offset, key, JSON.stringify(value)])
+}
+
+// [at-most-once]
+async function atMostOnce (client) {
+  const { rows } = await client.query(
+    "SELECT * FROM consume('billing', 'orders', max_events => 10, commit => true)")
+  for (const event of rows) await work(client, event) // who dies here loses the rest of the ten
+  return rows.length
+}
+// [/at-most-once]
+
+// [at-least-once]
+async function atLeastOnce (client) {
+  const { rows } = await client.query("SELECT * FROM consume('billing', 'orders', max_events => 10)")
+  for (const event of rows) await work(client, event) // who dies here does these again
+  if (rows.length > 0) await client.query("SELECT commit('billing')")
+  return rows.length
+}
+// [/at-least-once]
+
+// [exactly-once]
+async function exactlyOnce (client) {
+  await client.query('BEGIN')
+  const { rows } = await client.query("SELECT * FROM consume('billing', 'orders', max_events => 10)")
+  for (const event of rows) await work(client, event)
+  if (rows.length > 0) await client.query("SELECT commit('billing')")
+  await client.query('COMMIT')
+  return rows.length
+}
+// [/exactly-once]
+
+// [pool]
+async function pooled (pool, member) {
+  const client = await pool.connect() // any of them: the member has a name
+  try {
+    await client.query('BEGIN')
+    const { rows } = await client.query(
+      "SELECT * FROM consume('billing', 'orders', max_events => 10, member => $1)", [member])
+    for (const event of rows) await work(client, event)
+    if (rows.length > 0) await client.query("SELECT commit('billing', $1)", [member])
+    await client.query('COMMIT')
+    client.release()
+    return rows.length
+  } catch (error) {
+    client.release(error) // closes it, and with it the transaction
+    throw error
+  }
+}
+// [/pool]
+
+// [claim]
+async function claim (client) {
+  await client.query('BEGIN')
+  const { rows } = await client.query("SELECT * FROM claim('billing', 'orders', max_events => 10)")
+  for (const event of rows) await work(client, event)
+  await client.query('COMMIT')
+  return rows.length
+}
+// [/claim]
+
+// [retry]
+// What fails is tried again later, and set aside after three attempts; the others go on meanwhile.
+async function withRetries (client, group, topic, minAge) {
+  await client.query('BEGIN')
+  const { rows } = await client.query('SELECT * FROM consume($1, $2, max_events => 10, min_age => $3)', [group, topic, minAge])
+  for (const event of rows) {
+    await client.query('SAVEPOINT attempt')
+    try {
+      await work(client, event)
+    } catch (error) {
+      if (RETRY.has(error.code) || lost(error)) throw error // not the event's fault
+      await client.query('ROLLBACK TO attempt')
+      const attempt = Number(event.headers.attempt ?? 1)
+      if (attempt < 3) {
+        await client.query("SELECT produce('orders_retry', $1, $2, $3)",
+          [event.key, JSON.stringify(event.value), { attempt: String(attempt + 1) }])
+      } else {
+        await client.query('SELECT dead_letter($1, $2, $3, $4, $5)',
+          [group, topic, event.partition, event.event_offset, error.message])
+      }
+    }
+    await client.query('RELEASE attempt')
+  }
+  if (rows.length > 0) await client.query('SELECT commit($1)', [group])
+  await client.query('COMMIT')
+  return rows.length
+}
+
+async function retry (client) {
+  return await withRetries(client, 'billing', 'orders', null) +
+    await withRetries(client, 'billing_retry', 'orders_retry', '2 seconds')
+}
+// [/retry]
+
+// [loop]
+async function loop (step) {
+  while (!stopping) {
+    const client = new Client()
+    client.on('error', () => {}) // a lost connection is met by the next query
+    try {
+      await client.connect()
+      while (!stopping) {
+        if (await step(client) === 0) await client.query("CALL wait_for_events('billing', '1 s')")
+      }
+    } catch (error) {
+      if (!RETRY.has(error.code) && !lost(error)) throw error
+      await sleep(200)
+    }
+    await client.end().catch(() => {}) // begin again: nothing is left of what was not committed
+  }
+}
+// [/loop]
+
+async function poolLoop (member) {
+  const pool = new Pool({ max: 4 })
+  pool.on('error', () => {})
+  while (!stopping) {
+    try {
+      if (await pooled(pool, member) === 0) await pool.query("CALL wait_for_events('billing', '1 s', $1)", [member])
+    } catch (error) {
+      if (!RETRY.has(error.code) && !lost(error)) throw error
+      await sleep(200)
+    }
+  }
+  await pool.query("SELECT leave_group('billing', $1)", [member]) // its partitions go to the others at once
+  await pool.end()
+}
+
+process.on('SIGTERM', () => { stopping = true })
+const steps = { 'at-most-once': atMostOnce, 'at-least-once': atLeastOnce, 'exactly-once': exactlyOnce, claim, retry }
+const [guarantee, member] = process.argv.slice(2)
+const end = guarantee === 'pool' ? poolLoop(member) : loop(steps[guarantee])
+end.catch((error) => { console.error(error); process.exit(1) })

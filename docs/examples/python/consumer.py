@@ -1,0 +1,171 @@
+"""A consumer of the topic "orders" in the group "billing", by psycopg 3.
+
+Usage: consumer.py at-most-once | at-least-once | exactly-once | claim | retry
+       consumer.py pool MEMBER          (needs psycopg_pool)
+
+Connects by the PG* environment variables and goes on until SIGTERM. The work is a row in the table "worked".
+"""
+import signal
+import sys
+import time
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+# do the transaction again: fenced, serialization, deadlock, not a member any more, in use
+RETRY = {"40L01", "40001", "40P01", "EL001", "55006"}
+
+stopping = False
+
+
+def work(connection, partition, offset, key, value):
+    connection.execute("INSERT INTO worked (partition, event_offset, key, value) VALUES (%s, %s, %s, %s)",
+                       (partition, offset, key, Jsonb(value)))
+
+
+# [at-most-once]
+def at_most_once(connection):
+    """In autocommit: the offset is committed before the work begins."""
+    events = connection.execute(
+        "SELECT partition, event_offset, key, value"
+        " FROM consume('billing', 'orders', max_events => 10, commit => true)").fetchall()
+    for event in events:
+        work(connection, *event)        # who dies here loses the rest of the ten
+    return len(events)
+# [/at-most-once]
+
+
+# [at-least-once]
+def at_least_once(connection):
+    """In autocommit: the offset is committed when the work is done."""
+    events = connection.execute(
+        "SELECT partition, event_offset, key, value"
+        " FROM consume('billing', 'orders', max_events => 10)").fetchall()
+    for event in events:
+        work(connection, *event)        # who dies here does these again
+    if events:
+        connection.execute("SELECT commit('billing')")
+    return len(events)
+# [/at-least-once]
+
+
+# [exactly-once]
+def exactly_once(connection):
+    """Reading, the work and the offset are one transaction."""
+    with connection.transaction():
+        events = connection.execute(
+            "SELECT partition, event_offset, key, value"
+            " FROM consume('billing', 'orders', max_events => 10)").fetchall()
+        for event in events:
+            work(connection, *event)
+        if events:
+            connection.execute("SELECT commit('billing')")
+    return len(events)
+# [/exactly-once]
+
+
+# [pool]
+def pooled(pool, member):
+    """Any connection of the pool will do: the member has a name. One block, one transaction."""
+    with pool.connection() as connection, connection.transaction():
+        events = connection.execute(
+            "SELECT partition, event_offset, key, value"
+            " FROM consume('billing', 'orders', max_events => 10, member => %s)", (member,)).fetchall()
+        for event in events:
+            work(connection, *event)
+        if events:
+            connection.execute("SELECT commit('billing', %s)", (member,))
+    return len(events)
+# [/pool]
+
+
+# [claim]
+def claim(connection):
+    """No membership: whatever is free. The claim commits with the transaction."""
+    with connection.transaction():
+        events = connection.execute(
+            "SELECT partition, event_offset, key, value"
+            " FROM claim('billing', 'orders', max_events => 10)").fetchall()
+        for event in events:
+            work(connection, *event)
+    return len(events)
+# [/claim]
+
+
+# [retry]
+def with_retries(connection, group, topic, min_age=None):
+    """What fails is tried again later, and set aside after three attempts; the others go on meanwhile."""
+    with connection.transaction():
+        events = connection.execute(
+            "SELECT partition, event_offset, key, value, headers"
+            " FROM consume(%s, %s, max_events => 10, min_age => %s)", (group, topic, min_age)).fetchall()
+        for partition, offset, key, value, headers in events:
+            try:
+                with connection.transaction():          # a savepoint
+                    work(connection, partition, offset, key, value)
+            except psycopg.Error as error:
+                if error.sqlstate is None or error.sqlstate in RETRY:
+                    raise                               # not the event's fault
+                attempt = int(headers.get("attempt", 1))
+                if attempt < 3:
+                    connection.execute("SELECT produce('orders_retry', %s, %s, %s)",
+                                       (key, Jsonb(value), Jsonb({"attempt": str(attempt + 1)})))
+                else:
+                    connection.execute("SELECT dead_letter(%s, %s, %s, %s, %s)",
+                                       (group, topic, partition, offset, str(error)))
+        if events:
+            connection.execute("SELECT commit(%s)", (group,))
+    return len(events)
+
+
+def retry(connection):
+    return (with_retries(connection, "billing", "orders")
+            + with_retries(connection, "billing_retry", "orders_retry", min_age="2 seconds"))
+# [/retry]
+
+
+# [loop]
+def loop(step):
+    """Begin again with a new connection after any error: nothing is left of what was not committed."""
+    while not stopping:
+        try:
+            # prepare_threshold: PgBouncer in transaction mode keeps no prepared statements
+            with psycopg.connect(autocommit=True, prepare_threshold=None) as connection:
+                while not stopping:
+                    if not step(connection):
+                        connection.execute("CALL wait_for_events('billing', '1 s')")
+        except psycopg.Error as error:
+            if error.sqlstate not in RETRY and not isinstance(error, psycopg.OperationalError):
+                raise
+            time.sleep(0.2)
+# [/loop]
+
+
+def pool_loop(member):
+    from psycopg_pool import ConnectionPool
+
+    with ConnectionPool(kwargs={"autocommit": True}, min_size=1, max_size=4) as pool:
+        while not stopping:
+            try:
+                if not pooled(pool, member):
+                    with pool.connection() as connection:
+                        connection.execute("CALL wait_for_events('billing', '1 s', %s)", (member,))
+            except psycopg.Error as error:
+                if error.sqlstate not in RETRY and not isinstance(error, psycopg.OperationalError):
+                    raise
+                time.sleep(0.2)
+        with pool.connection() as connection:   # its partitions go to the others at once
+            connection.execute("SELECT leave_group('billing', %s)", (member,))
+
+
+def stop(*_):
+    global stopping
+    stopping = True
+
+
+signal.signal(signal.SIGTERM, stop)
+if sys.argv[1] == "pool":
+    pool_loop(sys.argv[2])
+else:
+    loop({"at-most-once": at_most_once, "at-least-once": at_least_once, "exactly-once": exactly_once,
+          "claim": claim, "retry": retry}[sys.argv[1]])
