@@ -45,7 +45,7 @@ missing_packages() {
 
 install_packages() {
 	local -a packages=(build-essential liblz4-dev libzstd-dev rsync python3 python3-psycopg "$@") missing
-	local no_main=/etc/postgresql-common/createcluster.d/eventlog-setup.conf log rc=0
+	local no_main=/etc/postgresql-common/createcluster.d/eventlog-setup.conf no_start=/usr/sbin/policy-rc.d log rc=0
 
 	[[ -n ${PG_CONFIG:-} ]] || packages+=(postgresql-15 postgresql-server-dev-15)
 	if ! command -v dpkg-query >/dev/null; then
@@ -60,12 +60,23 @@ install_packages() {
 	# Debian starts a cluster "main" on port 5432 when it installs PostgreSQL; nobody asked for one here
 	as_root mkdir -p "${no_main%/*}"
 	echo 'create_main_cluster = false' | as_root tee "$no_main" >/dev/null
+	# nor shall a service start that a package brings (see invoke-rc.d(8)), unless the machine has its own rule
+	if [[ -e $no_start ]]; then
+		no_start=
+	else
+		printf '#!/bin/sh\nexit 101\n' | as_root tee "$no_start" >/dev/null
+		as_root chmod +x "$no_start"
+	fi
 	{
 		as_root apt-get -o DPkg::Lock::Timeout=600 update || true	# a broken foreign source need not stop us
 		as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
 			install -y --no-install-recommends "${missing[@]}"
 	} </dev/null >"$log" 2>&1 || rc=$?
-	as_root rm -f "$no_main"
+	as_root rm -f "$no_main" ${no_start:+"$no_start"}
+	# ... also not at the next boot: the tests start their own
+	if [[ " ${missing[*]} " == *' pgbouncer '* ]] && command -v update-rc.d >/dev/null; then
+		as_root update-rc.d pgbouncer disable >/dev/null 2>&1 || true
+	fi
 	if (( rc )); then
 		tail -n 30 "$log" >&2
 		fail "apt-get could not install: ${missing[*]}"
