@@ -605,8 +605,16 @@ typedef struct ElOffset
  */
 extern HTAB *el_offsets_scan(Snapshot snapshot, bool all,
 							 int64 *first_undecided);
+
+/*
+ * offset_text.c: committed offsets as JSON text
+ */
 extern void el_offset_key_text(StringInfo buf, const ElOffsetKey *key);
 extern void el_offset_value_text(StringInfo buf, int64 next, int64 version);
+/* False for what is not of that shape; version is -1 if there is none. */
+extern bool el_offset_parse_key(const char *data, int32 len, ElOffsetKey *key);
+extern bool el_offset_parse_value(const char *data, int32 len, int64 *next,
+								  int64 *version);
 
 /*
  * deliver.c: from a partition into the result

@@ -108,13 +108,32 @@ eventlog_join_group(PG_FUNCTION_ARGS)
 											  (unsigned long long) a.member.incarnation)));
 }
 
+/*
+ * A call in the name of a member: its arguments, the caller's rights, and the
+ * member as it is now (EL001, 40L01).
+ */
+static ElMemberName *
+acting_member(FunctionCallInfo fcinfo, const char *command, ElGroupConf *conf,
+			  ElMemberRef *ref)
+{
+	ElMemberName *member = NULL;
+
+	el_require_preload();
+	el_require_primary(command);
+	el_group_conf(el_group_arg(fcinfo), conf);
+	if (!PG_ARGISNULL(1))
+		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
+	el_group_check_use(conf);
+	check_may_act(conf, member);
+	el_member_require(conf->name, member, false, ref);
+	return member;
+}
+
 /* heartbeat(group_name text, member text): true if its assignment changed since it was last told */
 Datum
 eventlog_heartbeat(PG_FUNCTION_ARGS)
 {
-	char	   *group;
 	ElGroupConf conf;
-	ElMemberName *member = NULL;
 	ElMemberRef ref;
 	ElMember   *m;
 	ElSlot		g = EL_NO_SLOT;
@@ -122,16 +141,7 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 	bool		first = false;
 	bool		news = true;
 
-	el_require_preload();
-	el_require_primary("heartbeat()");
-	group = el_group_arg(fcinfo);
-	if (!PG_ARGISNULL(1))
-		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-	check_may_act(&conf, member);
-
-	el_member_require(group, member, false, &ref);
+	(void) acting_member(fcinfo, "heartbeat()", &conf, &ref);
 	el_group_lock(LW_EXCLUSIVE);
 	m = el_member_of_ref(&ref);
 	if (m != NULL)
@@ -157,27 +167,17 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 Datum
 eventlog_leave_group(PG_FUNCTION_ARGS)
 {
-	char	   *group;
 	ElGroupConf conf;
-	ElMemberName *member = NULL;
+	ElMemberName *member;
 	ElMemberRef ref;
 	ElMember   *m;
 	ElSlot		g = EL_NO_SLOT;
 
-	el_require_preload();
-	el_require_primary("leave_group()");
-	group = el_group_arg(fcinfo);
-	if (!PG_ARGISNULL(1))
-		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-	check_may_act(&conf, member);
-
-	el_member_require(group, member, false, &ref);
-	el_local_release(group, &ref);
+	member = acting_member(fcinfo, "leave_group()", &conf, &ref);
+	el_local_release(conf.name, &ref);
 	if (member == NULL)
 	{
-		el_session_leave(group);
+		el_session_leave(conf.name);
 		PG_RETURN_VOID();
 	}
 	el_group_lock(LW_EXCLUSIVE);
