@@ -6,9 +6,8 @@
  * A waiter registers in a shared table what would end its wait, then looks,
  * then sleeps on its latch.  Whoever ends a transaction that appended, or that
  * held a partition, sets the latches of those concerned, once its locks are
- * gone (local.c, finish()).  So no signal is lost.  That a waiter looks again
- * every few seconds all the same is for what nobody signals, like partitions
- * that were added to its topic.
+ * gone (notes.c).  So no signal is lost; that a waiter looks again every few
+ * seconds all the same is for mistakes, and to be counted as alive.
  *
  * IDENTIFICATION
  *	  src/group/wait.c
