@@ -105,7 +105,8 @@ lock_for_commit(ElLocalPart *lp, const char *group, const ElMemberRef *ref,
 	int32		partition = lp->key.partition;
 	ElSlot		part = owned_part(ref, group, &lp->key.uuid, partition, &epoch);
 
-	if (part == EL_NO_SLOT || epoch != consumed_epoch || !same_member(lp, ref))
+	if (part == EL_NO_SLOT || epoch != consumed_epoch || !same_member(lp, ref) ||
+		lp->lost)
 	{
 		count_fenced(ref);
 		el_local_remove(lp);	/* it is told once */
@@ -269,12 +270,11 @@ eventlog_commit(PG_FUNCTION_ARGS)
 		ElEntry		entry;
 
 		if (lp->member.incarnation == 0 || lp->member.named != (member != NULL) ||
-			(member != NULL && strcmp(lp->member.name, member->name) != 0) ||
-			lp->v.position < 0)
+			(member != NULL && strcmp(lp->member.name, member->name) != 0))
 			continue;
 		consumed |= lp->v.consumed;
-		if (lp->v.position <= lp->v.committed)
-			continue;			/* nothing new, or sought */
+		if (lp->v.position <= lp->v.committed && !lp->lost)
+			continue;			/* nothing new, or sought, or forgotten */
 		want.relid = lp->topic;
 		want.uuid = lp->key.uuid;
 		(void) el_local_get(group, &want, lp->key.partition);

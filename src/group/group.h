@@ -473,6 +473,8 @@ typedef struct ElLocalPart
 	ElPartKey	key;
 	ElMemberRef member;			/* who consumed; incarnation 0: nobody */
 	int64		epoch;			/* under which it did */
+	bool		lost;			/* under an earlier one it was given events that it never
+								 * committed: its next commit() fails */
 	Oid			topic;
 	ElPartValues v;
 

@@ -307,10 +307,22 @@ take_hold(ElLocalPart *lp, const ElMemberRef *member)
 	lp->held_slot = member->slot;
 }
 
-/* Who consumes from the partition from here on. */
+/*
+ * Who consumes from the partition from here on.  If it is another ownership than
+ * before, a position from then means nothing; and if events had been delivered
+ * up to it that were never committed, the session has lost them, which its next
+ * commit() must not hide.
+ */
 static void
 set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
 {
+	if (lp->member.incarnation != member->incarnation || lp->epoch != epoch)
+	{
+		if (lp->member.incarnation != 0 && !lp->member.named &&
+			lp->v.position > lp->v.committed)
+			lp->lost = true;
+		lp->v.position = -1;
+	}
 	lp->member = *member;
 	lp->epoch = epoch;
 	lp->forgotten = false;
@@ -408,11 +420,11 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 				 (lp->held_for != member->incarnation || lp->epoch != epoch))
 		{
 			/* taken by seek(), and now the member consumes from there */
-			if (!lp->v.forced &&
-				(lp->member.incarnation != member->incarnation ||
-				 lp->epoch != epoch))
-				lp->v.position = -1;	/* ... which was rolled back */
+			int64		sought = lp->v.position;
+
 			set_member(lp, member, epoch);
+			if (lp->v.forced)	/* ... which was not rolled back */
+				lp->v.position = sought;
 			take_hold(lp, member);
 		}
 		el_group_unlock();
@@ -448,9 +460,6 @@ el_part_lock(ElLocalPart *lp, ElSlot part, const ElMemberRef *member,
 		if (member != NULL)
 		{
 			take_hold(lp, member);
-			if (lp->member.incarnation != member->incarnation ||
-				lp->epoch != epoch)
-				lp->v.position = -1;	/* somebody else's, or another time's */
 			set_member(lp, member, epoch);
 		}
 		lp->slot = part;

@@ -89,6 +89,26 @@ is($other->query_safe("SELECT key FROM consume('short', 't', commit => true)"), 
 $_->quit foreach ($away, $other);
 
 #
+# Delivered in an earlier transaction, then put out: what was delivered since
+# then from the same partition must not make commit() speak for the old events
+#
+$node->safe_psql('postgres', <<'EOT');
+SELECT create_topic('one', 1, 'text', 'text');
+SELECT create_group('short_one', '{"max_poll_interval": "2 s"}');
+SELECT produce('one', 'k1', 'v');
+EOT
+my $late = $node->background_psql('postgres', on_error_stop => 0);
+is($late->query_safe("SELECT key FROM consume('short_one', 'one')"), 'k1', 'delivered, not committed');
+ok(wait_until(sub { return $members->('short_one') eq '' }), 'put out');
+is($node->safe_psql('postgres', "SELECT key FROM consume('short_one', 'one', commit => true)"), 'k1', 'another does it');
+$node->safe_psql('postgres', "SELECT produce('one', 'k2', 'v')");
+is($late->query_safe("SELECT key FROM consume('short_one', 'one')"), 'k2', 'who was put out is given what comes next');
+refused($late, "SELECT commit('short_one')", '40L01', '... but is told at commit() that it lost what it had');
+is($late->query_safe("SELECT key FROM consume('short_one', 'one')"), 'k2', 'the next comes again');
+is($late->query_safe("SELECT commit('short_one')"), '1', '... and is its to commit');
+$late->quit;
+
+#
 # session_timeout: for who sends heartbeats, and only then
 #
 $node->safe_psql('postgres', "SELECT join_group('beats', '{t}', 'quiet')");
