@@ -61,6 +61,27 @@ $node->safe_psql('postgres', "SELECT count(leave_group('group200', 'member' || m
 is($node->safe_psql('postgres', 'SELECT join_all(200)'), '100', 'who leaves makes room');
 
 #
+# The value that the message names is one with which this would have worked; and so is the one that docs/operations.md leads to
+#
+my $members = 'SELECT count(*) FROM eventlog_members';
+my $before = $node->safe_psql('postgres', $members);
+$node->append_conf('postgresql.conf', "eventlog.group_memory = ${needed}kB");
+$node->restart;
+($rc, $out, $err) = $node->psql('postgres', 'SELECT join_all(g) FROM generate_series(1, 1000) g', extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/ERROR:  53200: /, 'with the value named it still ends somewhere');
+cmp_ok($node->safe_psql('postgres', $members), '>', $before, '... but what was refused works');
+# group, topic, members, partitions, subscriptions: 200 bytes each
+my $enough = int(1000 * (2 + 3 * 100) * 200 / 1024) + 16;
+$node->append_conf('postgresql.conf', "eventlog.group_memory = ${enough}kB");
+$node->restart;
+is($node->safe_psql('postgres', 'SELECT sum(join_all(g)) FROM generate_series(1, 1000) g'), '100000', "with $enough kB, 1,000 groups of 100 members join");
+is($node->safe_psql('postgres', 'SELECT count(*), min(partitions), max(partitions) FROM eventlog_members'), '100000|1|1', 'each has a partition');
+is($node->safe_psql('postgres', 'SELECT min(n), max(n) FROM (SELECT consume_all(g) AS n FROM generate_series(901, 1000) g) x'), '200|200', 'the last of them consume');
+is($node->safe_psql('postgres', "SELECT count(*), sum(lag) FROM eventlog_lag WHERE group_name ~ '^group(9..|1000)\$' AND group_name <> 'group900'"), '10000|0', '... and commit');
+is($node->safe_psql('postgres', 'SELECT max(n) FROM (SELECT consume_all(g) AS n FROM generate_series(1, 100) g) x'), '0', 'the first have committed all before');
+$node->append_conf('postgresql.conf', 'eventlog.group_memory = 16MB');
+
+#
 # 1,000 members join a group of 1,000 partitions
 #
 $node->restart;
@@ -72,7 +93,7 @@ sub cpu
 	my @stat = split / /, (<$f> =~ s/^.*\) //r);
 	return ($stat[11] + $stat[12]) / 100;
 }
-my $before = cpu();
+$before = cpu();
 $began = time;
 is($node->safe_psql('postgres', "SELECT count(join_group('wide', '{wide}', 'member' || m)) FROM generate_series(1, 1000) m"), '1000', '1,000 members join one group');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1000 AND min(partitions) = 1 AND max(partitions) = 1 FROM eventlog_members WHERE group_name = 'wide'"),
