@@ -116,10 +116,49 @@ EOT
 	return;
 }
 
+sub pooled_session
+{
+	# the last -d counts
+	return $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-d', "host=$dir port=6432 dbname=pooled" ]);
+}
+
+# Who leaves the name out makes the server connection the member, whosever transaction is on it.
+sub unnamed
+{
+	$node->safe_psql('postgres', "SELECT create_topic('t', 4, 'text', 'text'); SELECT count(produce('t', i::text, '')) FROM generate_series(1, 20) i");
+	my $client = pooled_session();
+	is($client->query_safe("SELECT count(*) FROM consume('unnamed', 't', 5)"), '5', 'without a name, through the pool');
+
+	# others keep that connection busy: the same client is somebody else now, and is told so
+	my $member = $node->safe_psql('postgres', "SELECT pid FROM eventlog_members WHERE group_name = 'unnamed'");
+	my @others;
+	do
+	{
+		push @others, pooled_session();
+		$others[-1]->query_safe('BEGIN');
+	} until $others[-1]->query_safe('SELECT pg_backend_pid()') == $member || @others == 4;
+	foreach my $call ("SELECT commit('unnamed')", "CALL wait_for_events('unnamed', '1 s')")
+	{
+		$client->{stderr} = '';
+		$client->query("\\set VERBOSITY verbose\n$call");
+		like($client->{stderr}, qr/ERROR:  EL001: this session is not a member/, "$call is refused");
+	}
+	like($client->{stderr}, qr/HINT:.*should name its member/, '... with the advice to name the member');
+	$_->query_safe('COMMIT') foreach @others;		# else PgBouncer closes their connections
+	$_->quit foreach $client, @others;
+
+	# its place is kept by the connection, although the client is gone
+	is($node->safe_psql('postgres', "SELECT pid FROM eventlog_members WHERE group_name = 'unnamed'"), $member, 'the client leaves, the member does not');
+	kill_pooler();
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM eventlog_members WHERE group_name = 'unnamed'"), 'it goes with the connection');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM consume('unnamed', 't', commit => true)"), '20', '... and nothing was committed');
+	return;
+}
+
 start_pooler();
 run_through_pool('members');
 run_through_pool('claimers');
+unnamed();
 
-kill_pooler();
 $node->stop;
 done_testing();
