@@ -15,7 +15,7 @@ use Test::More;
 my $EVENTS = 100_000;
 
 my ($pgbouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin';
-plan(skip_all => 'needs pgbouncer') unless defined $pgbouncer;
+plan(skip_all => "needs pgbouncer (Debian's package of that name)") unless defined $pgbouncer;
 need_python();
 
 my $node = new_cluster('pgbouncer', init => [ extra => ['--encoding=UTF8'] ], conf => "fsync = off\nlog_statement = none");
