@@ -7,18 +7,31 @@ import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A consumer of the topic "orders" in the group "billing", by JDBC.
  *
- * <p>Usage: Consumer at-most-once | at-least-once | exactly-once | claim | retry, or Consumer pool MEMBER (needs HikariCP).
- * Connects by the environment variable JDBC_URL and goes on until it is killed. The work is a row in the table
- * "worked".
+ * <p>Usage: Consumer at-most-once | at-least-once | exactly-once | claim | retry | retry-later, or Consumer pool MEMBER (needs
+ * HikariCP). Connects by the environment variable JDBC_URL, which has prepareThreshold=0 through PgBouncer in transaction
+ * mode, and goes on until it is killed. The work is a row in the table "worked".
  */
 public class Consumer {
-    /** Do the transaction again: fenced, serialization, deadlock, not a member any more, in use. */
-    static final Set<String> RETRY = Set.of("40L01", "40001", "40P01", "EL001", "55006");
+    // [again]
+    /**
+     * Do it again? Fenced, serialization, deadlock, not a member any more, in use; the connection, the server, its
+     * resources.
+     */
+    static boolean again(SQLException error) {
+        String state = error.getSQLState();
+        return state == null || state.matches("40L01|40001|40P01|EL001|55006|57P..|08...|53...");
+    }
+
+    /** Is it the event that is wrong (bad data, a constraint, RAISE), so that others may go on without it? */
+    static boolean itsOwnFault(SQLException error) {
+        return error.getSQLState() != null && error.getSQLState().matches("(22|23|P0)...");
+    }
+    // [/again]
 
     static final String URL = System.getenv("JDBC_URL");
 
@@ -141,13 +154,14 @@ public class Consumer {
             try {
                 work(connection, event);
             } catch (SQLException error) {
-                if (again(error)) {
-                    throw error; // not the event's fault
+                if (!itsOwnFault(error)) {
+                    throw error;
                 }
                 connection.rollback(savepoint);
-                if (event.attempt() < 3) {
-                    run(connection, "SELECT produce('orders_retry', ?, ?::json, jsonb_build_object('attempt', ?))",
-                            event.key(), event.value(), String.valueOf(event.attempt() + 1));
+                if (event.attempt() < 3) { // a copy, as it is on the log
+                    run(connection, "SELECT produce('orders_retry', key, value, headers || jsonb_build_object('attempt', ?))"
+                                    + " FROM read_topic(?::regclass, ?::int, ?::bigint, 1)", String.valueOf(event.attempt() + 1),
+                            topic, String.valueOf(event.partition()), String.valueOf(event.offset()));
                 } else {
                     run(connection, "SELECT dead_letter(?, ?::regclass, ?::int, ?::bigint, ?)", group, topic,
                             String.valueOf(event.partition()), String.valueOf(event.offset()), error.getMessage());
@@ -163,9 +177,15 @@ public class Consumer {
     }
 
     static int retry(Connection connection) throws SQLException {
-        return withRetries(connection, "billing", "orders", null)
-                + withRetries(connection, "billing_retry", "orders_retry", "2 seconds");
+        return withRetries(connection, "billing", "orders", null);
     }
+
+    /** For another process, which waits until the first is old enough. */
+    static int retryLater(Connection connection) throws SQLException {
+        return withRetries(connection, "billing_retry", "orders_retry", "2 seconds");
+    }
+
+    static final String WAIT_LATER = "CALL wait_for_events('billing_retry', '1 s', min_age => '2 seconds')";
     // [/retry]
 
     interface Step {
@@ -173,33 +193,35 @@ public class Consumer {
     }
 
     // [loop]
-    static void loop(Step step) throws Exception {
+    static final String WAIT = "CALL wait_for_events('billing', '1 s')";
+
+    static void loop(Step step, String wait) throws Exception {
+        long pause = 100;
         while (true) {
             try (Connection connection = DriverManager.getConnection(URL)) {
                 while (true) {
                     if (step.run(connection) == 0) {
-                        run(connection, "CALL wait_for_events('billing', '1 s')");
+                        run(connection, wait);
                     }
+                    pause = 100;
                 }
             } catch (SQLException error) { // begin again: nothing is left of what was not committed
                 if (!again(error)) {
                     throw error;
                 }
-                Thread.sleep(200);
+                System.err.println(error.getMessage());
+                Thread.sleep(ThreadLocalRandom.current().nextLong(pause / 2, pause));
+                pause = Math.min(2 * pause, 10_000);
             }
         }
     }
     // [/loop]
 
-    static boolean again(SQLException error) {
-        String state = error.getSQLState();
-        return state == null || RETRY.contains(state) || state.startsWith("57P") || state.startsWith("08");
-    }
-
     static void poolLoop(String member) throws Exception {
         HikariDataSource pool = new HikariDataSource();
         pool.setJdbcUrl(URL);
         pool.setMaximumPoolSize(4);
+        long pause = 100;
         while (true) {
             try {
                 if (pooled(pool, member) == 0) {
@@ -207,22 +229,26 @@ public class Consumer {
                         run(connection, "CALL wait_for_events('billing', '1 s', ?)", member);
                     }
                 }
+                pause = 100;
             } catch (SQLException error) {
                 if (!again(error)) {
                     throw error;
                 }
-                Thread.sleep(200);
+                System.err.println(error.getMessage());
+                Thread.sleep(ThreadLocalRandom.current().nextLong(pause / 2, pause));
+                pause = Math.min(2 * pause, 10_000);
             }
         }
     }
 
     public static void main(String[] arguments) throws Exception {
         switch (arguments[0]) {
-            case "at-most-once" -> loop(Consumer::atMostOnce);
-            case "at-least-once" -> loop(Consumer::atLeastOnce);
-            case "exactly-once" -> loop(Consumer::exactlyOnce);
-            case "claim" -> loop(Consumer::claim);
-            case "retry" -> loop(Consumer::retry);
+            case "at-most-once" -> loop(Consumer::atMostOnce, WAIT);
+            case "at-least-once" -> loop(Consumer::atLeastOnce, WAIT);
+            case "exactly-once" -> loop(Consumer::exactlyOnce, WAIT);
+            case "claim" -> loop(Consumer::claim, WAIT);
+            case "retry" -> loop(Consumer::retry, WAIT);
+            case "retry-later" -> loop(Consumer::retryLater, WAIT_LATER);
             case "pool" -> poolLoop(arguments[1]);
             default -> throw new IllegalArgumentException(arguments[0]);
         }

@@ -1,14 +1,20 @@
 // A consumer of the topic "orders" in the group "billing", by node-postgres (pg).
 //
-// Usage: node consumer.js at-most-once | at-least-once | exactly-once | claim | retry
+// Usage: node consumer.js at-most-once | at-least-once | exactly-once | claim | retry | retry-later
 //        node consumer.js pool MEMBER
 //
 // Connects by the PG* environment variables and goes on until SIGTERM. The work is a row in the table "worked".
 const { Client, Pool } = require('pg')
 
-// do the transaction again: fenced, serialization, deadlock, not a member any more, in use
-const RETRY = new Set(['40L01', '40001', '40P01', 'EL001', '55006'])
-const lost = (error) => error.code === undefined || /^(57P|08|E[CP])/.test(error.code)
+// [again]
+// Do it again? Fenced, serialization, deadlock, not a member any more, in use; the connection, the server, its resources.
+const again = ({ code, message }) => code === undefined
+  ? /connect|queryable/i.test(message)
+  : /^(40L01|40001|40P01|EL001|55006|57P..|08...|53...|E[A-Z]+)$/.test(code)
+// Is it the event that is wrong (bad data, a constraint, RAISE), so that others may go on without it?
+const itsOwnFault = ({ code }) => /^(22|23|P0)...$/.test(code)
+// [/again]
+
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 let stopping = false
 
@@ -85,12 +91,13 @@ async function withRetries (client, group, topic, minAge) {
     try {
       await work(client, event)
     } catch (error) {
-      if (RETRY.has(error.code) || lost(error)) throw error // not the event's fault
+      if (!itsOwnFault(error)) throw error
       await client.query('ROLLBACK TO attempt')
       const attempt = Number(event.headers.attempt ?? 1)
-      if (attempt < 3) {
-        await client.query("SELECT produce('orders_retry', $1, $2, $3)",
-          [event.key, JSON.stringify(event.value), { attempt: String(attempt + 1) }])
+      if (attempt < 3) { // a copy, as it is on the log
+        await client.query(
+          "SELECT produce('orders_retry', key, value, headers || jsonb_build_object('attempt', $1::text)) FROM read_topic($2, $3, $4, 1)",
+          [attempt + 1, topic, event.partition, event.event_offset])
       } else {
         await client.query('SELECT dead_letter($1, $2, $3, $4, $5)',
           [group, topic, event.partition, event.event_offset, error.message])
@@ -103,40 +110,50 @@ async function withRetries (client, group, topic, minAge) {
   return rows.length
 }
 
-async function retry (client) {
-  return await withRetries(client, 'billing', 'orders', null) +
-    await withRetries(client, 'billing_retry', 'orders_retry', '2 seconds')
-}
+const retry = (client) => withRetries(client, 'billing', 'orders', null)
+
+// another process, which waits until the first is old enough:
+const retryLater = (client) => withRetries(client, 'billing_retry', 'orders_retry', '2 seconds')
+const WAIT_LATER = "CALL wait_for_events('billing_retry', '1 s', min_age => '2 seconds')"
 // [/retry]
 
 // [loop]
-async function loop (step) {
+async function loop (step, wait = "CALL wait_for_events('billing', '1 s')") {
+  let pause = 100
   while (!stopping) {
     const client = new Client()
     client.on('error', () => {}) // a lost connection is met by the next query
     try {
       await client.connect()
       while (!stopping) {
-        if (await step(client) === 0) await client.query("CALL wait_for_events('billing', '1 s')")
+        if (await step(client) === 0) await client.query(wait)
+        pause = 100
       }
     } catch (error) {
-      if (!RETRY.has(error.code) && !lost(error)) throw error
-      await sleep(200)
+      if (!again(error)) throw error
+      console.error(error.message)
+      await sleep(pause * (0.5 + Math.random() / 2))
+      pause = Math.min(2 * pause, 10000)
+    } finally {
+      await client.end().catch(() => {}) // begin again: nothing is left of what was not committed
     }
-    await client.end().catch(() => {}) // begin again: nothing is left of what was not committed
   }
 }
 // [/loop]
 
 async function poolLoop (member) {
+  let pause = 100
   const pool = new Pool({ max: 4 })
   pool.on('error', () => {})
   while (!stopping) {
     try {
       if (await pooled(pool, member) === 0) await pool.query("CALL wait_for_events('billing', '1 s', $1)", [member])
+      pause = 100
     } catch (error) {
-      if (!RETRY.has(error.code) && !lost(error)) throw error
-      await sleep(200)
+      if (!again(error)) throw error
+      console.error(error.message)
+      await sleep(pause * (0.5 + Math.random() / 2))
+      pause = Math.min(2 * pause, 10000)
     }
   }
   await pool.query("SELECT leave_group('billing', $1)", [member]) // its partitions go to the others at once
@@ -146,5 +163,5 @@ async function poolLoop (member) {
 process.on('SIGTERM', () => { stopping = true })
 const steps = { 'at-most-once': atMostOnce, 'at-least-once': atLeastOnce, 'exactly-once': exactlyOnce, claim, retry }
 const [guarantee, member] = process.argv.slice(2)
-const end = guarantee === 'pool' ? poolLoop(member) : loop(steps[guarantee])
+const end = guarantee === 'pool' ? poolLoop(member) : guarantee === 'retry-later' ? loop(retryLater, WAIT_LATER) : loop(steps[guarantee])
 end.catch((error) => { console.error(error); process.exit(1) })

@@ -1,10 +1,12 @@
 """A consumer of the topic "orders" in the group "billing", by psycopg 3.
 
-Usage: consumer.py at-most-once | at-least-once | exactly-once | claim | retry
+Usage: consumer.py at-most-once | at-least-once | exactly-once | claim | retry | retry-later
        consumer.py pool MEMBER          (needs psycopg_pool)
 
 Connects by the PG* environment variables and goes on until SIGTERM. The work is a row in the table "worked".
 """
+import random
+import re
 import signal
 import sys
 import time
@@ -12,10 +14,20 @@ import time
 import psycopg
 from psycopg.types.json import Jsonb
 
-# do the transaction again: fenced, serialization, deadlock, not a member any more, in use
-RETRY = {"40L01", "40001", "40P01", "EL001", "55006"}
-
 stopping = False
+
+
+# [again]
+def again(error):
+    """Do it again? Fenced, serialization, deadlock, not a member any more, in use; the connection, the server, its resources."""
+    no_code = "08000" if isinstance(error, psycopg.OperationalError) else ""
+    return re.match("40L01|40001|40P01|EL001|55006|57P|08|53", error.sqlstate or no_code)
+
+
+def its_own_fault(error):
+    """Is it the event that is wrong (bad data, a constraint, RAISE), so that others may go on without it?"""
+    return re.match("22|23|P0", error.sqlstate or "")
+# [/again]
 
 
 def work(connection, partition, offset, key, value):
@@ -97,19 +109,19 @@ def with_retries(connection, group, topic, min_age=None):
     """What fails is tried again later, and set aside after three attempts; the others go on meanwhile."""
     with connection.transaction():
         events = connection.execute(
-            "SELECT partition, event_offset, key, value, headers"
+            "SELECT partition, event_offset, key, value, coalesce((headers->>'attempt')::int, 1)"
             " FROM consume(%s, %s, max_events => 10, min_age => %s)", (group, topic, min_age)).fetchall()
-        for partition, offset, key, value, headers in events:
+        for partition, offset, key, value, attempt in events:
             try:
                 with connection.transaction():          # a savepoint
                     work(connection, partition, offset, key, value)
             except psycopg.Error as error:
-                if error.sqlstate is None or error.sqlstate in RETRY:
-                    raise                               # not the event's fault
-                attempt = int(headers.get("attempt", 1))
-                if attempt < 3:
-                    connection.execute("SELECT produce('orders_retry', %s, %s, %s)",
-                                       (key, Jsonb(value), Jsonb({"attempt": str(attempt + 1)})))
+                if not its_own_fault(error):
+                    raise
+                if attempt < 3:                         # a copy, as it is on the log
+                    connection.execute(
+                        "SELECT produce('orders_retry', key, value, headers || jsonb_build_object('attempt', %s::text))"
+                        " FROM read_topic(%s, %s, %s, 1)", (attempt + 1, topic, partition, offset))
                 else:
                     connection.execute("SELECT dead_letter(%s, %s, %s, %s, %s)",
                                        (group, topic, partition, offset, str(error)))
@@ -119,41 +131,55 @@ def with_retries(connection, group, topic, min_age=None):
 
 
 def retry(connection):
-    return (with_retries(connection, "billing", "orders")
-            + with_retries(connection, "billing_retry", "orders_retry", min_age="2 seconds"))
+    return with_retries(connection, "billing", "orders")
+
+
+def retry_later(connection):            # another process, which waits until the first is old enough:
+    return with_retries(connection, "billing_retry", "orders_retry", min_age="2 seconds")
+
+
+WAIT_LATER = "CALL wait_for_events('billing_retry', '1 s', min_age => '2 seconds')"
 # [/retry]
 
 
 # [loop]
-def loop(step):
-    """Begin again with a new connection after any error: nothing is left of what was not committed."""
+def loop(step, wait="CALL wait_for_events('billing', '1 s')"):
+    """Begin again with a new connection after an error: nothing is left of what was not committed."""
+    pause = 0.1
     while not stopping:
         try:
-            # prepare_threshold: PgBouncer in transaction mode keeps no prepared statements
+            # prepare_threshold: what PgBouncer in transaction mode needs
             with psycopg.connect(autocommit=True, prepare_threshold=None) as connection:
                 while not stopping:
                     if not step(connection):
-                        connection.execute("CALL wait_for_events('billing', '1 s')")
+                        connection.execute(wait)
+                    pause = 0.1
         except psycopg.Error as error:
-            if error.sqlstate not in RETRY and not isinstance(error, psycopg.OperationalError):
+            if not again(error):
                 raise
-            time.sleep(0.2)
+            print(error, file=sys.stderr)
+            time.sleep(pause * random.uniform(0.5, 1))
+            pause = min(2 * pause, 10)
 # [/loop]
 
 
 def pool_loop(member):
     from psycopg_pool import ConnectionPool
 
-    with ConnectionPool(kwargs={"autocommit": True}, min_size=1, max_size=4) as pool:
+    pause = 0.1
+    with ConnectionPool(kwargs={"autocommit": True, "prepare_threshold": None}, min_size=1, max_size=4) as pool:
         while not stopping:
             try:
                 if not pooled(pool, member):
                     with pool.connection() as connection:
                         connection.execute("CALL wait_for_events('billing', '1 s', %s)", (member,))
+                pause = 0.1
             except psycopg.Error as error:
-                if error.sqlstate not in RETRY and not isinstance(error, psycopg.OperationalError):
+                if not again(error):
                     raise
-                time.sleep(0.2)
+                print(error, file=sys.stderr)
+                time.sleep(pause * random.uniform(0.5, 1))
+                pause = min(2 * pause, 10)
         with pool.connection() as connection:   # its partitions go to the others at once
             connection.execute("SELECT leave_group('billing', %s)", (member,))
 
@@ -166,6 +192,8 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 if sys.argv[1] == "pool":
     pool_loop(sys.argv[2])
+elif sys.argv[1] == "retry-later":
+    loop(retry_later, WAIT_LATER)
 else:
     loop({"at-most-once": at_most_once, "at-least-once": at_least_once, "exactly-once": exactly_once,
           "claim": claim, "retry": retry}[sys.argv[1]])

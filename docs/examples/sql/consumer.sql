@@ -1,5 +1,5 @@
 -- A consumer of the topic "orders" in the group "billing", inside the database. Each procedure is a loop:
--- CALL it from a session (a job, psql, a background worker of pg_cron); cancel the statement to stop it.
+-- CALL it from a session of its own (consumer.sh does, and again after an error); cancel the statement to stop it.
 -- The work is a row in the table "worked".
 
 -- [at-most-once]
@@ -81,13 +81,11 @@ BEGIN
     FOR e IN SELECT * FROM consume(of_group, of_topic, max_events => 10, min_age => age) LOOP
         BEGIN                               -- a savepoint
             INSERT INTO worked VALUES (e.partition, e.event_offset, e.key, e.value);
-        EXCEPTION WHEN OTHERS THEN
-            IF SQLSTATE LIKE '40%' THEN
-                RAISE;                      -- not the event's fault
-            END IF;
+        -- the event is wrong; any other error ends the transaction
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR plpgsql_error THEN
             attempt := coalesce((e.headers->>'attempt')::int, 1);
             IF attempt < 3 THEN
-                PERFORM produce('orders_retry', e.key, e.value, jsonb_build_object('attempt', (attempt + 1)::text));
+                PERFORM produce('orders_retry', e.key, e.value, e.headers || jsonb_build_object('attempt', (attempt + 1)::text));
             ELSE
                 PERFORM dead_letter(of_group, of_topic, e.partition, e.event_offset, SQLERRM);
             END IF;
@@ -103,8 +101,17 @@ DECLARE
 BEGIN
     LOOP
         CALL attempt('billing', 'orders');
-        CALL attempt('billing_retry', 'orders_retry', age => '2 seconds');
         CALL wait_for_events('billing', '1 s', ready => ready);
+    END LOOP;
+END $$;
+
+CREATE PROCEDURE retry_later() LANGUAGE plpgsql AS $$      -- in another session
+DECLARE
+    ready boolean;
+BEGIN
+    LOOP
+        CALL attempt('billing_retry', 'orders_retry', age => '2 seconds');
+        CALL wait_for_events('billing_retry', '1 s', min_age => '2 seconds', ready => ready);
     END LOOP;
 END $$;
 -- [/retry]
