@@ -72,7 +72,8 @@ def check_guide():
     shown = set()
     for _, path, name, block, _ in BLOCK.findall(text):
         shown.add((path, name))
-        check(region(path, name) == block.strip(), f"guide: {name} of {path} is what is tested")
+        check(region(path, name) == block.strip(), f"guide: {name} of {path} is what is tested",
+              "test/examples/check.py guide --write")
     for path, loops in LOOPS.items():
         missing = [name for name in loops if ("docs/examples/" + path, name) not in shown]
         check(not missing, f"guide: shows the loops of {path}", missing)

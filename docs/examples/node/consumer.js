@@ -53,6 +53,13 @@ async function exactlyOnce (client) {
 // [/exactly-once]
 
 // [pool]
+function openPool () {
+  const pool = new Pool({ max: 4 })
+  pool.on('error', () => {}) // a lost connection that is idle; one in use is met by the next query:
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
 async function pooled (pool, member) {
   const client = await pool.connect() // any of them: the member has a name
   try {
@@ -143,8 +150,7 @@ async function loop (step, wait = "CALL wait_for_events('billing', '1 s')") {
 
 async function poolLoop (member) {
   let pause = 100
-  const pool = new Pool({ max: 4 })
-  pool.on('error', () => {})
+  const pool = openPool()
   while (!stopping) {
     try {
       if (await pooled(pool, member) === 0) await pool.query("CALL wait_for_events('billing', '1 s', $1)", [member])
