@@ -96,6 +96,11 @@ CREATE FUNCTION @extschema@.delete_events_before(topic regclass, partition bigin
 COMMENT ON FUNCTION @extschema@.delete_events_before(regclass, bigint, bigint) IS
     'eventlog: move the log start of a partition forward';
 
+CREATE FUNCTION @extschema@.apply_retention(topic regclass)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_apply_retention';
+COMMENT ON FUNCTION @extschema@.apply_retention(regclass) IS
+    'eventlog: remove now what the topic''s options do not keep; returns the bytes of segments freed';
+
 CREATE FUNCTION @extschema@.check_topic(topic regclass, OUT partition int, OUT problem text)
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_check_topic';
 COMMENT ON FUNCTION @extschema@.check_topic(regclass) IS

@@ -290,6 +290,19 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 	return true;
 }
 
+/* The group has chosen to go on (on_lost); the operator shall know all the same. */
+static void
+log_lost(const ElDelivery *d, const Source *s)
+{
+	if (s->lost > 0)
+		ereport(LOG,
+				(errmsg("group \"%s\" goes on at offset %lld of topic \"%s\" partition %d",
+						d->conf->name, (long long) s->position,
+						get_rel_name(s->topic->relid), s->a->partition),
+				 errdetail("%lld offsets before it were removed or skipped before the group consumed them.",
+						   (long long) s->lost)));
+}
+
 /* Redelivery counters: kept in shared memory, not rolled back. */
 static void
 note_delivery(const Source *s, int64 first_offset)
@@ -346,6 +359,7 @@ jump_to_latest(ElDelivery *d, const ElAssignment *a, Source *s)
 	lp->v.commit = true;
 	lp->v.forced = true;
 	lp->v.lost += s->lost;
+	log_lost(d, s);
 }
 
 static void
@@ -406,6 +420,7 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		lp->v.first_offset = first;
 	lp->v.consumed = true;
 	lp->v.lost += s.lost;
+	log_lost(d, &s);
 	if (d->commit)
 	{
 		lp->v.committed = lp->v.position;

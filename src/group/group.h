@@ -246,6 +246,8 @@ typedef struct ElShared
 	uint64		next_number;	/* epochs and incarnations: starts at a random place */
 
 	Latch	   *worker_latch;	/* NULL: not running */
+	Oid			unfinished_db;	/* a maintenance round that has not come to the end ... */
+	Oid			unfinished_topic;	/* ... but to this topic */
 
 	int32		max_waiters;
 	pg_atomic_uint32 nwaiters;	/* registered; read without a lock by whoever might signal */
@@ -567,6 +569,11 @@ extern void el_entry_copy(ElSlot part, ElEntry *entry);
  * while that is undecided (the rest of the entry holds).
  */
 extern bool el_entry_resolve(ElEntry *entry);
+/*
+ * Lowest offset of a partition that a group with committed offsets in the topic has yet to consume; INT64 max if
+ * there is no such group.  el_held_hook.
+ */
+extern int64 el_offsets_held(const pg_uuid_t *uuid, int32 partition);
 /* Copy, resolve, and store the outcome for others. */
 extern bool el_entry_read(ElSlot part, ElEntry *entry);
 /* Is the transaction that wrote the entry visible to the snapshot? */

@@ -471,6 +471,88 @@ el_entry_visible(const ElEntry *e, Snapshot snapshot)
 	return !XidInMVCCSnapshot(xid, snapshot);
 }
 
+/* A copy of the entries of one topic in one group. */
+typedef struct TopicEntries
+{
+	int			n;
+	int32	   *partitions;
+	ElEntry    *entries;
+} TopicEntries;
+
+static TopicEntries *
+copy_entries(ElSlot topic)
+{
+	TopicEntries *c = palloc0_object(TopicEntries);
+	ElSlot		s;
+	int			n = 0;
+
+	for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
+		n++;
+	c->partitions = palloc_array(int32, n + 1);
+	c->entries = palloc_array(ElEntry, n + 1);
+	for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
+	{
+		c->partitions[c->n] = EL_PART(s)->partition;
+		el_entry_copy(s, &c->entries[c->n++]);
+	}
+	return c;
+}
+
+/*
+ * Where the group goes on in the partition, the lower offset if that is undecided.  0 if it has
+ * committed in other partitions only: it has yet to come to this one.
+ */
+static int64
+held_by(TopicEntries *c, int32 partition)
+{
+	int64		held = 0;
+	bool		any = false;
+
+	for (int i = 0; i < c->n; i++)
+	{
+		ElEntry    *e = &c->entries[i];
+		int64		next;
+
+		(void) el_entry_resolve(e);
+		next = e->next;
+		if (FullTransactionIdIsValid(e->pending_fxid) && e->pending_next >= 0)
+			next = next < 0 ? e->pending_next : Min(next, e->pending_next);
+		if (next < 0)
+			continue;
+		any = true;
+		if (c->partitions[i] == partition)
+			held = next;
+	}
+	return any ? held : PG_INT64_MAX;
+}
+
+int64
+el_offsets_held(const pg_uuid_t *uuid, int32 partition)
+{
+	int64		held = PG_INT64_MAX;
+	List	   *groups = NIL;
+	ListCell   *lc;
+	ElSlot		group;
+
+	el_offsets_lock(LW_SHARED);
+	for (group = el_shared->first_group; group != EL_NO_SLOT;
+		 group = EL_GROUP(group)->next_group)
+	{
+		ElSlot		topic;
+
+		if (EL_GROUP(group)->dbid != MyDatabaseId)
+			continue;
+		topic = el_group_topic_find(group, uuid);
+		if (topic != EL_NO_SLOT)
+			groups = lappend(groups, copy_entries(topic));
+	}
+	el_group_unlock();
+
+	foreach(lc, groups)
+		held = Min(held, held_by(lfirst(lc), partition));
+	return held;
+}
+
 /*
  * An entry that nobody reads would keep its pending xid until the commit log
  * has forgotten it.

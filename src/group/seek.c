@@ -42,10 +42,13 @@ open_partition(const ElWant *want, int32 partition, ElLogInfo *info)
 	return rel;
 }
 
-/* From here the group goes on, whoever owns the partition; 55006 if somebody works on it. */
+/*
+ * From here the group goes on, whoever owns the partition; 55006 if somebody
+ * works on it.  What was removed before it got there counts as lost.
+ */
 static void
 set_offset(const char *group, const ElWant *want, int32 partition,
-		   int64 offset)
+		   int64 offset, int64 log_start)
 {
 	ElLocalPart *lp;
 	ElEntry		entry;
@@ -68,6 +71,8 @@ set_offset(const char *group, const ElWant *want, int32 partition,
 	lp->v.commit = true;
 	lp->v.forced = true;
 	lp->v.tombstone = false;
+	if (entry.next >= 0 && entry.next < log_start)
+		lp->v.lost += log_start - entry.next;
 }
 
 /*
@@ -109,7 +114,7 @@ eventlog_seek(PG_FUNCTION_ARGS)
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
-	set_offset(group, want, partition, offset);
+	set_offset(group, want, partition, offset, info.log_start);
 	PG_RETURN_VOID();
 }
 
@@ -213,7 +218,7 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 		if (target == TARGET_TIME && info.exists)
 			offset = offset_for_time(rel, time_ms, offset);
 		table_close(rel, AccessShareLock);
-		set_offset(group, want, p, offset);
+		set_offset(group, want, p, offset, info.log_start);
 	}
 	PG_RETURN_VOID();
 }

@@ -100,6 +100,7 @@ el_group_shmem_init(void)
 		el_shared->nfree = el_shared->nslots;
 		el_shared->bucket_mask = bucket_count() - 1;
 		el_shared->first_group = EL_NO_SLOT;
+		el_shared->unfinished_db = InvalidOid;
 		for (i = 0; i <= el_shared->bucket_mask; i++)
 			el_buckets[i] = EL_NO_SLOT;
 		for (i = 0; i < el_shared->nslots; i++)
@@ -128,6 +129,7 @@ el_group_shmem_init(void)
 	LWLockRegisterTranche(el_shared->wait_tranche, "EventlogWaiters");
 	el_append_hook = el_note_append;
 	el_topic_hook = el_note_topic;
+	el_held_hook = el_offsets_held;
 }
 
 /* A clock that no operator and no time server can set. */

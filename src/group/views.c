@@ -565,6 +565,17 @@ lag_of(const PartCopy *p, const LogEnd *e)
 	return Max(e->visible_end - Max(p->entry.next, e->log_start), 0);
 }
 
+/* What the group has passed over, and what is gone while it has not come that far. */
+static int64
+events_lost(const PartCopy *p, const LogEnd *e)
+{
+	int64		lost = p->events_lost;
+
+	if (p->entry.next >= 0 && p->entry.next < e->log_start)
+		lost += e->log_start - p->entry.next;
+	return lost;
+}
+
 /* Age of the first event that was not consumed; -1 if it is gone. */
 static double
 lag_seconds(ElTopic *t, const PartCopy *p, const LogEnd *e)
@@ -783,7 +794,7 @@ eventlog_lag(PG_FUNCTION_ARGS)
 			values[9] = Int64GetDatum(p->redeliveries);
 			values[10] = TimestampTzGetDatum(p->stuck_since);
 			nulls[10] = p->redeliveries == 0;
-			values[11] = Int64GetDatum(p->events_lost);
+			values[11] = Int64GetDatum(events_lost(p, e));
 			values[12] = Int32GetDatum(p->holder);
 			nulls[12] = p->holder == 0;
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,

@@ -214,6 +214,98 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 		UnlockReleaseBuffer(buffers[i]);
 }
 
+/* Segments that a batch of that many bytes would open, if there were then more than the limit; else 0. */
+static uint64
+segments_over(const ElMeta *meta, uint32 space, int64 retention_bytes)
+{
+	uint64		seg_data = EL_PAGE_POS(meta->seg_pages);
+	uint64		pos = el_batch_begin_pos(meta->tail_pos);
+	uint64		end;
+
+	if (pos + space <= meta->end_seg * seg_data)
+		return 0;
+	end = meta->end_seg + (space + seg_data - 1) / seg_data;
+	return end - meta->first_seg > el_retained_segments(meta->seg_pages,
+														 retention_bytes) ?
+		end - meta->end_seg : 0;
+}
+
+/*
+ * Free what the policy of an append frees, so that room more segments fit.  False: nothing can go, because of
+ * undecided batches or of one batch beyond the limit.  53400 if groups hold it.
+ */
+static bool
+make_room(Relation rel, const ElLogOptions *options, uint64 room)
+{
+	ElRetention policy = {
+		.before_ms = EL_MIN_TIME,
+		.bytes = options->retention_bytes,
+		.room = room,
+		.held_from = PG_INT64_MAX
+	};
+	bool		held;
+
+	if (options->held_from != NULL)
+	{
+		policy.held_from = options->held_from(options->held_arg,
+											  options->partition);
+		policy.held_counts = true;
+	}
+	if (el_log_retain(rel, &policy, &held) > 0)
+		return true;
+	if (held)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("topic partition \"%s\" is full",
+						RelationGetRelationName(rel)),
+				 errdetail("Events from offset " INT64_FORMAT " on are not consumed by all groups, and retention_bytes is " INT64_FORMAT ".",
+						   policy.held_from, options->retention_bytes),
+				 errhint("Consume them, raise retention_bytes, or drop groups that are no longer used.")));
+	return false;
+}
+
+/*
+ * The metapage, locked, with room for the batch within retention_bytes if that can
+ * be had.  Freeing looks at batches, so not under the lock; if others take
+ * the room meanwhile, it is tried again.
+ */
+static Buffer
+lock_with_room(Relation rel, const ElLogOptions *options, uint32 space)
+{
+	Buffer		metabuf = el_meta_lock(rel, options);
+
+	while (options->retention_bytes >= 0)
+	{
+		uint64		room = segments_over(ElPageGetMeta(BufferGetPage(metabuf)),
+										 space, options->retention_bytes);
+		bool		made;
+
+		if (room == 0)
+			break;
+		UnlockReleaseBuffer(metabuf);
+		CHECK_FOR_INTERRUPTS();
+		made = make_room(rel, options, room);
+		metabuf = el_meta_lock(rel, options);
+		if (!made)
+			break;
+	}
+	return metabuf;
+}
+
+void
+el_log_require_room(Relation rel, const ElLogOptions *options, uint32 bytes)
+{
+	PGAlignedBlock copy;
+	uint64		room;
+
+	if (!el_meta_read(rel, copy.data))
+		return;
+	room = segments_over(ElPageGetMeta(copy.data), EL_BATCH_SPACE(bytes),
+						 options->retention_bytes);
+	if (room > 0)
+		(void) make_room(rel, options, room);
+}
+
 static void offset_too_large(int64 offset) pg_attribute_noreturn();
 
 static void
@@ -259,7 +351,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	if (at_offset > EL_MAX_OFFSET - (int64) rec.count)
 		offset_too_large(at_offset);
 
-	metabuf = el_meta_lock(rel, options);
+	metabuf = lock_with_room(rel, options, rec.space);
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
 	log_end = meta->log_end;
 	if (at_offset >= 0 && at_offset < log_end)

@@ -71,6 +71,9 @@ typedef uint64_t uint64;
 /* batchLength counts the bytes after itself */
 #define EL_BATCH_LOG_OVERHEAD		12
 
+/* Earlier than any event's time. */
+#define EL_MIN_TIME		INT64_MIN
+
 typedef enum ElCodec
 {
 	EL_CODEC_NONE = 0,

@@ -60,6 +60,15 @@ typedef struct ElLogOptions
 	int64		segment_bytes;
 	int64		first_offset;	/* log start and end of a log made now; 0 as a rule */
 	int64		floor;			/* offsets below were given out before, in an earlier file */
+	int64		retention_bytes;	/* an append that opens segments frees the oldest first, to keep
+								 * live ones within; -1: no limit */
+
+	/*
+	 * If set: what this says is held (from which offset on) is not freed for
+	 * that, and the append refused with 53400.
+	 */
+	int64		(*held_from) (void *arg, int32 partition);
+	void	   *held_arg;
 } ElLogOptions;
 
 /*
@@ -80,6 +89,35 @@ extern int64 el_log_append(Relation rel, const ElLogOptions *options,
  * sees to the latter.  Flushes its WAL record before it returns.  Returns bytes offered.
  */
 extern int64 el_log_trim(Relation rel, int64 offset);
+
+/*
+ * Give free segments at the end of the file back to the file system, if the
+ * table can be had alone at once and no standby would notice.  Returns bytes.
+ */
+extern int64 el_log_shrink(Relation rel);
+
+/* What a log need not keep. */
+typedef struct ElRetention
+{
+	int64		before_ms;		/* events before the first page that has one at or after this time;
+								 * EL_MIN_TIME: no limit */
+	int64		bytes;			/* the oldest segments beyond so many bytes; -1: no limit */
+	uint64		room;			/* ... counting so many that are about to be opened */
+	int64		held_from;		/* time does not remove events from this offset on; INT64 max: none */
+	bool		held_counts;	/* nor do bytes */
+} ElRetention;
+
+/*
+ * Move the log start as far as the policy asks, but never past an undecided
+ * batch or the last committed one.  Returns bytes of segments freed; held:
+ * held_from stood in the way of bytes.
+ */
+extern int64 el_log_retain(Relation rel, const ElRetention *policy, bool *held);
+/* 53400 if an append of a batch of so many bytes would be refused for what is held; frees what it may first. */
+extern void el_log_require_room(Relation rel, const ElLogOptions *options,
+								uint32 bytes);
+/* How many segments bytes are, one at least. */
+extern uint64 el_retained_segments(uint32 seg_pages, int64 bytes);
 
 /* Make an empty log whose first offset will be offset, in a new file (TRUNCATE). */
 extern void el_log_create(const RelFileLocator *locator, char persistence,

@@ -158,7 +158,6 @@ typedef struct ElMeta
 #define ElPageGetMeta(page) ((ElMeta *) ((char *) (page) + EL_PAGE_START))
 
 #define EL_META_BLOCK	0
-#define EL_MIN_TIME		PG_INT64_MIN
 
 StaticAssertDecl(sizeof(ElPageSpecial) == 32, "page special is 32 bytes");
 StaticAssertDecl(sizeof(ElEnvelope) == 24, "envelope is 24 bytes");

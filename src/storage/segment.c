@@ -56,21 +56,37 @@ el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
 
 /* First block of a segment that has an extent; the metapage is locked. */
 static BlockNumber
-extent_of(Relation rel, const ElMeta *meta, uint64 seg)
+extent_of(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)
 {
-	ElDirectory *dir = palloc(sizeof(ElDirectory));
-	ElSegment  *entry;
-	BlockNumber block;
+	ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
 
-	dir->valid = false;
-	entry = el_directory_entry(rel, meta, dir, seg);
 	if (entry == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("directory of topic partition \"%s\" lacks segment " UINT64_FORMAT,
 						RelationGetRelationName(rel), seg)));
-	block = entry->first_block;
-	pfree(dir);
+	return entry->first_block;
+}
+
+/*
+ * The oldest free extent, or InvalidBlockNumber.  Moves rec->reuse_seg behind it, and past
+ * entries whose extents were cut off (shrink.c).
+ */
+static BlockNumber
+take_free(Relation rel, const ElMeta *meta, ElDirectory *dir,
+		  xl_el_segment *rec)
+{
+	BlockNumber block = InvalidBlockNumber;
+
+	while (block == InvalidBlockNumber && rec->reuse_seg < meta->first_seg)
+	{
+		uint64		seg = rec->reuse_seg++;
+
+		block = extent_of(rel, meta, dir, seg);
+		if (GROUP(rec->reuse_seg) != GROUP(seg) &&
+			rec->spare_directory == InvalidBlockNumber)
+			rec->spare_directory = meta->root[SLOT(GROUP(seg))];
+	}
 	return block;
 }
 
@@ -80,8 +96,10 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 	Page		metapage = BufferGetPage(metabuf);
 	ElMeta	   *meta = ElPageGetMeta(metapage);
 	Buffer		dirbuf;
+	ElDirectory *dir = palloc(sizeof(ElDirectory));
 	xl_el_segment rec = {0};
 
+	dir->valid = false;
 	rec.seg = seg;
 	rec.reuse_seg = meta->reuse_seg;
 	rec.alloc_seg = meta->alloc_seg;
@@ -91,7 +109,7 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 	if (seg < meta->alloc_seg)
 	{
 		/* set aside by an append that failed */
-		entry->first_block = extent_of(rel, meta, seg);
+		entry->first_block = extent_of(rel, meta, dir, seg);
 		rec.directory = meta->root[SLOT(GROUP(seg))];
 	}
 	else
@@ -120,15 +138,8 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 		else
 			rec.directory = meta->root[SLOT(GROUP(seg))];
 
-		if (meta->reuse_seg < meta->first_seg)
-		{
-			entry->first_block = extent_of(rel, meta, meta->reuse_seg);
-			rec.reuse_seg = meta->reuse_seg + 1;
-			if (GROUP(rec.reuse_seg) != GROUP(meta->reuse_seg) &&
-				rec.spare_directory == InvalidBlockNumber)
-				rec.spare_directory = meta->root[SLOT(GROUP(meta->reuse_seg))];
-		}
-		else
+		entry->first_block = take_free(rel, meta, dir, &rec);
+		if (entry->first_block == InvalidBlockNumber)
 		{
 			if (rec.next_block > MaxBlockNumber - meta->seg_pages)
 				ereport(ERROR,
@@ -142,6 +153,7 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 		el_extend_to(rel, rec.directory);
 	}
 	rec.entry = *entry;
+	pfree(dir);
 
 	dirbuf = ReadBufferExtended(rel, MAIN_FORKNUM, rec.directory,
 								(rec.flags & EL_SEGMENT_NEW_PAGE) ?

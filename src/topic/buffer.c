@@ -291,6 +291,22 @@ get_entry(ElTopic *t, int32 partition)
 	return e;
 }
 
+/*
+ * when_full is reject: who comes first in this transaction to a partition that
+ * is full already gets to know it at the call, not at the commit.
+ */
+static void
+check_not_full(ElTopic *t, const Entry *e, size_t bytes)
+{
+	Relation	rel = table_open(e->leaf, NoLock);
+	ElLogOptions options;
+
+	el_log_options(t, e->partition, rel, &options);
+	if (options.held_from != NULL)
+		el_log_require_room(rel, &options, EL_BATCH_HEADER_SIZE + bytes);
+	table_close(rel, NoLock);
+}
+
 /* Before a subtransaction changes an entry: leave a mark of where it stands. */
 static void
 leave_mark(Entry *e)
@@ -746,6 +762,9 @@ el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 	}
 
 	e = get_entry(t, partition);
+	if (unlikely(t->options.when_full == EL_REJECT) &&
+		el_content_is_empty(&e->content))
+		check_not_full(t, e, bound);
 	leave_mark(e);
 
 	/* a batch holds one event at least, however large */

@@ -105,13 +105,29 @@ get_floor(ElTopic *t, int32 partition)
 	return floor;
 }
 
+static int64
+held_from(void *arg, int32 partition)
+{
+	return el_held_hook(&((ElTopic *) arg)->uuid, partition);
+}
+
 void
 el_log_options(ElTopic *t, int32 partition, Relation leaf,
 			   ElLogOptions *options)
 {
+	const ElTopicOptions *o = &t->options;
+
 	memset(options, 0, sizeof(*options));
 	options->partition = partition;
-	options->segment_bytes = t->options.segment_bytes;
+	options->segment_bytes = o->segment_bytes;
+	/* a compacted log is for the worker: what it frees depends on the keys */
+	options->retention_bytes = o->cleanup_compact ? -1 : o->retention_bytes;
+	if (options->retention_bytes >= 0 && o->retain_until_consumed &&
+		o->when_full == EL_REJECT && el_held_hook != NULL)
+	{
+		options->held_from = held_from;
+		options->held_arg = t;
+	}
 	if (!el_log_exists(leaf))
 		options->floor = get_floor(t, partition);
 }

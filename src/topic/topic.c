@@ -54,6 +54,7 @@
 #include "topic/topic.h"
 
 ElTopicHook el_topic_hook = NULL;
+ElHeldHook el_held_hook = NULL;
 
 /* A partition number beyond this is a mistake, not a topic; bounds the array of leaves. */
 #define EL_PARTITION_NUMBER_LIMIT	1000000

@@ -134,6 +134,8 @@ extern void el_partition_info(ElTopic *t, int32 partition, Relation leaf,
 							  ElLogInfo *info);
 /* Record in _eventlog.log_floor that this partition's log has reached log_end. */
 extern void el_record_log_floor(ElTopic *t, int32 partition, int64 log_end);
+/* Let go what the options do not keep; returns bytes of segments freed. */
+extern int64 el_retain_partition(ElTopic *t, int32 partition, Relation leaf);
 /* Forget what was recorded for a topic that is being dropped. */
 extern void el_forget_log_floor(const pg_uuid_t *uuid);
 
@@ -149,5 +151,12 @@ extern void el_check_constraints(ElTopic *t, Datum *values, bool *nulls);
  */
 typedef void (*ElTopicHook) (Oid topic, bool dropped);
 extern ElTopicHook el_topic_hook;
+
+/*
+ * From which offset on do groups hold a partition (retain_until_consumed)?  INT64 max if no
+ * group has consumed the topic.  Set by the groups.
+ */
+typedef int64 (*ElHeldHook) (const pg_uuid_t *uuid, int32 partition);
+extern ElHeldHook el_held_hook;
 
 #endif							/* EL_TOPIC_H */

@@ -120,6 +120,21 @@ begin_round(void)
 	MemoryContextSwitchTo(old);
 }
 
+/* The database whose round was longer than one worker's time is next. */
+static void
+resume_round(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	Oid			dbid;
+
+	el_group_lock(LW_SHARED);
+	dbid = el_shared->unfinished_db;
+	el_group_unlock();
+	if (OidIsValid(dbid) && !list_member_oid(queue, dbid))
+		queue = lcons_oid(dbid, queue);
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * A database whose offsets topic has grown, InvalidOid if there is none.  Where
  * something stood in the way the last time, it is not its turn before
@@ -153,8 +168,9 @@ urgent_database(int64 now, bool *later)
 	return result;
 }
 
+/* round: it looks after all topics, not only that of committed offsets. */
 static bool
-start_worker(Oid dbid)
+start_worker(Oid dbid, bool round)
 {
 	BackgroundWorker worker;
 	MemoryContext old;
@@ -171,6 +187,7 @@ start_worker(Oid dbid)
 	strlcpy(worker.bgw_function_name, "el_maintenance_main", BGW_MAXLEN);
 	worker.bgw_main_arg = ObjectIdGetDatum(dbid);
 	worker.bgw_notify_pid = MyProcPid;
+	worker.bgw_extra[0] = round;
 
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	started = RegisterDynamicBackgroundWorker(&worker, &running);
@@ -184,6 +201,7 @@ el_maintenance_tick(void)
 	int64		now = el_monotonic_ms();
 	Oid			dbid;
 	bool		later;
+	bool		round = false;
 	pid_t		pid;
 
 	if (next_round_ms < 0)
@@ -198,6 +216,7 @@ el_maintenance_tick(void)
 			return RETRY_MS;	/* its end wakes us */
 		pfree(running);
 		running = NULL;
+		resume_round();
 	}
 
 	/* a shorter interval takes effect at once */
@@ -215,11 +234,12 @@ el_maintenance_tick(void)
 	{
 		dbid = linitial_oid(queue);
 		queue = list_delete_first(queue);
+		round = true;
 	}
 	if (OidIsValid(dbid))
 	{
 		/* all slots for workers taken: this round has to do without, or wait */
-		if (!start_worker(dbid))
+		if (!start_worker(dbid, round))
 		{
 			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
@@ -256,5 +276,7 @@ el_maintenance_main(Datum arg)
 
 	pgstat_report_activity(STATE_RUNNING, "eventlog maintenance");
 	el_shorten_offsets();
+	if (MyBgworkerEntry->bgw_extra[0])
+		el_maintain_topics();
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

@@ -874,6 +874,7 @@ int			el_group_memory_kb;
 int			el_max_waiters = 8;
 ElAppendHook el_append_hook;
 ElTopicHook el_topic_hook;
+ElHeldHook el_held_hook;
 
 void
 el_note_append(Oid topic, Oid leaf)
@@ -883,6 +884,12 @@ el_note_append(Oid topic, Oid leaf)
 void
 el_note_topic(Oid topic, bool dropped)
 {
+}
+
+int64
+el_offsets_held(const pg_uuid_t *uuid, int32 partition)
+{
+	return PG_INT64_MAX;
 }
 
 void *
