@@ -160,6 +160,15 @@ extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
 #define FeBeWaitSetNEvents		3
 #endif
 
+/* A standby's queries that do not see a transaction are cancelled. */
+#if PG_VERSION_NUM < 160000
+#define el_resolve_snapshot_conflict(fxid, locator) \
+	ResolveRecoveryConflictWithSnapshotFullXid(fxid, locator)
+#else
+#define el_resolve_snapshot_conflict(fxid, locator) \
+	ResolveRecoveryConflictWithSnapshotFullXid(fxid, false, locator)
+#endif
+
 /* From 16 on, blocks given to smgrextend() must be aligned for direct I/O. */
 #if PG_VERSION_NUM < 160000
 #define PGIOAlignedBlock PGAlignedBlock

@@ -155,6 +155,12 @@ CREATE FUNCTION @extschema@.read_topic(topic regclass, partition bigint DEFAULT 
 COMMENT ON FUNCTION @extschema@.read_topic(regclass, bigint, bigint, bigint) IS
     'eventlog: events in offset order, stopping before the first that a running transaction may still fill';
 
+CREATE FUNCTION @extschema@.latest(topic regclass)
+    RETURNS SETOF @extschema@.eventlog_event
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'eventlog_latest';
+COMMENT ON FUNCTION @extschema@.latest(regclass) IS
+    'eventlog: the last event of each key, as a set, without tombstones; read as by read_topic()';
+
 /*
  * Consume
  */

@@ -602,6 +602,17 @@ el_batch_begin(ElBatchBuilder *b)
 	b->count = 0;
 	b->base_timestamp = 0;
 	b->max_timestamp = 0;
+	b->last_delta = -1;
+	b->keep_offsets = false;
+	b->base_offset = 0;
+	b->delete_horizon = 0;
+}
+
+void
+el_batch_begin_sparse(ElBatchBuilder *b)
+{
+	el_batch_begin(b);
+	b->keep_offsets = true;
 }
 
 size_t
@@ -616,9 +627,12 @@ el_record_size_bound(const ElRecord *r)
 void
 el_batch_add(ElBatchBuilder *b, const ElRecord *r)
 {
-	int64		base = b->count == 0 ? r->timestamp : b->base_timestamp;
+	int64		base = b->count > 0 ? b->base_timestamp :
+		b->delete_horizon != 0 ? b->delete_horizon : r->timestamp;
+	int64		base_offset = b->count == 0 ? r->offset : b->base_offset;
+	int32		delta = b->keep_offsets ? (int32) (r->offset - base_offset) : b->count;
 	uint64		timestamp = zigzag64(wrapping_sub(r->timestamp, base));
-	uint32		offset = zigzag32(b->count);
+	uint32		offset = zigzag32(delta);
 	uint32		key_prefix = zigzag32(r->key_len);
 	uint32		value_prefix = zigzag32(r->value_len);
 	size_t		key_len = (size_t) Max(r->key_len, 0);
@@ -662,10 +676,11 @@ el_batch_add(ElBatchBuilder *b, const ElRecord *r)
 	else
 		*p++ = 0;				/* headerCount */
 
-	if (b->count == 0)
-		b->base_timestamp = b->max_timestamp = r->timestamp;
-	else if (r->timestamp > b->max_timestamp)
+	b->base_timestamp = base;
+	if (b->count == 0 || r->timestamp > b->max_timestamp)
 		b->max_timestamp = r->timestamp;
+	b->base_offset = b->keep_offsets ? base_offset : 0;
+	b->last_delta = delta;
 	b->count++;
 	b->len = (size_t) (p - b->buf);
 }
@@ -693,14 +708,16 @@ el_batch_finish(ElBatchBuilder *b, ElCodec codec, ElScratch *scratch,
 			attributes = (uint32) codec;
 		}
 	}
+	if (b->delete_horizon != 0)
+		attributes |= EL_ATTR_DELETE_HORIZON;
 
-	put_be64(batch + EL_BATCH_BASE_OFFSET, 0);
+	put_be64(batch + EL_BATCH_BASE_OFFSET, (uint64) b->base_offset);
 	put_be32(batch + EL_BATCH_LENGTH,
 			 (uint32) (total - EL_BATCH_LOG_OVERHEAD));
 	put_be32(batch + EL_BATCH_LEADER_EPOCH, (uint32) -1);
 	batch[EL_BATCH_MAGIC] = 2;
 	put_be16(batch + EL_BATCH_ATTRIBUTES, attributes);
-	put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA, (uint32) (b->count - 1));
+	put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA, (uint32) (b->keep_offsets ? b->last_delta : b->count - 1));
 	put_be64(batch + EL_BATCH_BASE_TIMESTAMP, (uint64) b->base_timestamp);
 	put_be64(batch + EL_BATCH_MAX_TIMESTAMP, (uint64) b->max_timestamp);
 	put_be64(batch + EL_BATCH_PRODUCER_ID, (uint64) -1);

@@ -95,7 +95,7 @@ typedef enum ElCodec
  */
 typedef struct ElRecord
 {
-	int64		offset;			/* absolute; ignored when encoding */
+	int64		offset;			/* absolute; ignored when encoding, unless the builder keeps offsets */
 	int64		timestamp;		/* ms since the Unix epoch */
 	const char *key;
 	int32		key_len;		/* -1: null */
@@ -132,7 +132,7 @@ typedef struct ElBatchHeader
  * records, uncompressed.  The buffer belongs to the builder's memory context
  * (server) or malloc (standalone) and is reused from batch to batch.
  * Taking records back: restore len, count and max_timestamp as they were
- * (records are only ever removed from the end).
+ * (records are only ever removed from the end); not with keep_offsets.
  */
 typedef struct ElBatchBuilder
 {
@@ -140,8 +140,15 @@ typedef struct ElBatchBuilder
 	size_t		len;			/* bytes used, header included */
 	size_t		cap;
 	int32		count;
-	int64		base_timestamp;	/* of the first record */
+	int32		last_delta;		/* offset of the last record, from the first one's */
+	int64		base_timestamp;	/* of the first record, or the delete horizon */
 	int64		max_timestamp;
+
+	/* for compaction; reset by el_batch_begin() */
+	bool		keep_offsets;	/* records bring theirs, with gaps; else they are counted */
+	int64		base_offset;	/* of the first record then */
+	int64		delete_horizon;	/* ms: tombstones in it may go from then on (KIP-534); 0: none; set before
+								 * the first record */
 } ElBatchBuilder;
 
 /*
@@ -156,6 +163,8 @@ extern size_t el_record_size_bound(const ElRecord *r);
  * 1 GB.
  */
 extern void el_batch_add(ElBatchBuilder *b, const ElRecord *r);
+/* As el_batch_begin(), for records that keep their offsets; el_batch_finish() sets the base offset then. */
+extern void el_batch_begin_sparse(ElBatchBuilder *b);
 /*
  * Write the header, compress with the codec if that makes the batch smaller
  * (else store it plain), compute the CRC.  Base offset 0, leader epoch and

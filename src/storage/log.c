@@ -131,6 +131,7 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->end_seg = meta->end_seg;
 	info->seg_pages = meta->seg_pages;
 	info->appended_batches = meta->batches;
+	info->compactions = meta->compactions;
 }
 
 void

@@ -44,6 +44,7 @@ typedef struct ElLogInfo
 	uint64		end_seg;
 	uint32		seg_pages;		/* pages of a segment */
 	uint64		appended_batches;	/* ever, for statistics */
+	uint32		compactions;	/* ever */
 } ElLogInfo;
 
 extern void el_log_info(Relation rel, ElLogInfo *info);
@@ -89,6 +90,23 @@ extern int64 el_log_append(Relation rel, const ElLogOptions *options,
  * sees to the latter.  Flushes its WAL record before it returns.  Returns bytes offered.
  */
 extern int64 el_log_trim(Relation rel, int64 offset);
+
+/* What compaction goes by. */
+typedef struct ElCompaction
+{
+	ElCodec		codec;			/* of what it writes */
+	int64		now_ms;
+	int64		delete_retention_ms;	/* tombstones stay so long after they were first met; -1: for ever */
+	int32		leader_epoch;	/* the timeline */
+	bool		always;			/* not only when half of the log is new */
+	bool		(*may_go_on) (Relation rel);	/* asked now and then, if set; false gives up */
+} ElCompaction;
+
+/*
+ * Keep only the last event of each key in the closed segments that VACUUM has
+ * settled.  The caller holds ShareUpdateExclusiveLock.  Returns bytes of segments freed.
+ */
+extern int64 el_log_compact(Relation rel, const ElCompaction *policy);
 
 /*
  * Give free segments at the end of the file back to the file system, if the
@@ -194,10 +212,12 @@ extern ElSeek el_reader_seek(ElReader *r, int64 offset);
 /* Go to the first batch that may hold an event with time >= ms (events still have to be compared). */
 extern ElSeek el_reader_seek_time(ElReader *r, int64 time_ms);
 /*
- * Only batches that begin on the logical pages first .. end - 1, for parallel scans and ANALYZE; false
- * if there is none.  What is trimmed meanwhile is left out.
+ * Only batches that begin on the logical pages first .. end - 1, for ANALYZE and compaction; false
+ * if there is none.  What is trimmed or compacted meanwhile is left out.
  */
 extern bool el_reader_seek_pages(ElReader *r, uint64 first, uint64 end);
+/* Base offset of the first batch that begins on, or covers, a logical page; -1 if it is not there (any more). */
+extern int64 el_reader_page_offset(ElReader *r, uint64 page_no);
 /* Logical page that a block of the file holds, if it holds part of the log as of the reader's end. */
 extern bool el_reader_block_page(ElReader *r, BlockNumber block,
 								 uint64 *page_no);

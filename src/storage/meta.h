@@ -47,6 +47,8 @@ typedef struct ElDirectory
  */
 extern ElSegment *el_directory_entry(Relation rel, const ElMeta *meta,
 									 ElDirectory *dir, uint64 seg);
+/* The first segment from seg on, up to limit, that begins with a batch; limit if there is none. */
+extern uint64 el_segment_boundary(Relation rel, uint64 seg, uint64 limit);
 /*
  * Write the directory entry of a segment that an append is about to enter,
  * setting an extent aside if it has none; returns its first block.  The metapage

@@ -19,6 +19,12 @@
  * into the rest of its segment begins the next one; one larger than a
  * segment runs over several, all of which are freed together.
  *
+ * Compaction writes what survives of the first segments into new extents and
+ * puts those in the directory, in their place: logical pages
+ * get other contents.  So that nobody takes one for the other, a compacted
+ * segment has a generation, which its pages carry together with their
+ * block number instead of the logical page number (el_page_tag).
+ *
  * IDENTIFICATION
  *	  src/storage/page.h
  *
@@ -38,7 +44,7 @@
  * Version of everything in this file.  Any change of layout or meaning raises
  * it; a version that the code does not know is refused.
  */
-#define EL_FORMAT_VERSION	1
+#define EL_FORMAT_VERSION	2
 #define EL_META_MAGIC		0x474f4c45	/* "ELOG" */
 
 #define EL_PAGE_ID_DATA			0xE101
@@ -48,7 +54,7 @@
 /* Special area of all pages; the page id is last, as in other access methods. */
 typedef struct ElPageSpecial
 {
-	uint64		page_no;		/* logical page; directory: group; meta: 0 */
+	uint64		page_no;		/* el_page_tag: logical page; directory: group; meta: 0 */
 	int64		first_offset;	/* base offset of the first batch that begins here; if none
 								 * does, of the batch that covers the page */
 	int64		max_time;		/* greatest event time, ms, of the segment's batches begun
@@ -110,10 +116,30 @@ typedef struct ElSegment
 	int64		prev_max_time;	/* greatest event time of the segment before */
 	uint64		prev_end;		/* stream position where the data of the segment before ends */
 	BlockNumber first_block;
-	uint32		flags;			/* EL_SEGMENT_* */
+	uint32		flags;			/* EL_SEGMENT_CONTINUES and two generations */
 } ElSegment;
 
 #define EL_SEGMENT_CONTINUES	0x0001	/* begins inside a batch */
+
+/*
+ * Generation of the compaction that wrote the segment, 0 for one that was
+ * appended to; and that of the segment before, as prev_end speaks of it: who
+ * has read the two entries at different times can tell.
+ */
+#define EL_MAX_GENERATION		0xFFF
+#define EL_SEGMENT_GEN(flags)		(((flags) >> 8) & EL_MAX_GENERATION)
+#define EL_SEGMENT_PREV_GEN(flags)	((flags) >> 20)
+#define EL_SEGMENT_FLAGS(continues, gen, prev_gen) \
+	((uint32) ((continues) | (gen) << 8 | (prev_gen) << 20))
+
+/* What a page of a segment is known by. */
+static inline uint64
+el_page_tag(uint32 segment_flags, BlockNumber block, uint64 page_no)
+{
+	uint64		gen = EL_SEGMENT_GEN(segment_flags);
+
+	return gen == 0 ? page_no : UINT64CONST(1) << 63 | gen << 32 | block;
+}
 
 /* A directory page holds the entries of one group of segments. */
 #define EL_GROUP_SEGMENTS	(EL_PAGE_DATA / sizeof(ElSegment))
@@ -150,6 +176,10 @@ typedef struct ElMeta
 	BlockNumber tail_block;		/* first block of segment end_seg - 1 */
 	BlockNumber next_block;		/* behind the last block ever given out */
 	BlockNumber spare_directory;	/* a directory page free for reuse */
+
+	uint32		compactions;	/* ever */
+	uint64		clean_seg;		/* no key occurs twice in the segments before */
+	int64		tombstones_due;	/* ms: when the first tombstone in there may go; 0: none */
 	uint32		nroots;			/* used slots of root */
 	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* group % EL_MAX_GROUPS -> directory page */
 } ElMeta;

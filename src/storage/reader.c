@@ -55,6 +55,7 @@ typedef struct ElReaderPrivate
 	bool		seg_valid;
 	uint64		seg;
 	BlockNumber seg_block;
+	uint32		seg_flags;
 	uint64		seg_end;		/* where its data ends; tail for the last one */
 
 	/* page at hand */
@@ -114,7 +115,8 @@ leave_page(ElReader *r)
 
 		LockBuffer(p->buffer, BUFFER_LOCK_SHARE);
 		special = el_page_special(page, EL_PAGE_ID_DATA);
-		if (special != NULL && special->page_no == p->page_no)
+		if (special != NULL &&
+			special->page_no == ElPageGetSpecial(p->page.data)->page_no)
 		{
 			for (int i = 0; i < p->nhints; i++)
 			{
@@ -211,8 +213,9 @@ restart_at_log_start(ElReader *r)
 	read_meta(r);
 	if (r->info.exists && r->info.log_start <= r->position &&
 		(r->info.first_seg != before.first_seg ||
-		 r->info.log_start != before.log_start))
-		return;					/* only what was before the position has gone */
+		 r->info.log_start != before.log_start ||
+		 r->info.compactions != before.compactions))
+		return;					/* the position is still there, only elsewhere */
 	if (!r->info.exists || r->info.log_start <= r->position)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -223,7 +226,11 @@ restart_at_log_start(ElReader *r)
 	r->position = r->info.log_start;
 }
 
-/* Make a segment the one at hand; false if it was trimmed. */
+/*
+ * Make a segment the one at hand; false if it was trimmed.  Or compacted: the
+ * metapage, this entry and the next are read one after another, and must be of
+ * the same time.
+ */
 static bool
 enter_segment(ElReader *r, uint64 seg)
 {
@@ -236,14 +243,18 @@ enter_segment(ElReader *r, uint64 seg)
 	if (entry == NULL)
 		return false;
 	p->seg_block = entry->first_block;
+	p->seg_flags = entry->flags;
 	p->seg_end = r->info.tail_pos;
 	if (seg + 1 < r->info.end_seg)
 	{
 		entry = el_directory_entry(r->rel, META(p), &p->dir, seg + 1);
-		if (entry == NULL)
+		if (entry == NULL ||
+			EL_SEGMENT_PREV_GEN(entry->flags) != EL_SEGMENT_GEN(p->seg_flags))
 			return false;
 		p->seg_end = entry->prev_end;
 	}
+	else if (EL_SEGMENT_GEN(p->seg_flags) != 0)
+		return false;			/* the last one never is */
 	p->seg = seg;
 	p->seg_valid = true;
 	return true;
@@ -271,7 +282,8 @@ load_page(ElReader *r, uint64 page_no)
 	page = BufferGetPage(p->buffer);
 	LockBuffer(p->buffer, BUFFER_LOCK_SHARE);
 	special = el_page_special(page, EL_PAGE_ID_DATA);
-	right = special != NULL && special->page_no == page_no;
+	right = special != NULL &&
+		special->page_no == el_page_tag(p->seg_flags, block, page_no);
 	if (right)
 	{
 		memcpy(p->page.data, page, Min(((PageHeader) page)->pd_lower,
@@ -670,7 +682,7 @@ find_offset(ElReader *r, int64 offset)
 	if (!load_page(r, lo))
 		return false;
 	if (ElPageGetSpecial(p->page.data)->first_offset > offset &&
-		!load_page(r, --lo))
+		lo > r->info.first_seg * r->info.seg_pages && !load_page(r, --lo))
 		return false;
 	if (ElPageGetSpecial(p->page.data)->first_byte == 0)
 	{
@@ -710,6 +722,16 @@ el_reader_seek(ElReader *r, int64 offset)
 	return EL_SEEK_OK;
 }
 
+int64
+el_reader_page_offset(ElReader *r, uint64 page_no)
+{
+	if (page_no / r->info.seg_pages >= r->info.end_seg ||
+		!enter_segment(r, page_no / r->info.seg_pages) ||
+		EL_PAGE_POS(page_no) >= r->priv->seg_end || !load_page(r, page_no))
+		return -1;
+	return ElPageGetSpecial(r->priv->page.data)->first_offset;
+}
+
 bool
 el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 {
@@ -746,12 +768,44 @@ el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 	return false;
 }
 
+/* The segment that a block with that tag is a page of; false if it is of none. */
+static bool
+find_extent(ElReader *r, BlockNumber block, uint64 tag, uint64 *seg)
+{
+	ElReaderPrivate *p = r->priv;
+	uint64		guess = tag / r->info.seg_pages;
+
+	/* a page that was appended says so itself; one that was compacted is looked for */
+	for (*seg = r->info.first_seg; *seg < r->info.end_seg; (*seg)++)
+	{
+		ElSegment  *entry;
+
+		if ((tag >> 63) == 0)
+		{
+			if (guess < r->info.first_seg || guess >= r->info.end_seg)
+				return false;
+			*seg = guess;
+		}
+		entry = el_directory_entry(r->rel, META(p), &p->dir, *seg);
+		if (entry != NULL && block >= entry->first_block &&
+			block - entry->first_block < r->info.seg_pages &&
+			tag == el_page_tag(entry->flags, block,
+							   *seg * r->info.seg_pages + (block - entry->first_block)))
+			return true;
+		if ((tag >> 63) == 0)
+			return false;
+	}
+	return false;
+}
+
 bool
 el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
 {
 	Buffer		buffer;
 	ElPageSpecial *special;
-	bool		found = false;
+	uint64		tag = 0;
+	uint64		seg;
+	bool		found;
 
 	if (!r->info.exists || block == EL_META_BLOCK)
 		return false;
@@ -759,24 +813,16 @@ el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
 								r->strategy);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	special = el_page_special(BufferGetPage(buffer), EL_PAGE_ID_DATA);
-	if (special != NULL)
-	{
-		*page_no = special->page_no;
-		found = true;
-	}
+	found = special != NULL;
+	if (found)
+		tag = special->page_no;
 	UnlockReleaseBuffer(buffer);
 
 	/* a page of a free segment, or beyond the tail, is no part of the log */
-	if (found)
-	{
-		uint64		seg = *page_no / r->info.seg_pages;
-
-		found = seg >= r->info.first_seg && seg < r->info.end_seg &&
-			enter_segment(r, seg) &&
-			EL_PAGE_POS(*page_no) < r->priv->seg_end &&
-			r->priv->seg_block + *page_no % r->info.seg_pages == block;
-	}
-	return found;
+	if (!found || !find_extent(r, block, tag, &seg) || !enter_segment(r, seg))
+		return false;
+	*page_no = seg * r->info.seg_pages + (block - r->priv->seg_block);
+	return EL_PAGE_POS(*page_no) < r->priv->seg_end;
 }
 
 int64

@@ -54,6 +54,28 @@ el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
 	return ElDirectoryEntry(dir->page.data, seg);
 }
 
+uint64
+el_segment_boundary(Relation rel, uint64 seg, uint64 limit)
+{
+	PGAlignedBlock copy;
+	ElDirectory *dir = palloc(sizeof(ElDirectory));
+
+	dir->valid = false;
+	if (el_meta_read(rel, copy.data))
+	{
+		for (; seg < limit; seg++)
+		{
+			ElSegment  *entry = el_directory_entry(rel, ElPageGetMeta(copy.data),
+												   dir, seg);
+
+			if (entry != NULL && !(entry->flags & EL_SEGMENT_CONTINUES))
+				break;
+		}
+	}
+	pfree(dir);
+	return Min(seg, limit);
+}
+
 /* First block of a segment that has an extent; the metapage is locked. */
 static BlockNumber
 extent_of(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)

@@ -24,6 +24,7 @@
 #include "access/xlogutils.h"
 #include "lib/stringinfo.h"
 #include "storage/bufmgr.h"
+#include "storage/standby.h"
 
 #include "eventlog.h"
 #include "storage/wal.h"
@@ -113,6 +114,38 @@ el_apply_segment_directory(Page page, const xl_el_segment *rec)
 	end = (char *) (ElDirectoryEntry(page, rec->seg) + 1) - (char *) page;
 	if (((PageHeader) page)->pd_lower < end)
 		((PageHeader) page)->pd_lower = end;
+}
+
+void
+el_apply_compact_meta(Page page, const xl_el_compact *rec)
+{
+	ElMeta	   *meta = ElPageGetMeta(page);
+
+	meta->first_seg = rec->first_seg;
+	meta->clean_seg = rec->end_seg;
+	meta->compactions = rec->compactions;
+	meta->tombstones_due = rec->tombstones_due;
+}
+
+/* The entries that lie on this directory page. */
+void
+el_apply_compact_directory(Page page, const xl_el_compact *rec,
+						   const ElSegment *segments)
+{
+	uint64		begin = ElPageGetSpecial(page)->page_no * EL_GROUP_SEGMENTS;
+	uint64		end = begin + EL_GROUP_SEGMENTS;
+
+	for (uint64 seg = Max(begin, rec->first_seg); seg < Min(end, rec->end_seg); seg++)
+		*ElDirectoryEntry(page, seg) = segments[seg - rec->first_seg];
+	if (rec->end_seg >= begin && rec->end_seg < end)
+	{
+		ElSegment  *entry = ElDirectoryEntry(page, rec->end_seg);
+
+		entry->prev_end = rec->prev_end;
+		entry->prev_max_time = rec->prev_max_time;
+		entry->flags = EL_SEGMENT_FLAGS(entry->flags & EL_SEGMENT_CONTINUES,
+										EL_SEGMENT_GEN(entry->flags), rec->gen);
+	}
 }
 
 void
@@ -242,6 +275,38 @@ redo_segment(XLogReaderState *record)
 		UnlockReleaseBuffer(meta);
 }
 
+static void
+redo_compact(XLogReaderState *record)
+{
+	xl_el_compact *rec = (xl_el_compact *) XLogRecGetData(record);
+	ElSegment  *segments = (ElSegment *) (rec + 1);
+	Buffer		buffers[XLR_MAX_BLOCK_ID + 1];
+	int			n = XLogRecMaxBlockId(record);
+
+	if (InHotStandby)
+	{
+		RelFileLocator locator;
+
+		XLogRecGetBlockTag(record, 0, &locator, NULL, NULL);
+		el_resolve_snapshot_conflict(FullTransactionIdFromU64(rec->conflict_fxid),
+									 locator);
+	}
+	/* all are locked until all are changed: a reader takes them one by one */
+	for (int id = 0; id <= n; id++)
+	{
+		if (XLogReadBufferForRedo(record, id, &buffers[id]) != BLK_NEEDS_REDO)
+			continue;
+		if (id == 0)
+			el_apply_compact_meta(BufferGetPage(buffers[id]), rec);
+		else
+			el_apply_compact_directory(BufferGetPage(buffers[id]), rec, segments);
+		finish_redo(record, buffers[id]);
+	}
+	for (int id = 0; id <= n; id++)
+		if (BufferIsValid(buffers[id]))
+			UnlockReleaseBuffer(buffers[id]);
+}
+
 /* Records that change nothing but block 0. */
 static void
 redo_one_page(XLogReaderState *record, uint8 info)
@@ -286,6 +351,9 @@ el_redo(XLogReaderState *record)
 			break;
 		case XLOG_EL_SEGMENT:
 			redo_segment(record);
+			break;
+		case XLOG_EL_COMPACT:
+			redo_compact(record);
 			break;
 		case XLOG_EL_TRIM:
 		case XLOG_EL_SETTLE:
@@ -340,6 +408,14 @@ el_desc(StringInfo buf, XLogReaderState *record)
 								 rec->log_start, rec->first_seg);
 				break;
 			}
+		case XLOG_EL_COMPACT:
+			{
+				xl_el_compact *rec = (xl_el_compact *) data;
+
+				appendStringInfo(buf, "segments " UINT64_FORMAT " to " UINT64_FORMAT ", compaction %u",
+								 rec->first_seg, rec->end_seg, rec->compactions);
+				break;
+			}
 		case XLOG_EL_SETTLED:
 			{
 				xl_el_settled *rec = (xl_el_settled *) data;
@@ -362,6 +438,8 @@ el_identify(uint8 info)
 			return "APPEND";
 		case XLOG_EL_SEGMENT:
 			return "SEGMENT";
+		case XLOG_EL_COMPACT:
+			return "COMPACT";
 		case XLOG_EL_TRIM:
 			return "TRIM";
 		case XLOG_EL_SETTLE:

@@ -34,6 +34,7 @@
 #define XLOG_EL_TRIM		0x30
 #define XLOG_EL_SETTLE		0x40
 #define XLOG_EL_SETTLED		0x50
+#define XLOG_EL_COMPACT		0x60
 
 /*
  * XLOG_EL_INIT: an empty log.
@@ -121,6 +122,25 @@ typedef struct xl_el_settled
 } xl_el_settled;
 
 /*
+ * XLOG_EL_COMPACT: segments first_seg .. end_seg - 1 of the directory are those that compaction
+ * has written, and the log's first; their entries follow.  Queries on a standby that do
+ * not see all that was compacted are cancelled.
+ * Backup block 0: metapage
+ * Backup block 1..: directory pages of segments first_seg .. end_seg
+ */
+typedef struct xl_el_compact
+{
+	uint64		first_seg;
+	uint64		end_seg;
+	uint64		prev_end;		/* of entry end_seg: where the data before ends, ... */
+	int64		prev_max_time;	/* ... its greatest time ... */
+	uint32		gen;			/* ... and generation */
+	uint32		compactions;
+	int64		tombstones_due;
+	uint64		conflict_fxid;	/* greatest of the batches replaced */
+} xl_el_compact;
+
+/*
  * Changes that do and redo share; each works on pages that the caller has
  * locked exclusively, and changes nothing but the page.
  */
@@ -130,6 +150,9 @@ extern void el_apply_append_page(Page page, const xl_el_append *rec,
 extern void el_apply_append_meta(Page page, const xl_el_append *rec);
 extern void el_apply_segment_meta(Page page, const xl_el_segment *rec);
 extern void el_apply_segment_directory(Page page, const xl_el_segment *rec);
+extern void el_apply_compact_meta(Page page, const xl_el_compact *rec);
+extern void el_apply_compact_directory(Page page, const xl_el_compact *rec,
+									   const ElSegment *segments);
 extern void el_apply_trim(Page page, const xl_el_trim *rec);
 extern void el_apply_settle(Page page, const xl_el_outcome *outcomes, int n);
 extern void el_apply_settled(Page page, const xl_el_settled *rec);

@@ -47,6 +47,7 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	ElReader   *r;
 	ElRecord	rec;
 	int64		n = 0;
+	bool		from_start = from_offset < 0;
 
 	if (!OidIsValid(t->leaves[partition]))
 		return 0;
@@ -74,13 +75,15 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 		bool		nulls[EL_ROW_MAX_COLUMNS];
 		MemoryContext old;
 
-		if (r->trimmed)
+		/* from wherever the log starts: that it has moved meanwhile changes nothing */
+		if (r->trimmed && (n > 0 || !from_start))
 			ereport(ERROR,
 					(errcode(ERRCODE_EL_EVENTS_LOST),
 					 errmsg("events of topic \"%s\", partition %d were removed while they were read",
 							get_rel_name(t->relid), partition),
 					 errdetail("The log starts at offset " INT64_FORMAT ".",
 							   r->info.log_start)));
+		r->trimmed = false;
 		old = MemoryContextSwitchTo(target->row_context);
 		el_make_row(t, partition, &rec, EL_ROW_EVENT, values, nulls);
 		tuplestore_putvalues(target->store, target->desc, values, nulls);

@@ -15,8 +15,10 @@
 
 #include "access/table.h"
 #include "fmgr.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "utils/acl.h"
 
 #include "eventlog.h"
@@ -49,6 +51,27 @@ el_retain_partition(ElTopic *t, int32 partition, Relation leaf)
 	return el_log_retain(leaf, &policy, &held);
 }
 
+int64
+el_compact_partition(ElTopic *t, Relation leaf, bool always,
+					 bool (*may_go_on) (Relation rel))
+{
+	const ElTopicOptions *o = &t->options;
+	ElCompaction policy = {
+		.codec = o->compression,
+		.now_ms = el_now_ms(),
+		.delete_retention_ms = o->delete_retention_ms,
+		.leader_epoch = (int32) GetWALInsertionTimeLine(),
+		.always = always,
+		.may_go_on = may_go_on
+	};
+
+	if (!o->cleanup_compact)
+		return 0;
+	/* as VACUUM does, which need not have come by */
+	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf));
+	return el_log_compact(leaf, &policy);
+}
+
 /* apply_retention(topic regclass): bytes of segments freed */
 Datum
 eventlog_apply_retention(PG_FUNCTION_ARGS)
@@ -75,14 +98,18 @@ eventlog_apply_retention(PG_FUNCTION_ARGS)
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
 		Relation	leaf;
+		LOCKMODE	lockmode;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!OidIsValid(t->leaves[i]))
 			continue;
-		leaf = table_open(t->leaves[i], AccessShareLock);
+		/* compaction: not beside VACUUM or another one */
+		lockmode = t->options.cleanup_compact ? ShareUpdateExclusiveLock : AccessShareLock;
+		leaf = table_open(t->leaves[i], lockmode);
 		freed += el_retain_partition(t, i, leaf);
+		freed += el_compact_partition(t, leaf, true, NULL);
 		(void) el_log_shrink(leaf);
-		table_close(leaf, AccessShareLock);
+		table_close(leaf, lockmode);
 	}
 	PG_RETURN_INT64(freed);
 }

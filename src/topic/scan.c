@@ -3,8 +3,8 @@
  * scan.c
  *	  Scans of a partition as a table: plain MVCC, without the stop of G3.
  *
- * A scan goes forward in offset order.  A parallel one deals out runs of
- * logical pages.  Backward (scrollable cursors) is a search for the row
+ * A scan goes forward in offset order.  A parallel one deals out ranges of
+ * offsets: where they lie may change meanwhile.  Backward (scrollable cursors) is a search for the row
  * before the current one, in its batch or an earlier one.
  *
  * IDENTIFICATION
@@ -28,13 +28,16 @@
 #include "eventlog.h"
 #include "topic/tableam.h"
 
-/* Pages a parallel worker takes at a time. */
-#define EL_PARALLEL_PAGES 64
+/* Ranges of a parallel scan, and how many pages one has at least. */
+#define EL_PARALLEL_RANGES	256
+#define EL_PARALLEL_PAGES	64
 
 typedef struct ElParallelScan
 {
 	ParallelTableScanDescData base;
-	pg_atomic_uint64 next_page; /* PG_UINT64_MAX: nobody has begun */
+	pg_atomic_uint64 next_range;
+	int			nranges;
+	int64		begin[EL_PARALLEL_RANGES];	/* offsets; the last range has no end */
 } ElParallelScan;
 
 typedef struct ElScan
@@ -44,8 +47,8 @@ typedef struct ElScan
 	ElTopic    *topic;			/* only the types */
 	MemoryContext mcxt;			/* of the reader */
 	bool		started;
-	uint64		run_end;		/* parallel: end of the run at hand */
-	bool		in_run;
+	int64		range_end;		/* parallel: end of the range at hand */
+	bool		in_range;		/* one is at hand */
 	int64		current;		/* offset of the row last returned, -1 before the first */
 	int64		min_offset;		/* TID range */
 	int64		max_offset;
@@ -135,7 +138,7 @@ stop_readers(ElScan *scan)
 	scan->reader = NULL;
 	scan->backward = NULL;
 	scan->started = false;
-	scan->in_run = false;
+	scan->in_range = false;
 	scan->current = -1;
 }
 
@@ -174,32 +177,23 @@ make_reader(ElScan *scan)
 	return r;
 }
 
-/* Parallel: start on the next run of pages; false when all are dealt out. */
+/* Parallel: start on the next range; false when all are dealt out. */
 static bool
-next_run(ElScan *scan)
+next_range(ElScan *scan)
 {
-	ElReader   *r = scan->reader;
 	ElParallelScan *p = (ElParallelScan *) scan->base.rs_parallel;
-	uint64		end_page = r->info.end_seg * r->info.seg_pages;
-	uint64		unset = PG_UINT64_MAX;
+	uint64		range;
 
-	if (!r->info.exists)
-		return false;
-	/* whoever comes first says where the log starts: it may move meanwhile */
-	pg_atomic_compare_exchange_u64(&p->next_page, &unset,
-								   r->info.first_seg * r->info.seg_pages);
-
-	for (;;)
+	do
 	{
-		uint64		page = pg_atomic_fetch_add_u64(&p->next_page,
-												   EL_PARALLEL_PAGES);
-
 		CHECK_FOR_INTERRUPTS();
-		if (page >= end_page)
+		range = pg_atomic_fetch_add_u64(&p->next_range, 1);
+		if (range >= p->nranges)
 			return false;
-		if (el_reader_seek_pages(r, page, page + EL_PARALLEL_PAGES))
-			return true;
-	}
+		scan->range_end = range + 1 < p->nranges ? p->begin[range + 1] :
+			EL_MAX_OFFSET + 1;
+	} while (el_reader_seek(scan->reader, p->begin[range]) == EL_SEEK_AT_END);
+	return true;
 }
 
 static bool
@@ -223,13 +217,14 @@ next_forward(ElScan *scan, ElRecord *rec)
 		return false;
 	for (;;)
 	{
-		if (scan->base.rs_parallel && !scan->in_run)
+		if (scan->base.rs_parallel && !scan->in_range)
 		{
-			if (!next_run(scan))
+			if (!next_range(scan))
 				return false;
-			scan->in_run = true;
+			scan->in_range = true;
 		}
-		if (el_reader_next(r, rec))
+		if (el_reader_next(r, rec) &&
+			(!scan->base.rs_parallel || rec->offset < scan->range_end))
 		{
 			if (rec->offset > scan->max_offset)
 				return false;
@@ -239,7 +234,7 @@ next_forward(ElScan *scan, ElRecord *rec)
 		}
 		if (!scan->base.rs_parallel)
 			return false;
-		scan->in_run = false;
+		scan->in_range = false;
 	}
 }
 
@@ -364,6 +359,27 @@ el_parallelscan_estimate(Relation rel)
 	return sizeof(ElParallelScan);
 }
 
+/* Ranges of about as many pages each. */
+static void
+deal_ranges(Relation rel, ElParallelScan *p)
+{
+	ElReader   *r = el_reader_begin(rel, NULL, EL_READ_ALL);
+	uint64		first = r->info.first_seg * r->info.seg_pages;
+	uint64		pages = (r->info.end_seg - r->info.first_seg) * r->info.seg_pages;
+	uint64		n = Min(pages / EL_PARALLEL_PAGES, EL_PARALLEL_RANGES);
+
+	p->nranges = 0;
+	p->begin[p->nranges++] = 0;
+	for (uint64 i = 1; i < n; i++)
+	{
+		int64		offset = el_reader_page_offset(r, first + pages * i / n);
+
+		if (offset > p->begin[p->nranges - 1])
+			p->begin[p->nranges++] = offset;
+	}
+	el_reader_end(r);
+}
+
 Size
 el_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
 {
@@ -371,14 +387,15 @@ el_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
 
 	el_set_parallel_locator(pscan, rel);
 	pscan->phs_syncscan = false;
-	pg_atomic_init_u64(&p->next_page, PG_UINT64_MAX);
+	pg_atomic_init_u64(&p->next_range, 0);
+	deal_ranges(rel, p);
 	return sizeof(ElParallelScan);
 }
 
 void
 el_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan)
 {
-	pg_atomic_write_u64(&((ElParallelScan *) pscan)->next_page, PG_UINT64_MAX);
+	pg_atomic_write_u64(&((ElParallelScan *) pscan)->next_range, 0);
 }
 
 bool
@@ -417,7 +434,7 @@ el_analyze_block(TableScanDesc sscan, BlockNumber block)
 		MemoryContextSwitchTo(old);
 	}
 	/* blocks without rows count too: rows per block is what is estimated */
-	scan->in_run = el_reader_block_page(scan->reader, block, &page_no) &&
+	scan->in_range = el_reader_block_page(scan->reader, block, &page_no) &&
 		el_reader_seek_pages(scan->reader, page_no, page_no + 1);
 	return true;
 }
@@ -429,7 +446,7 @@ el_analyze_tuple(TableScanDesc sscan, TransactionId oldest_xmin,
 	ElScan	   *scan = (ElScan *) sscan;
 	ElRecord	rec;
 
-	while (scan->in_run && el_reader_next(scan->reader, &rec))
+	while (scan->in_range && el_reader_next(scan->reader, &rec))
 	{
 		ElBatchState state = scan->reader->state;
 
@@ -443,7 +460,7 @@ el_analyze_tuple(TableScanDesc sscan, TransactionId oldest_xmin,
 		if (state == EL_BATCH_ABORTED)
 			*deadrows += 1;
 	}
-	scan->in_run = false;
+	scan->in_range = false;
 	ExecClearTuple(slot);
 	return false;
 }

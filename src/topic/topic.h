@@ -136,6 +136,12 @@ extern void el_partition_info(ElTopic *t, int32 partition, Relation leaf,
 extern void el_record_log_floor(ElTopic *t, int32 partition, int64 log_end);
 /* Let go what the options do not keep; returns bytes of segments freed. */
 extern int64 el_retain_partition(ElTopic *t, int32 partition, Relation leaf);
+/*
+ * Compact, if the topic is compacted and there is enough to do (or always).  Holds no snapshot;
+ * ShareUpdateExclusiveLock is the caller's.
+ */
+extern int64 el_compact_partition(ElTopic *t, Relation leaf, bool always,
+								  bool (*may_go_on) (Relation rel));
 /* Forget what was recorded for a topic that is being dropped. */
 extern void el_forget_log_floor(const pg_uuid_t *uuid);
 

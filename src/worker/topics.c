@@ -19,7 +19,9 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -30,29 +32,85 @@
 /* How long one worker goes on to further topics. */
 #define ROUND_MS	4000
 
-static void
-maintain_topic(Oid relid)
+/* The topic, locked, or NULL if it is gone or somebody changes it. */
+static ElTopic *
+lock_topic(Oid relid)
 {
 	ElTopic    *t;
 
 	if (!ConditionalLockRelationOid(relid, AccessShareLock))
-		return;
+		return NULL;
+	PushActiveSnapshot(GetTransactionSnapshot());
 	t = el_topic_or_null(relid);
-	if (t == NULL)
-		return;					/* dropped meanwhile */
-	for (int32 i = 0; i < t->npartitions; i++)
-	{
-		Relation	leaf;
+	PopActiveSnapshot();
+	return t;
+}
 
-		CHECK_FOR_INTERRUPTS();
-		if (!OidIsValid(t->leaves[i]) ||
-			!ConditionalLockRelationOid(t->leaves[i], AccessShareLock))
-			continue;
-		leaf = try_table_open(t->leaves[i], NoLock);
+/* One of its partitions, likewise. */
+static Relation
+lock_partition(const ElTopic *t, int32 partition, LOCKMODE mode)
+{
+	Oid			leaf = t->leaves[partition];
+
+	CHECK_FOR_INTERRUPTS();
+	if (!OidIsValid(leaf) || !ConditionalLockRelationOid(leaf, mode))
+		return NULL;
+	return try_table_open(leaf, NoLock);
+}
+
+static void
+retain_topic(Oid relid)
+{
+	ElTopic    *t = lock_topic(relid);
+
+	for (int32 i = 0; t != NULL && i < t->npartitions; i++)
+	{
+		Relation	leaf = lock_partition(t, i, AccessShareLock);
+
 		if (leaf == NULL)
 			continue;
+		PushActiveSnapshot(GetTransactionSnapshot());
 		(void) el_retain_partition(t, i, leaf);
+		PopActiveSnapshot();
 		(void) el_log_shrink(leaf);
+		table_close(leaf, NoLock);
+	}
+}
+
+/*
+ * Compaction may take longer than others can wait: for the table, or, to drop
+ * it, for the database, which waits for workers to leave for 5 s.
+ */
+static bool
+may_go_on(Relation rel)
+{
+	LOCKTAG		tag;
+
+	if (LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
+		return false;
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		proc_exit(0);
+	LockRelease(&tag, RowExclusiveLock, false);
+	return true;
+}
+
+/* Holds no snapshot, however long it takes. */
+static void
+compact_topic(Oid relid)
+{
+	ElTopic    *t = lock_topic(relid);
+
+	if (t == NULL || !t->options.cleanup_compact)
+		return;
+	InvalidateCatalogSnapshot();
+	for (int32 i = 0; i < t->npartitions; i++)
+	{
+		Relation	leaf = lock_partition(t, i, ShareUpdateExclusiveLock);
+
+		if (leaf == NULL)
+			continue;
+		(void) el_compact_partition(t, leaf, false, may_go_on);
 		table_close(leaf, NoLock);
 	}
 }
@@ -66,9 +124,7 @@ guarded(void (*work) (Oid), Oid arg)
 	PG_TRY();
 	{
 		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
 		work(arg);
-		PopActiveSnapshot();
 		CommitTransactionCommand();
 	}
 	PG_CATCH();
@@ -135,7 +191,8 @@ el_maintain_topics(void)
 			unfinished = true;
 			break;
 		}
-		guarded(maintain_topic, relid);
+		guarded(retain_topic, relid);
+		guarded(compact_topic, relid);
 		last = relid;
 	}
 	if (unfinished)

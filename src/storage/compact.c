@@ -1,0 +1,607 @@
+/*-------------------------------------------------------------------------
+ *
+ * compact.c
+ *	  Compaction: of each key only the last event stays.
+ *
+ * The first segments of a log, up to some boundary, are replaced by fewer:
+ *
+ * 1. The keys between what was compacted before and the boundary are read into
+ *	  memory, each with its last offset; when maintenance_work_mem is full, the
+ *	  boundary is there.
+ * 2. Everything up to the boundary is read again, and what survives is written
+ *	  to new extents, offsets, times, headers and order unchanged, as batches that have gaps.
+ * 3. One WAL record puts the new extents into the directory, as the last
+ *	  segments before the boundary.  The log start stays.
+ *
+ * Nobody is kept from appending or reading: until the third step no page of
+ * the log has changed, and that step takes the append lock for a few
+ * directory pages.  Readers that are on their way in the old extents find them as
+ * they were until they are written again, and then that the page has another
+ * tag (page.h); they go on at their offset.
+ *
+ * What goes and what stays
+ *	  Only batches that VACUUM has settled are touched: every transaction sees
+ *	  them, so the event that takes an older one's place is visible to whoever could
+ *	  see the older one.  Queries on a standby may be older than that; they are
+ *	  cancelled, as by VACUUM of a heap.  The segment of the tail is never touched.
+ *	  Aborted batches and events without a key go.  A tombstone stays until its
+ *	  delete horizon: delete_retention after it was first met here (KIP-534).
+ *	  The last committed event stays whatever it is, for the reason given in
+ *	  retention.c.
+ *
+ * Space
+ *	  New extents come from what earlier compactions left behind: an extent
+ *	  that is neither in the directory nor behind the end of what was ever
+ *	  given out is free, and needs no list.  So an error or a crash half-way leaves
+ *	  nothing that would have to be cleaned up.
+ *
+ * LOCKING
+ *	  The caller holds ShareUpdateExclusiveLock: no VACUUM, no second compaction.
+ *
+ * IDENTIFICATION
+ *	  src/storage/compact.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+
+#include "eventlog.h"
+#include "storage/keymap.h"
+#include "storage/meta.h"
+#include "storage/wal.h"
+
+/* Directory pages that one record can change. */
+#define MAX_PAGES	30
+
+/* Events between two looks at whether somebody wants us gone. */
+#define RECORDS_PER_YIELD 4096
+
+/* Records of a batch take this many bytes, as in topic/content.c. */
+#define BATCH_TARGET (64 * 1024)
+
+typedef struct Compaction
+{
+	Relation	rel;
+	const ElCompaction *policy;
+	ElMeta	   *meta;			/* a copy, as of the beginning */
+	int64		now;
+	uint64		end_seg;		/* the boundary */
+	uint32		gen;
+	ElKeyMap   *keys;
+	int64		last_offset;	/* of the last committed event before the boundary */
+	uint64		max_fxid;		/* greatest of what is replaced */
+	int64		tombstones_due;
+
+	/* output: a stream of its own, put in its place at the end */
+	ElBatchBuilder builder;
+	ElScratch	scratch;
+	uint64		fxid;			/* greatest in the open batch */
+	uint64		pos;
+	int64		seg_time;		/* greatest event time in the segment at hand */
+	int			nsegments;
+	int			max_segments;
+	ElSegment  *segments;		/* prev_end relative to the output; of each, of the one before */
+	List	   *free;			/* first blocks of extents left behind */
+	BlockNumber nblocks;		/* the file has at least so many */
+	uint64		page_no;		/* page at hand, of the output; PG_UINT64_MAX: none */
+	PGAlignedBlock page;
+} Compaction;
+
+/*
+ * Free extents
+ */
+typedef struct Range
+{
+	BlockNumber begin;
+	BlockNumber end;
+} Range;
+
+static int
+compare_ranges(const void *a, const void *b)
+{
+	BlockNumber x = ((const Range *) a)->begin;
+	BlockNumber y = ((const Range *) b)->begin;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Extents below next_block that nothing refers to. */
+static void
+find_free_extents(Compaction *c)
+{
+	Buffer		metabuf = el_meta_lock(c->rel, NULL);
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
+	ElDirectory *dir = palloc(sizeof(ElDirectory));
+	uint64		nsegs = meta->alloc_seg - meta->reuse_seg;
+	Range	   *used = palloc((nsegs + nsegs / EL_GROUP_SEGMENTS + 4) * sizeof(Range));
+	BlockNumber from = EL_META_BLOCK + 1;
+	int			n = 0;
+
+	dir->valid = false;
+	for (uint64 seg = meta->reuse_seg; seg < meta->alloc_seg; seg++)
+	{
+		ElSegment  *entry = el_directory_entry(c->rel, meta, dir, seg);
+
+		if (seg == meta->reuse_seg || seg % EL_GROUP_SEGMENTS == 0)
+		{
+			used[n].begin = meta->root[seg / EL_GROUP_SEGMENTS % EL_MAX_GROUPS];
+			used[n].end = used[n].begin + 1;
+			n++;
+		}
+		if (entry == NULL)
+			elog(ERROR, "directory of \"%s\" lacks segment " UINT64_FORMAT,
+				 RelationGetRelationName(c->rel), seg);
+		if (entry->first_block == InvalidBlockNumber)
+			continue;
+		used[n].begin = entry->first_block;
+		used[n].end = entry->first_block + meta->seg_pages;
+		n++;
+	}
+	if (meta->spare_directory != InvalidBlockNumber)
+	{
+		used[n].begin = meta->spare_directory;
+		used[n].end = used[n].begin + 1;
+		n++;
+	}
+	used[n].begin = used[n].end = meta->next_block;
+	n++;
+	UnlockReleaseBuffer(metabuf);
+
+	qsort(used, n, sizeof(Range), compare_ranges);
+	for (int i = 0; i < n; i++)
+	{
+		while (from + c->meta->seg_pages <= used[i].begin)
+		{
+			c->free = lappend_int(c->free, (int) from);
+			from += c->meta->seg_pages;
+		}
+		from = Max(from, used[i].end);
+	}
+	pfree(used);
+	pfree(dir);
+}
+
+/* An extent for the output; from the end of the file if none was left behind. */
+static BlockNumber
+take_extent(Compaction *c)
+{
+	Buffer		metabuf;
+	ElMeta	   *meta;
+	BlockNumber block;
+
+	if (c->free != NIL)
+	{
+		block = (BlockNumber) linitial_int(c->free);
+		c->free = list_delete_first(c->free);
+		return block;
+	}
+	metabuf = el_meta_lock(c->rel, NULL);
+	meta = ElPageGetMeta(BufferGetPage(metabuf));
+	if (meta->next_block > MaxBlockNumber - meta->seg_pages)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("topic partition \"%s\" has reached the largest file size",
+						RelationGetRelationName(c->rel))));
+	START_CRIT_SECTION();
+	block = meta->next_block;
+	meta->next_block += meta->seg_pages;
+	MarkBufferDirty(metabuf);
+	if (RelationNeedsWAL(c->rel))
+		log_newpage_buffer(metabuf, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(metabuf);
+	return block;
+}
+
+/*
+ * Output
+ */
+
+/* Write the page at hand.  The file is extended by one block under each append lock. */
+static void
+write_page(Compaction *c)
+{
+	uint32		seg = c->page_no / c->meta->seg_pages;
+	BlockNumber block;
+	Buffer		buffer;
+	Page		page = c->page.data;
+
+	if (c->page_no == PG_UINT64_MAX)
+		return;
+	block = c->segments[seg].first_block + c->page_no % c->meta->seg_pages;
+	ElPageGetSpecial(page)->page_no =
+		el_page_tag(EL_SEGMENT_FLAGS(0, c->gen, 0), block, 0);
+	while (c->nblocks <= block)
+	{
+		c->nblocks = RelationGetNumberOfBlocks(c->rel);
+		if (c->nblocks <= block)
+		{
+			Buffer		metabuf = el_meta_lock(c->rel, NULL);
+
+			el_extend_to(c->rel, Min(c->nblocks, block));
+			UnlockReleaseBuffer(metabuf);
+		}
+	}
+	buffer = ReadBufferExtended(c->rel, MAIN_FORKNUM, block, RBM_ZERO_AND_LOCK,
+								NULL);
+	START_CRIT_SECTION();
+	memcpy(BufferGetPage(buffer), page, BLCKSZ);
+	MarkBufferDirty(buffer);
+	if (RelationNeedsWAL(c->rel))
+		log_newpage_buffer(buffer, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
+	c->page_no = PG_UINT64_MAX;
+}
+
+static void
+begin_segment(Compaction *c, int64 base_offset, bool continues)
+{
+	ElSegment  *s;
+
+	if (c->nsegments == c->max_segments)
+	{
+		c->max_segments *= 2;
+		c->segments = repalloc(c->segments, c->max_segments * sizeof(ElSegment));
+	}
+	s = &c->segments[c->nsegments++];
+	s->base_offset = base_offset;
+	s->prev_end = c->pos;
+	s->prev_max_time = c->seg_time;
+	s->first_block = take_extent(c);
+	s->flags = EL_SEGMENT_FLAGS(continues ? EL_SEGMENT_CONTINUES : 0, c->gen, c->gen);
+	c->seg_time = EL_MIN_TIME;
+}
+
+/* Append the open batch to the output, by the rules of append.c. */
+static void
+write_batch(Compaction *c)
+{
+	uint64		seg_data = EL_PAGE_POS(c->meta->seg_pages);
+	xl_el_append rec = {0};
+	ElEnvelope *env;
+	char	   *bytes;
+	char	   *batch;
+	size_t		len;
+	uint64		done = 0;
+
+	if (c->builder.count == 0)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	batch = el_batch_finish(&c->builder, c->policy->codec, &c->scratch, &len);
+	el_batch_set_leader_epoch(batch, c->policy->leader_epoch);
+	rec.space = EL_BATCH_SPACE(len);
+	rec.base_offset = c->builder.base_offset;
+	bytes = palloc0(rec.space);
+	env = (ElEnvelope *) bytes;
+	env->fxid = c->fxid;
+	env->length = len;
+	env->magic = EL_ENVELOPE_MAGIC;
+	env->flags = EL_SETTLED | EL_HINT_COMMITTED;
+	memcpy(env + 1, batch, len);
+
+	rec.batch_pos = el_batch_begin_pos(c->pos);
+	if (rec.batch_pos + rec.space > c->nsegments * seg_data)
+	{
+		rec.batch_pos = c->nsegments * seg_data;
+		begin_segment(c, rec.base_offset, false);
+	}
+	c->seg_time = Max(c->seg_time, c->builder.max_timestamp);
+	rec.max_time = c->seg_time;
+
+	while (done < rec.space)
+	{
+		uint64		at = rec.batch_pos + done;
+		uint32		byte = EL_POS_BYTE(at);
+		uint32		n = Min(EL_PAGE_DATA - byte, rec.space - done);
+		uint32		index = EL_POS_PAGE(at) - EL_POS_PAGE(rec.batch_pos);
+
+		if (at == c->nsegments * seg_data)
+		{
+			c->pos = at;
+			begin_segment(c, rec.base_offset, true);
+			c->seg_time = rec.max_time = c->builder.max_timestamp;
+		}
+		if (EL_POS_PAGE(at) != c->page_no)
+		{
+			write_page(c);
+			c->page_no = EL_POS_PAGE(at);
+		}
+		el_apply_append_page(c->page.data, &rec, index, bytes + done, n,
+							 byte == 0);
+		done += n;
+	}
+	c->pos = rec.batch_pos + rec.space;
+	c->fxid = 0;
+	pfree(bytes);
+	el_batch_begin_sparse(&c->builder);
+}
+
+static void
+write_record(Compaction *c, const ElRecord *rec, uint64 fxid, int64 horizon)
+{
+	ElBatchBuilder *b = &c->builder;
+
+	if (b->count > 0 &&
+		(b->len + el_record_size_bound(rec) > BATCH_TARGET ||
+		 rec->offset - b->base_offset > PG_INT32_MAX - 1 ||
+		 (horizon != 0 && horizon != b->delete_horizon)))
+		write_batch(c);
+	if (b->count == 0)
+		b->delete_horizon = horizon;
+	if (horizon != 0 && (c->tombstones_due == 0 || horizon < c->tombstones_due))
+		c->tombstones_due = horizon;
+	el_batch_add(b, rec);
+	c->fxid = Max(c->fxid, fxid);
+}
+
+/*
+ * Input
+ */
+typedef void (*RecordFn) (Compaction *c, const ElReader *r, const ElRecord *rec);
+
+/* Offset of the first event in a segment that begins with a batch, or of the first there is. */
+static int64
+offset_at(const Compaction *c, uint64 seg)
+{
+	ElDirectory *dir;
+	ElSegment  *entry;
+	int64		offset;
+
+	if (seg <= c->meta->first_seg)
+		return c->meta->log_start;
+	dir = palloc(sizeof(ElDirectory));
+	dir->valid = false;
+	entry = el_directory_entry(c->rel, c->meta, dir, seg);
+	if (entry == NULL)
+		elog(ERROR, "directory of \"%s\" lacks segment " UINT64_FORMAT,
+			 RelationGetRelationName(c->rel), seg);
+	offset = entry->base_offset;
+	pfree(dir);
+	return offset;
+}
+
+/* Each committed event in segments from .. end - 1.  False: somebody waits for our lock, so no more. */
+static bool
+each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
+{
+	ElReader   *r = el_reader_begin(c->rel, NULL, EL_READ_STOP);
+	int64		limit = offset_at(c, end);
+	ElRecord	rec;
+	uint32		n = 0;
+	bool		goes_on = true;
+
+	r->strategy = GetAccessStrategy(BAS_BULKREAD);
+	(void) el_reader_seek(r, offset_at(c, from));
+	while (goes_on && el_reader_next(r, &rec) && rec.offset < limit)
+	{
+		if (n++ % RECORDS_PER_YIELD == 0)
+		{
+			CHECK_FOR_INTERRUPTS();
+			goes_on = c->policy->may_go_on == NULL ||
+				c->policy->may_go_on(c->rel);
+		}
+		fn(c, r, &rec);
+	}
+	if (goes_on && r->stopped && r->position < limit)
+		elog(ERROR, "batch at offset " INT64_FORMAT " of \"%s\" is not settled",
+			 r->position, RelationGetRelationName(c->rel));
+	FreeAccessStrategy(r->strategy);
+	r->strategy = NULL;
+	el_reader_end(r);
+	return goes_on;
+}
+
+static void
+note_key(Compaction *c, const ElReader *r, const ElRecord *rec)
+{
+	if (rec->key_len >= 0)
+		el_keymap_put(c->keys, rec->key, rec->key_len, rec->offset);
+	c->last_offset = rec->offset;
+	c->max_fxid = Max(c->max_fxid, r->fxid.value);
+}
+
+static void
+keep_or_not(Compaction *c, const ElReader *r, const ElRecord *rec)
+{
+	int64		horizon = 0;
+
+	c->max_fxid = Max(c->max_fxid, r->fxid.value);
+	if (rec->value_len < 0 && c->policy->delete_retention_ms >= 0)
+		horizon = (r->header.attributes & EL_ATTR_DELETE_HORIZON) ?
+			r->header.base_timestamp : c->now + c->policy->delete_retention_ms;
+	if (rec->offset != c->last_offset &&
+		(rec->key_len < 0 ||
+		 el_keymap_get(c->keys, rec->key, rec->key_len) > rec->offset ||
+		 (horizon != 0 && horizon <= c->now)))
+		return;
+	write_record(c, rec, r->fxid.value, horizon);
+}
+
+/* The keys up to the boundary, which moves down if they are too many. */
+static bool
+read_keys(Compaction *c, uint64 from)
+{
+	uint64		wanted = c->end_seg;
+
+	c->keys = el_keymap_create();
+	c->end_seg = from;
+	while (c->end_seg < wanted &&
+		   (c->end_seg == from ||
+			el_keymap_size(c->keys) < (Size) maintenance_work_mem * 1024))
+	{
+		/* not in the middle of a batch */
+		uint64		end = el_segment_boundary(c->rel, c->end_seg + 1, wanted);
+
+		if (!each_record(c, c->end_seg, end, note_key))
+			return false;
+		c->end_seg = end;
+	}
+	return true;
+}
+
+/*
+ * The new segments take their place, as the last ones before the boundary.
+ */
+static int64
+switch_over(Compaction *c)
+{
+	uint64		k = c->nsegments;
+	uint64		first = c->end_seg - k;
+	uint64		first_group = first / EL_GROUP_SEGMENTS;
+	int			npages = c->end_seg / EL_GROUP_SEGMENTS - first_group + 1;
+	Buffer		buffers[MAX_PAGES];
+	Buffer		metabuf = el_meta_lock(c->rel, NULL);
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
+	xl_el_compact rec = {0};
+	int64		freed;
+
+	if (meta->first_seg != c->meta->first_seg)
+	{
+		/* retention was faster; what was written is left behind */
+		UnlockReleaseBuffer(metabuf);
+		return -1;
+	}
+	freed = (int64) (first - meta->first_seg) * meta->seg_pages * BLCKSZ;
+
+	rec.first_seg = first;
+	rec.end_seg = c->end_seg;
+	rec.compactions = meta->compactions + 1;
+	rec.tombstones_due = c->tombstones_due;
+	rec.conflict_fxid = c->max_fxid;
+	/* what is there of the segment before the boundary, for the entry behind it */
+	rec.prev_end = k > 0 ? EL_PAGE_POS(first * meta->seg_pages) + c->pos :
+		EL_PAGE_POS((c->end_seg - 1) * meta->seg_pages);
+	rec.prev_max_time = k > 0 ? c->seg_time : EL_MIN_TIME;
+	rec.gen = c->gen;
+	if (k > 0)
+		c->segments[0].base_offset = Min(c->segments[0].base_offset, meta->log_start);
+	for (uint64 i = 0; i < k; i++)
+		c->segments[i].prev_end = i == 0 ? EL_PAGE_POS((Max(first, 1) - 1) * meta->seg_pages) :
+			EL_PAGE_POS(first * meta->seg_pages) + c->segments[i].prev_end;
+
+	for (int i = 0; i < npages; i++)
+	{
+		buffers[i] = ReadBuffer(c->rel,
+								meta->root[(first_group + i) % EL_MAX_GROUPS]);
+		LockBuffer(buffers[i], BUFFER_LOCK_EXCLUSIVE);
+	}
+	XLogEnsureRecordSpace(npages + 1, 8);
+
+	START_CRIT_SECTION();
+	for (int i = 0; i < npages; i++)
+	{
+		el_apply_compact_directory(BufferGetPage(buffers[i]), &rec, c->segments);
+		MarkBufferDirty(buffers[i]);
+	}
+	el_apply_compact_meta(BufferGetPage(metabuf), &rec);
+	MarkBufferDirty(metabuf);
+	if (RelationNeedsWAL(c->rel))
+	{
+		XLogRecPtr	lsn;
+
+		XLogBeginInsert();
+		XLogRegisterData((char *) &rec, sizeof(rec));
+		if (k > 0)
+			XLogRegisterData((char *) c->segments, k * sizeof(ElSegment));
+		XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD);
+		for (int i = 0; i < npages; i++)
+			XLogRegisterBuffer(i + 1, buffers[i], REGBUF_STANDARD);
+		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_COMPACT);
+		PageSetLSN(BufferGetPage(metabuf), lsn);
+		for (int i = 0; i < npages; i++)
+			PageSetLSN(BufferGetPage(buffers[i]), lsn);
+	}
+	END_CRIT_SECTION();
+	for (int i = 0; i < npages; i++)
+		UnlockReleaseBuffer(buffers[i]);
+	UnlockReleaseBuffer(metabuf);
+	return freed;
+}
+
+/* False if that was in vain. */
+static bool
+write_survivors(Compaction *c)
+{
+	find_free_extents(c);
+	el_batch_begin_sparse(&c->builder);
+	if (!each_record(c, c->meta->first_seg, c->end_seg, keep_or_not))
+		return false;
+	write_batch(c);
+	write_page(c);
+	/* what was packed more tightly before need not take fewer segments now */
+	return c->nsegments <= c->end_seg - c->meta->first_seg;
+}
+
+/* Is there enough that was not compacted before, or a tombstone to go? */
+static bool
+is_due(const Compaction *c, uint64 clean)
+{
+	uint64		all = c->end_seg - c->meta->first_seg;
+
+	if (c->end_seg <= c->meta->first_seg)
+		return false;
+	if (c->meta->tombstones_due != 0 && c->meta->tombstones_due <= c->now)
+		return true;
+	if (c->policy->always)
+		return clean < c->end_seg;
+	return all >= 2 && (c->end_seg - clean) * 2 >= all;
+}
+
+int64
+el_log_compact(Relation rel, const ElCompaction *policy)
+{
+	PGAlignedBlock copy;
+	Compaction *c;
+	MemoryContext mcxt;
+	MemoryContext old;
+	uint64		clean;
+	int64		freed = 0;
+
+	el_require_preload();
+	if (!el_meta_read(rel, copy.data))
+		return 0;
+
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog compaction",
+								 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(mcxt);
+	c = palloc0(sizeof(Compaction));
+	c->rel = rel;
+	c->policy = policy;
+	c->meta = ElPageGetMeta(copy.data);
+	c->now = policy->now_ms;
+	c->last_offset = -1;
+	c->gen = c->meta->compactions % EL_MAX_GENERATION + 1;
+	c->page_no = PG_UINT64_MAX;
+	c->max_segments = 16;
+	c->segments = palloc(c->max_segments * sizeof(ElSegment));
+	c->seg_time = EL_MIN_TIME;
+
+	/* settled, closed, and no more than one record can change */
+	c->end_seg = Min(c->meta->settled_pos / EL_PAGE_POS(c->meta->seg_pages),
+					 Max(c->meta->end_seg, 1) - 1);
+	c->end_seg = Min(c->end_seg, c->meta->first_seg +
+					 (MAX_PAGES - 2) * EL_GROUP_SEGMENTS);
+	while (c->end_seg > c->meta->first_seg &&
+		   el_segment_boundary(rel, c->end_seg, c->end_seg + 1) != c->end_seg)
+		c->end_seg--;
+	clean = Max(c->meta->clean_seg, c->meta->first_seg);
+
+	if (is_due(c, clean))
+	{
+		/* only tombstones to go: the last segment tells which event is the last */
+		while (clean >= c->end_seg ||
+			   el_segment_boundary(rel, clean, clean + 1) != clean)
+			clean--;
+		if (read_keys(c, clean) && write_survivors(c))
+			freed = Max(switch_over(c), 0);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(mcxt);
+	return freed;
+}
