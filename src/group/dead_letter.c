@@ -49,8 +49,8 @@ dead_letter_topic(const ElTopic *t)
 	Oid			nsp = get_rel_namespace(t->relid);
 	char	   *name = psprintf("%s_dlq", get_rel_name(t->relid));
 	Oid			relid;
-	Oid			types[3] = {TEXTOID, INT8OID, INT8OID};
-	Datum		values[3];
+	Oid			types[4] = {TEXTOID, INT8OID, INT8OID, REGTYPEOID};
+	Datum		values[4];
 	bool		isnull;
 
 	relid = get_relname_relid(name, nsp);
@@ -61,11 +61,13 @@ dead_letter_topic(const ElTopic *t)
 	values[1] = Int64GetDatum(t->npartitions);
 	values[2] = Int64GetDatum(Min(t->options.max_event_bytes + HEADERS_ROOM,
 								  EL_MAX_EVENT_BYTES));
+	values[3] = ObjectIdGetDatum(BYTEAOID);
+	/* each argument of the function's own type: no other create_topic can match better */
 	SPI_connect();
-	if (SPI_execute_with_args(psprintf("SELECT %s.create_topic($1, $2, 'bytea', 'bytea',"
+	if (SPI_execute_with_args(psprintf("SELECT %s.create_topic($1, $2, $4, $4,"
 									   " pg_catalog.jsonb_build_object('retention', null, 'max_event_bytes', $3), true)",
 									   quote_identifier(get_namespace_name(el_extension_schema()))),
-							  3, types, values, NULL, false, 1) != SPI_OK_SELECT ||
+							  4, types, values, NULL, false, 1) != SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "create_topic() returned nothing");
 	relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
