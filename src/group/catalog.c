@@ -241,8 +241,9 @@ el_group_check_owner(const ElGroupConf *conf)
 				 errmsg("must be owner of group \"%s\"", conf->name)));
 }
 
-void
-el_group_check_use(const ElGroupConf *conf)
+/* May the caller use this group, one that was made by create_group? */
+bool
+el_group_may_use(const ElGroupConf *conf)
 {
 	Relation	rel;
 	SysScanDesc scan;
@@ -250,8 +251,8 @@ el_group_check_use(const ElGroupConf *conf)
 	HeapTuple	tuple;
 	bool		granted = false;
 
-	if (!conf->exists || has_privs_of_role(GetUserId(), conf->owner))
-		return;
+	if (has_privs_of_role(GetUserId(), conf->owner))
+		return true;
 
 	rel = open_internal("group_grants", AccessShareLock);
 	scan = scan_by_name(rel, ATT_GRANTS_GROUP, conf->name, &key);
@@ -266,7 +267,13 @@ el_group_check_use(const ElGroupConf *conf)
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	if (!granted)
+	return granted;
+}
+
+void
+el_group_check_use(const ElGroupConf *conf)
+{
+	if (conf->exists && !el_group_may_use(conf))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for group \"%s\"", conf->name),

@@ -690,6 +690,8 @@ extern void el_part_busy(const char *group, Oid topic,
  * catalog.c: _eventlog.groups
  */
 extern void el_group_conf(const char *name, ElGroupConf *conf);
+/* May the caller use this group, which exists? */
+extern bool el_group_may_use(const ElGroupConf *conf);
 /* 42501 unless the caller may use the group / owns it. */
 extern void el_group_check_use(const ElGroupConf *conf);
 extern void el_group_check_owner(const ElGroupConf *conf);

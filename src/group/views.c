@@ -55,7 +55,7 @@ may_see_all(void)
 static bool
 may_see_topic(Oid relid)
 {
-	return may_see_all() ||
+	return may_see_all() || el_is_owner(relid, GetUserId()) ||
 		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
@@ -471,13 +471,13 @@ topics_of_group(const GroupCopy *c, List *topics)
 	return result;
 }
 
-/* A group is seen by who owns it, may use it, or may read one of its topics. */
+/* A group is seen by who owns it, was granted it, or sees one of its topics. */
 static bool
 may_see_group(const GroupCopy *c, List *group_topics)
 {
 	if (may_see_all() || group_topics != NIL)
 		return true;
-	return c->conf.exists && has_privs_of_role(GetUserId(), c->conf.owner);
+	return c->conf.exists && el_group_may_use(&c->conf);
 }
 
 static Datum
