@@ -679,6 +679,26 @@ member_state(const MemberCopy *m)
 	return el_waits(m->pid) ? "waiting" : "idle";
 }
 
+/* A member's topics, but for those the caller may not see. */
+static Datum
+visible_topics_of(const MemberCopy *m, List *topics)
+{
+	Oid		   *oids = palloc_array(Oid, m->ntopics + 1);
+	int			n = 0;
+	int			i;
+	ListCell   *lc;
+
+	for (i = 0; i < m->ntopics; i++)
+	{
+		foreach(lc, topics)
+		{
+			if (((ElTopic *) lfirst(lc))->relid == m->topics[i])
+				oids[n++] = m->topics[i];
+		}
+	}
+	return oid_array(oids, n);
+}
+
 Datum
 eventlog_members(PG_FUNCTION_ARGS)
 {
@@ -732,7 +752,7 @@ eventlog_members(PG_FUNCTION_ARGS)
 				}
 				SPI_finish();
 			}
-			values[5] = oid_array(m->topics, m->ntopics);
+			values[5] = visible_topics_of(m, topics);
 			values[6] = Int64GetDatum(m->nowned);
 			values[7] = Int64GetDatum(shown_epoch(m->epoch));
 			values[8] = TimestampTzGetDatum(m->last_seen);
