@@ -73,6 +73,7 @@ INSERT INTO priv.operation (part, name, statement) VALUES
 ('topics', 'drop_topic', $$SELECT drop_topic('priv.orders')$$),
 ('topics', 'DROP TABLE', $$DROP TABLE priv.orders$$),
 ('topics', 'delete_events_before', $$SELECT delete_events_before('priv.orders', 1, 1)$$),
+('topics', 'apply_retention', $$SELECT apply_retention('priv.orders')$$),
 ('topics', 'check_topic', $$SELECT check_topic('priv.orders')$$),
 ('topics', 'TRUNCATE', $$TRUNCATE priv.orders$$),
 ('topics', 'TRUNCATE a partition', $$TRUNCATE priv.orders_p0$$),
@@ -97,6 +98,7 @@ INSERT INTO priv.operation (part, name, statement) VALUES
 ('produce', 'flush', $$SELECT flush()$$),
 ('read', 'read_topic', $$SELECT read_topic('priv.orders')$$),
 ('read', 'read_topic at the end', $$SELECT read_topic('priv.orders', 0, 1000)$$),
+('read', 'latest', $$SELECT latest('priv.orders')$$),
 ('read', 'read_topic, schema without USAGE', $$SELECT read_topic('priv_hidden.orders')$$),
 ('read', 'SELECT *', $$SELECT * FROM priv.orders$$),
 ('read', 'SELECT key', $$SELECT key FROM priv.orders$$),
@@ -175,6 +177,11 @@ INSERT INTO priv.operation (part, name, statement) VALUES
 ('internal functions', 'alter_topic of committed_offsets', $$SELECT alter_topic('_eventlog.committed_offsets', '{}')$$),
 ('internal functions', 'delete_events_before in committed_offsets', $$SELECT delete_events_before('_eventlog.committed_offsets', 0, 0)$$),
 ('internal functions', 'create_topic in _eventlog', $$SELECT create_topic('_eventlog.mine')$$);
+
+-- a function that no operation calls: what can only be called at the top level, below
+SELECT DISTINCT p.proname FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+  JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'eventlog'
+ WHERE NOT EXISTS (SELECT FROM priv.operation o WHERE o.statement LIKE '%' || p.proname || '(%') ORDER BY 1;
 
 -- nothing that a cell did stays: its statements are rolled back, memberships given up
 CREATE FUNCTION priv.cell(role text, o priv.operation) RETURNS text LANGUAGE plpgsql AS $$

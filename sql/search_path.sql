@@ -9,9 +9,10 @@ RESET client_min_messages;
 
 CREATE SCHEMA hj;
 CREATE TABLE hj.other AS SELECT 1 AS id;
-SELECT public.create_topic('hj.orders', 2, 'text', 'json');
+SELECT public.create_topic('hj.orders', 2, 'text', 'json', '{"retention": null}');    -- its events are old
 SELECT public.create_topic('hj.numbers', 1, 'bigint', 'jsonb');
 SELECT public.create_topic('hj.ids', 1, 'uuid', 'text');
+SELECT public.create_topic('hj.kept', 1, 'text', 'json', '{"cleanup_policy": "compact,delete"}');
 ALTER TABLE hj.orders ADD CHECK (key <> 'forbidden');
 
 --
@@ -224,6 +225,10 @@ SELECT key, value FROM public.read_topic('hj.orders', 0) WHERE partition OPERATO
 SELECT pg_catalog.count(*) FROM public.read_topic('hj.numbers');
 SELECT pg_catalog.count(*) FROM public.read_topic('hj.ids');
 SELECT pg_catalog.count(*) FROM hj.orders;
+SELECT public.produce_batch('hj.kept', '{a,b,a}', '{1,2,3}');
+SELECT key, value FROM public.latest('hj.kept') ORDER BY key;
+SELECT public.apply_retention('hj.kept') IS NOT NULL AS applied;
+SELECT public.apply_retention('hj.orders') IS NOT NULL AS applied;
 
 SELECT public.create_group('hj', '{"start_from": "earliest", "session_timeout": "30 s"}');
 SELECT public.create_group('hj', if_not_exists => true);
