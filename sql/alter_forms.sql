@@ -252,6 +252,46 @@ ALTER TABLE renamed RENAME TO orders;
 ALTER TABLE orders OWNER TO CURRENT_USER;
 SELECT count(*) FROM read_topic('orders');
 
+-- to another tablespace, with what was and what is produced; and back, by what moves all tables
+SET allow_in_place_tablespaces = on;
+CREATE TABLESPACE regress_el_space LOCATION '';
+CREATE FUNCTION spaces() RETURNS text LANGUAGE sql AS $$
+SELECT string_agg(format('%s: %s', c.relname, coalesce(t.spcname, 'pg_default')), ', ' ORDER BY c.relname)
+  FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace
+ WHERE c.relname ~ '^orders' AND relnamespace = 'forms'::regnamespace
+$$;
+BEGIN;
+SELECT produce('orders', 'held', '{}', partition => 0);
+SELECT partition, first_offset, last_offset FROM flush();
+SELECT produce('orders', 'buffered', '{}', partition => 0);
+ALTER TABLE orders SET TABLESPACE regress_el_space;
+SELECT produce('orders', 'after', '{}', partition => 0);
+ROLLBACK;
+SELECT spaces();
+BEGIN;
+SELECT produce('orders', 'held', '{}', partition => 0);
+SELECT partition, first_offset, last_offset FROM flush();
+SELECT produce('orders', 'buffered', '{}', partition => 0);
+ALTER TABLE orders SET TABLESPACE regress_el_space;
+SELECT produce('orders', 'after', '{}', partition => 0);
+COMMIT;
+SELECT spaces();
+SELECT event_offset, key FROM read_topic('orders', 0) ORDER BY 1;
+SELECT partition, key FROM consume('forms_group', 'orders', commit => true);
+SELECT alter_topic('orders', '{"partitions": 3}');
+SELECT spaces();
+ALTER TABLE orders_p0 SET TABLESPACE pg_default;
+SELECT spaces();
+CHECKPOINT;
+ALTER TABLE ALL IN TABLESPACE regress_el_space SET TABLESPACE pg_default;
+SELECT spaces();
+SELECT event_offset, key FROM read_topic('orders', 0) ORDER BY 1;
+SELECT * FROM check_topic('orders');
+SELECT produce('orders', 'back', '{}', partition => 2);
+SELECT partition, event_offset, key FROM consume('forms_group', 'orders', commit => true);
+DROP TABLESPACE regress_el_space;
+RESET allow_in_place_tablespaces;
+
 --
 -- Commands that go over whole databases pass over topics
 --

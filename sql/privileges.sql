@@ -315,6 +315,26 @@ EXECUTE p;
 DEALLOCATE p;
 RESET ROLE;
 
+-- a group outlives the role that made it; then it is the superuser's
+CREATE ROLE regress_el_gone;
+SET ROLE regress_el_gone;
+SELECT create_group('priv_gone');
+SELECT grant_group('priv_gone', 'regress_el_gone');
+RESET ROLE;
+DROP ROLE regress_el_gone;
+SET ROLE regress_el_both;
+SELECT count(*) FROM consume('priv_gone', 'priv.orders');
+SELECT alter_group('priv_gone', '{}');
+SELECT create_group('priv_gone');
+RESET ROLE;
+SELECT state FROM eventlog_groups WHERE group_name = 'priv_gone';
+SELECT grant_group('priv_gone', 'regress_el_both');
+SET ROLE regress_el_both;
+SELECT count(*) FROM consume('priv_gone', 'priv.orders', 1);
+SELECT leave_group('priv_gone');
+RESET ROLE;
+SELECT drop_group('priv_gone');
+
 --
 -- The extension's objects
 --
