@@ -465,7 +465,7 @@ switch_over(Compaction *c)
 	{
 		/* retention was faster; what was written is left behind */
 		UnlockReleaseBuffer(metabuf);
-		return -1;
+		return 0;
 	}
 	freed = (int64) (first - meta->first_seg) * meta->seg_pages * BLCKSZ;
 
@@ -599,7 +599,7 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 			   el_segment_boundary(rel, clean, clean + 1) != clean)
 			clean--;
 		if (read_keys(c, clean) && write_survivors(c))
-			freed = Max(switch_over(c), 0);
+			freed = switch_over(c);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(mcxt);
