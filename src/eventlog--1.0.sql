@@ -41,13 +41,15 @@ COMMENT ON TYPE @extschema@.eventlog_event_bytes IS
  */
 -- committed offsets of consumer groups: a topic like any other, read by nobody
 -- but the offsets cache; key ["group", "topic uuid", partition], value
--- {"next": offset[, "version": offset of the event that first recorded it]}
+-- {"next": offset}, of which the last one counts
 CREATE TABLE _eventlog.committed_offsets (
     partition int, event_offset bigint, event_time timestamptz,
     key text, value json, headers jsonb
 ) PARTITION BY LIST (partition);
 CREATE TABLE _eventlog.committed_offsets_p0
     PARTITION OF _eventlog.committed_offsets FOR VALUES IN (0) USING eventlog;
+SECURITY LABEL FOR eventlog ON TABLE _eventlog.committed_offsets IS
+    '{"uuid": "00000000-0000-4000-8000-000000000001", "cleanup_policy": "compact", "delete_retention": "0 s", "segment_bytes": 4194304, "compression": "none"}';
 COMMENT ON TABLE _eventlog.committed_offsets IS 'eventlog: committed offsets of consumer groups';
 
 -- log ends that survive TRUNCATE, delete_events_before and a dump of an empty log

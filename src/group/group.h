@@ -80,14 +80,8 @@ typedef struct ElDb
 	uint64		cache_gen;		/* entries of another generation mean nothing */
 
 	bool		prepared;		/* a prepared transaction wrote offsets by itself */
-	bool		shorten_due;	/* the offsets topic has grown */
-	bool		shorten_waits;	/* it could not be shortened the last time: no hurry */
-
-	/* shortening the offsets topic: copies made, originals not yet trimmed */
-	FullTransactionId copy_fxid;
-	int64		copy_upto;		/* all that lives below this offset was copied */
-	uint32		copy_relnumber; /* in this file */
-	uint64		copy_end_seg;	/* where its segments ended then; 0: not copied yet */
+	bool		compact_due;	/* the offsets topic has grown */
+	bool		compact_waits;	/* it could not be compacted the last time: no hurry */
 } ElDb;
 
 /* How a group is used at the moment. */
@@ -136,7 +130,7 @@ typedef struct ElGroupTopic
 } ElGroupTopic;
 
 /*
- * A committed offset as cached.  version is the offset of the event that first
+ * A committed offset as cached.  version is the offset of the event that
  * recorded it, -1: there is none; next is -1 if the group was dropped.
  */
 typedef struct ElEntry
@@ -589,41 +583,32 @@ extern void el_offsets_note_prepared(void);
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_offsets_fold_all(void);
 
-/* Is it time to shorten the offsets topic, as far as info and its database (lock held) tell? */
-extern bool el_offsets_due(const ElDb *db, uint32 relnumber,
-						   const ElLogInfo *info);
-
 /* A committed offset read from the topic. */
 typedef struct ElOffset
 {
 	ElOffsetKey key;
 	int64		next;
-	int64		version;		/* -1: only a pending one was found */
-	int64		offset;			/* where the record stands */
+	int64		version;		/* its offset; -1: only a pending one was found */
 	FullTransactionId fxid;
 	FullTransactionId pending_fxid;
 	int64		pending_next;
 	int64		pending_version;
-	bool		lower;			/* a record that is no tombstone precedes it */
 } ElOffset;
 
 /*
  * Read the topic itself into a hash of ElOffset, by key.  With all, undecided
  * ones become pending; otherwise only what the snapshot sees counts.
- * first_undecided: offset of the first undecided batch, or the log end.
  */
-extern HTAB *el_offsets_scan(Snapshot snapshot, bool all,
-							 int64 *first_undecided);
+extern HTAB *el_offsets_scan(Snapshot snapshot, bool all);
 
 /*
  * offset_text.c: committed offsets as JSON text
  */
 extern void el_offset_key_text(StringInfo buf, const ElOffsetKey *key);
-extern void el_offset_value_text(StringInfo buf, int64 next, int64 version);
-/* False for what is not of that shape; version is -1 if there is none. */
+extern void el_offset_value_text(StringInfo buf, int64 next);
+/* False for what is not of that shape. */
 extern bool el_offset_parse_key(const char *data, int32 len, ElOffsetKey *key);
-extern bool el_offset_parse_value(const char *data, int32 len, int64 *next,
-								  int64 *version);
+extern bool el_offset_parse_value(const char *data, int32 len, int64 *next);
 
 /*
  * deliver.c: from a partition into the result

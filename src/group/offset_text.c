@@ -3,11 +3,11 @@
  * offset_text.c
  *	  Committed offsets as the JSON text of their events.
  *
- * Text, so that a dump or a SELECT can be read; two fixed shapes, so that
+ * Text, so that a dump or a SELECT can be read; fixed shapes, so that
  * reading them back needs no JSON library:
  *
  *	key		["group", "topic uuid", partition]
- *	value	{"next": offset or null[, "version": offset]}
+ *	value	{"next": offset}; null, a tombstone, when the group was dropped
  *
  * IDENTIFICATION
  *	  src/group/offset_text.c
@@ -40,15 +40,9 @@ el_offset_key_text(StringInfo buf, const ElOffsetKey *key)
 }
 
 void
-el_offset_value_text(StringInfo buf, int64 next, int64 version)
+el_offset_value_text(StringInfo buf, int64 next)
 {
-	if (next < 0)
-		appendStringInfoString(buf, "{\"next\": null");
-	else
-		appendStringInfo(buf, "{\"next\": %lld", (long long) next);
-	if (version >= 0)
-		appendStringInfo(buf, ", \"version\": %lld", (long long) version);
-	appendStringInfoChar(buf, '}');
+	appendStringInfo(buf, "{\"next\": %lld}", (long long) next);
 }
 
 /* A reader for the two shapes of JSON that we write. */
@@ -161,17 +155,6 @@ scan_int(Scan *s, int64 *v)
 }
 
 static bool
-scan_null(Scan *s)
-{
-	while (s->p < s->end && *s->p == ' ')
-		s->p++;
-	if (s->end - s->p < 4 || memcmp(s->p, "null", 4) != 0)
-		return false;
-	s->p += 4;
-	return true;
-}
-
-static bool
 scan_uuid(const char *text, pg_uuid_t *uuid)
 {
 	int			n = 0;
@@ -232,35 +215,12 @@ el_offset_parse_key(const char *data, int32 len, ElOffsetKey *key)
 }
 
 bool
-el_offset_parse_value(const char *data, int32 len, int64 *next, int64 *version)
+el_offset_parse_value(const char *data, int32 len, int64 *next)
 {
 	Scan		s = {data, data + len};
-	bool		have_next = false;
+	char		name[16];
 
-	*version = -1;
-	if (!scan_char(&s, '{'))
-		return false;
-	do
-	{
-		char		name[16];
-
-		if (!scan_string(&s, name, sizeof(name)) || !scan_char(&s, ':'))
-			return false;
-		if (strcmp(name, "next") == 0)
-		{
-			if (scan_null(&s))
-				*next = -1;
-			else if (!scan_int(&s, next))
-				return false;
-			have_next = true;
-		}
-		else if (strcmp(name, "version") == 0)
-		{
-			if (!scan_int(&s, version))
-				return false;
-		}
-		else
-			return false;
-	} while (scan_char(&s, ','));
-	return scan_char(&s, '}') && have_next;
+	return scan_char(&s, '{') && scan_string(&s, name, sizeof(name)) &&
+		strcmp(name, "next") == 0 && scan_char(&s, ':') && scan_int(&s, next) &&
+		scan_char(&s, '}');
 }

@@ -10,8 +10,8 @@
  * neither a commit callback nor a process that survives is needed for the
  * cache to be right, and a COMMIT PREPARED from anywhere is seen too.
  *
- * Versions order the events of a key: an original's version is its own
- * offset, a copy made while the topic is shortened carries the original's.
+ * Versions order the events of a key: they are the events' offsets.  The topic
+ * is compacted like any other of that kind, which moves no event to another offset.
  *
  * IDENTIFICATION
  *	  src/group/offsets.c
@@ -63,7 +63,7 @@ offsets_relations(Oid *topic, Oid *leaf)
  * Reading the topic
  */
 HTAB *
-el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
+el_offsets_scan(Snapshot snapshot, bool all)
 {
 	HASHCTL		ctl;
 	HTAB	   *offsets;
@@ -82,8 +82,6 @@ el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
 	offsets_relations(&topic, &leaf);
 	rel = table_open(leaf, AccessShareLock);
 	r = el_reader_begin(rel, snapshot, all ? EL_READ_ALL : EL_READ_MVCC);
-	if (first_undecided != NULL)
-		*first_undecided = r->info.log_end;
 	if (r->info.exists)
 		(void) el_reader_seek(r, r->info.log_start);
 
@@ -91,8 +89,7 @@ el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
 	{
 		ElOffsetKey key;
 		ElOffset   *o;
-		int64		next;
-		int64		version = -1;
+		int64		next = -1;
 		bool		found;
 		bool		pending;
 
@@ -101,12 +98,10 @@ el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
 			continue;
 		pending = r->state == EL_BATCH_IN_PROGRESS ||
 			(all && r->state == EL_BATCH_OWN);
-		if (pending && first_undecided != NULL)
-			*first_undecided = Min(*first_undecided, r->header.base_offset);
 
 		if (rec.key_len < 0 || !el_offset_parse_key(rec.key, rec.key_len, &key) ||
 			(rec.value_len >= 0 &&
-			 !el_offset_parse_value(rec.value, rec.value_len, &next, &version)))
+			 !el_offset_parse_value(rec.value, rec.value_len, &next)))
 		{
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -114,11 +109,6 @@ el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
 							(long long) rec.offset, EL_INTERNAL_SCHEMA)));
 			continue;
 		}
-		if (rec.value_len < 0)
-			next = -1;
-		if (version < 0)
-			version = rec.offset;
-
 		o = hash_search(offsets, &key, HASH_ENTER, &found);
 		if (!found)
 		{
@@ -126,29 +116,19 @@ el_offsets_scan(Snapshot snapshot, bool all, int64 *first_undecided)
 			o->fxid = InvalidFullTransactionId;
 			o->pending_fxid = InvalidFullTransactionId;
 			o->pending_next = o->pending_version = -1;
-			o->offset = -1;
-			o->lower = false;
 		}
-		if (next >= 0)
-			o->lower = true;
 		if (pending)
 		{
-			if (version > o->pending_version)
-			{
-				o->pending_fxid = r->fxid;
-				o->pending_next = next;
-				o->pending_version = version;
-			}
+			o->pending_fxid = r->fxid;
+			o->pending_next = next;
+			o->pending_version = rec.offset;
 		}
-		else if (version > o->version)
+		else
 		{
 			o->next = next;
-			o->version = version;
-			o->offset = rec.offset;
+			o->version = rec.offset;
 			o->fxid = r->fxid;
 		}
-		else if (version == o->version)
-			o->offset = rec.offset; /* a copy, further on */
 	}
 	el_reader_end(r);
 	table_close(rel, AccessShareLock);
@@ -262,7 +242,7 @@ rebuild(uint32 relnumber)
 
 		CHECK_FOR_INTERRUPTS();
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
-		offsets = el_offsets_scan(snapshot, true, NULL);
+		offsets = el_offsets_scan(snapshot, true);
 		UnregisterSnapshot(snapshot);
 
 		hash_seq_init(&seq, offsets);
@@ -620,28 +600,11 @@ may_commit(const ElLocalPart *lp)
 		 p->epoch == lp->epoch);
 }
 
-/*
- * Copies take room at the end before the originals can go, and only whole
- * segments are given back.  So it is time as soon as a second segment is begun:
- * the copies go there, and the first one is free before the second is full.
- * Are there so many live entries that they fill segments by themselves, then
- * it is time whenever a segment has been filled since the last copies.
- */
-bool
-el_offsets_due(const ElDb *db, uint32 relnumber, const ElLogInfo *info)
-{
-	uint64		copied = db->copy_relnumber == relnumber ? db->copy_end_seg : 0;
-
-	return info->exists && info->end_seg - info->first_seg > 1 &&
-		info->end_seg > copied;
-}
-
-/* Now and then: should the worker shorten the topic, or go on doing so? */
+/* Now and then: should the worker compact the topic? */
 static void
-ask_for_shortening(Relation rel, int nparts)
+ask_for_compaction(Relation rel, int nparts)
 {
 	static uint32 commits = 0;
-	uint32		relnumber = el_locator_number(el_rel_locator(rel));
 	ElLogInfo	info;
 	ElDb	   *db;
 	bool		ask;
@@ -649,15 +612,12 @@ ask_for_shortening(Relation rel, int nparts)
 	if (commits++ % 16 != 0 && nparts < 16)
 		return;
 	el_log_info(rel, &info);
-	if (!info.exists || info.end_seg - info.first_seg <= 1)
+	if (!el_compaction_due(&info))
 		return;
 	el_group_lock(LW_EXCLUSIVE);
 	db = EL_DB(el_db_get(MyDatabaseId));
-	ask = !db->shorten_due &&
-		(FullTransactionIdIsValid(db->copy_fxid) ||
-		 el_offsets_due(db, relnumber, &info));
-	if (ask)
-		db->shorten_due = true;
+	ask = !db->compact_due;
+	db->compact_due = true;
 	el_group_unlock();
 	if (ask)
 		el_wake_worker();
@@ -739,14 +699,14 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 		else
 		{
 			resetStringInfo(&value);
-			el_offset_value_text(&value, parts[i]->v.committed, -1);
+			el_offset_value_text(&value, parts[i]->v.committed);
 			rec.value = value.data;
 			rec.value_len = value.len;
 		}
 		el_batch_add(&builder, &rec);
 	}
 	batch = el_batch_finish(&builder, EL_CODEC_NONE, &scratch, &len);
-	ask_for_shortening(rel, nparts);
+	ask_for_compaction(rel, nparts);
 	for (i = 0; i < nparts; i++)
 		el_local_save(parts[i]);
 

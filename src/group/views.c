@@ -360,7 +360,7 @@ read_offsets(List **groups)
 	HASH_SEQ_STATUS seq;
 	ElOffset   *o;
 
-	offsets = el_offsets_scan(GetActiveSnapshot(), false, NULL);
+	offsets = el_offsets_scan(GetActiveSnapshot(), false);
 	hash_seq_init(&seq, offsets);
 	while ((o = hash_seq_search(&seq)) != NULL)
 	{

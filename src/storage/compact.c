@@ -473,7 +473,7 @@ switch_over(Compaction *c)
 	rec.end_seg = c->end_seg;
 	rec.compactions = meta->compactions + 1;
 	rec.tombstones_due = c->tombstones_due;
-	rec.conflict_fxid = c->max_fxid;
+	rec.conflict_fxid = c->policy->cancel_on_standby ? c->max_fxid : 0;
 	/* what is there of the segment before the boundary, for the entry behind it */
 	rec.prev_end = k > 0 ? EL_PAGE_POS(first * meta->seg_pages) + c->pos :
 		EL_PAGE_POS((c->end_seg - 1) * meta->seg_pages);
@@ -542,7 +542,7 @@ write_survivors(Compaction *c)
 static bool
 is_due(const Compaction *c, uint64 clean)
 {
-	uint64		all = c->end_seg - c->meta->first_seg;
+	ElLogInfo	info;
 
 	if (c->end_seg <= c->meta->first_seg)
 		return false;
@@ -550,7 +550,10 @@ is_due(const Compaction *c, uint64 clean)
 		return true;
 	if (c->policy->always)
 		return clean < c->end_seg;
-	return all >= 2 && (c->end_seg - clean) * 2 >= all;
+	/* as if what may be compacted now were all */
+	el_meta_to_info(c->meta, &info);
+	info.end_seg = c->end_seg + 1;
+	return el_compaction_due(&info);
 }
 
 int64

@@ -132,6 +132,7 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->seg_pages = meta->seg_pages;
 	info->appended_batches = meta->batches;
 	info->compactions = meta->compactions;
+	info->clean_seg = meta->clean_seg;
 }
 
 void

@@ -45,6 +45,7 @@ typedef struct ElLogInfo
 	uint32		seg_pages;		/* pages of a segment */
 	uint64		appended_batches;	/* ever, for statistics */
 	uint32		compactions;	/* ever */
+	uint64		clean_seg;		/* segments before it hold no key twice */
 } ElLogInfo;
 
 extern void el_log_info(Relation rel, ElLogInfo *info);
@@ -99,6 +100,7 @@ typedef struct ElCompaction
 	int64		delete_retention_ms;	/* tombstones stay so long after they were first met; -1: for ever */
 	int32		leader_epoch;	/* the timeline */
 	bool		always;			/* not only when half of the log is new */
+	bool		cancel_on_standby;	/* there, queries that do not see all that is compacted */
 	bool		(*may_go_on) (Relation rel);	/* asked now and then, if set; false gives up */
 } ElCompaction;
 
@@ -107,6 +109,17 @@ typedef struct ElCompaction
  * settled.  The caller holds ShareUpdateExclusiveLock.  Returns bytes of segments freed.
  */
 extern int64 el_log_compact(Relation rel, const ElCompaction *policy);
+
+/* Is half of the closed segments new?  One alone is not worth it. */
+static inline bool
+el_compaction_due(const ElLogInfo *info)
+{
+	uint64		closed = info->end_seg - 1 - info->first_seg;
+	uint64		clean = Max(info->clean_seg, info->first_seg) - info->first_seg;
+
+	return info->exists && info->end_seg > 0 && closed >= 2 &&
+		(closed - clean) * 2 >= closed;
+}
 
 /*
  * Give free segments at the end of the file back to the file system, if the

@@ -283,7 +283,7 @@ redo_compact(XLogReaderState *record)
 	Buffer		buffers[XLR_MAX_BLOCK_ID + 1];
 	int			n = XLogRecMaxBlockId(record);
 
-	if (InHotStandby)
+	if (InHotStandby && rec->conflict_fxid != 0)
 	{
 		RelFileLocator locator;
 

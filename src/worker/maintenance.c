@@ -154,13 +154,13 @@ urgent_database(int64 now, bool *later)
 		ElSlot		slot = el_db_find(EL_GROUP(s)->dbid);
 		ElDb	   *db = slot == EL_NO_SLOT ? NULL : EL_DB(slot);
 
-		if (db == NULL || !db->shorten_due)
+		if (db == NULL || !db->compact_due)
 			continue;
-		if (db->shorten_waits && now < next_urgent_ms)
+		if (db->compact_waits && now < next_urgent_ms)
 			*later = true;
 		else
 		{
-			db->shorten_due = false;
+			db->compact_due = false;
 			result = db->dbid;
 		}
 	}
@@ -275,7 +275,7 @@ el_maintenance_main(Datum arg)
 		return;
 
 	pgstat_report_activity(STATE_RUNNING, "eventlog maintenance");
-	el_shorten_offsets();
+	el_compact_offsets();
 	if (MyBgworkerEntry->bgw_extra[0])
 		el_maintain_topics();
 	pgstat_report_activity(STATE_IDLE, NULL);

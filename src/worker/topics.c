@@ -32,6 +32,11 @@
 /* How long one worker goes on to further topics. */
 #define ROUND_MS	4000
 
+/* How long to wait for snapshots that keep the offsets from compaction, and between two looks. */
+#define OFFSETS_PATIENCE_MS		2000
+#define OFFSETS_FIRST_PAUSE_US	1000L
+#define OFFSETS_PAUSE_US		100000L
+
 /* The topic, locked, or NULL if it is gone or somebody changes it. */
 static ElTopic *
 lock_topic(Oid relid)
@@ -135,6 +140,64 @@ guarded(void (*work) (Oid), Oid arg)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
+}
+
+/*
+ * The topic of committed offsets.  Commits ask for it as soon as there is enough
+ * to do; if it is not possible now, because of a snapshot or of VACUUM, there is no use in
+ * asking again at once.
+ */
+static void
+compact_offsets(Oid topic)
+{
+	ElTopic    *t = lock_topic(topic);
+	Relation	leaf = t ? lock_partition(t, 0, ShareUpdateExclusiveLock) : NULL;
+	bool		waits = true;
+	ElDb	   *db;
+
+	InvalidateCatalogSnapshot();
+	if (leaf != NULL)
+	{
+		ElLogInfo	info;
+
+		(void) el_compact_partition(t, leaf, false, may_go_on);
+		el_log_info(leaf, &info);
+		waits = el_compaction_due(&info);
+		table_close(leaf, NoLock);
+	}
+	el_group_lock(LW_EXCLUSIVE);
+	db = EL_DB(el_db_get(MyDatabaseId));
+	db->compact_due = false;
+	db->compact_waits = waits;
+	el_group_unlock();
+}
+
+/* Snapshots that are about to go are waited for a moment. */
+void
+el_compact_offsets(void)
+{
+	int64		until = el_monotonic_ms() + OFFSETS_PATIENCE_MS;
+	long		pause_us = OFFSETS_FIRST_PAUSE_US;
+	bool		waits;
+	Oid			topic;
+	Oid			leaf;
+	bool		there;
+
+	StartTransactionCommand();
+	there = el_offsets_relations(&topic, &leaf);
+	CommitTransactionCommand();
+	while (there)
+	{
+		CHECK_FOR_INTERRUPTS();
+		guarded(compact_offsets, topic);
+		el_group_lock(LW_SHARED);
+		waits = EL_DB(el_db_find(MyDatabaseId))->compact_waits;
+		el_group_unlock();
+		if (!waits || el_monotonic_ms() > until)
+			break;
+		pg_usleep(pause_us);
+		pause_us = Min(2 * pause_us, OFFSETS_PAUSE_US);
+	}
 }
 
 static int

@@ -30,8 +30,8 @@ extern int64 el_housekeeping(void);
  */
 extern int64 el_maintenance_tick(void);
 
-/* Shorten the topic of committed offsets of this database, in its own transactions. */
-extern void el_shorten_offsets(void);
+/* Compact the topic of committed offsets of this database, if it has grown. */
+extern void el_compact_offsets(void);
 
 /* Retention and what else each topic of this database needs; a few seconds at most. */
 extern void el_maintain_topics(void);
