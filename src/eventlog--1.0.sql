@@ -61,7 +61,9 @@ COMMENT ON TABLE _eventlog.log_floor IS 'eventlog: offsets below log_end were gi
 -- groups made by create_group
 CREATE TABLE _eventlog.groups (
     group_name text PRIMARY KEY, owner regrole NOT NULL,
-    options jsonb NOT NULL DEFAULT '{}', created timestamptz NOT NULL DEFAULT now());
+    options jsonb NOT NULL DEFAULT '{}', created timestamptz NOT NULL DEFAULT now(),
+    last_used timestamptz);
+COMMENT ON COLUMN _eventlog.groups.last_used IS 'eventlog: with expire_after: when the worker last saw members or claims';
 COMMENT ON TABLE _eventlog.groups IS 'eventlog: consumer groups made by create_group';
 
 CREATE TABLE _eventlog.group_grants (

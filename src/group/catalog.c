@@ -284,8 +284,8 @@ el_group_check_use(const ElGroupConf *conf)
  * Statements on the internal tables, as their owner: the caller's rights were
  * checked, and it has none on the tables.
  */
-static uint64
-run(const char *sql, int nargs, Oid *types, Datum *values)
+uint64
+el_internal_sql(const char *sql, int nargs, Oid *types, Datum *values)
 {
 	Oid			user;
 	int			context;
@@ -420,7 +420,7 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(name);
 	values[1] = ObjectIdGetDatum(GetUserId());
 	values[2] = JsonbPGetDatum(options);
-	if (run("INSERT INTO _eventlog.groups (group_name, owner, options)"
+	if (el_internal_sql("INSERT INTO _eventlog.groups (group_name, owner, options)"
 			" VALUES ($1, $2, pg_catalog.jsonb_strip_nulls($3)) ON CONFLICT DO NOTHING",
 			3, types, values) == 0)
 	{
@@ -464,7 +464,7 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 
 	values[0] = CStringGetTextDatum(name);
 	values[1] = JsonbPGetDatum(options);
-	if (run("UPDATE _eventlog.groups SET options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) $2)"
+	if (el_internal_sql("UPDATE _eventlog.groups SET options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) $2)"
 			" WHERE group_name OPERATOR(pg_catalog.=) $1",
 			2, types, values) == 0)
 		no_such_group(name);
@@ -500,7 +500,7 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 	el_group_check_owner(&conf);
 
 	values[0] = CStringGetTextDatum(name);
-	if (run("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
+	if (el_internal_sql("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
 			1, types, values) == 0)
 		no_such_group(name);
 	el_drop_offsets(name);
@@ -532,7 +532,7 @@ change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
 
 	values[0] = CStringGetTextDatum(group);
 	values[1] = PG_GETARG_DATUM(1);
-	(void) run(sql, 2, types, values);
+	(void) el_internal_sql(sql, 2, types, values);
 }
 
 /* grant_group(group_name text, role regrole) */

@@ -589,6 +589,7 @@ typedef struct ElOffset
 	ElOffsetKey key;
 	int64		next;
 	int64		version;		/* its offset; -1: only a pending one was found */
+	int64		time_ms;		/* when it was committed */
 	FullTransactionId fxid;
 	FullTransactionId pending_fxid;
 	int64		pending_next;
@@ -680,6 +681,14 @@ extern bool el_group_may_use(const ElGroupConf *conf);
 /* 42501 unless the caller may use the group / owns it. */
 extern void el_group_check_use(const ElGroupConf *conf);
 extern void el_group_check_owner(const ElGroupConf *conf);
+/* Run SQL on the internal tables as their owner; returns the rows it was about. */
+extern uint64 el_internal_sql(const char *sql, int nargs, Oid *types,
+							  Datum *values);
+
+/*
+ * expire.c: take the committed offsets of groups that have not been used for expire_after (worker)
+ */
+extern void el_expire_groups(void);
 
 /*
  * wait.c

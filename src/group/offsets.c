@@ -113,6 +113,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 		if (!found)
 		{
 			o->next = o->version = -1;
+			o->time_ms = 0;
 			o->fxid = InvalidFullTransactionId;
 			o->pending_fxid = InvalidFullTransactionId;
 			o->pending_next = o->pending_version = -1;
@@ -127,6 +128,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 		{
 			o->next = next;
 			o->version = rec.offset;
+			o->time_ms = rec.timestamp;
 			o->fxid = r->fxid;
 		}
 	}

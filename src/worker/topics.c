@@ -200,6 +200,14 @@ el_compact_offsets(void)
 	}
 }
 
+static void
+expire_groups(Oid unused)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	el_expire_groups();
+	PopActiveSnapshot();
+}
+
 static int
 compare_oids(const ListCell *a, const ListCell *b)
 {
@@ -242,6 +250,8 @@ el_maintain_topics(void)
 	el_shared->unfinished_db = InvalidOid;
 	el_group_unlock();
 
+	if (!OidIsValid(after))
+		guarded(expire_groups, InvalidOid);
 	foreach(lc, sorted_topics())
 	{
 		Oid			relid = lfirst_oid(lc);
