@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "topic/checks.h"
+#include "topic/options.h"
 #include "topic/topic.h"
 
 /*
@@ -47,18 +48,19 @@ typedef struct ElTopicChecks
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
 void
-el_check_event_size(ElTopic *t, const ElRecord *r)
+el_check_event_size(ElTopic *t, const ElRecord *r, bool restored)
 {
+	int64		limit = restored ? EL_MAX_EVENT_BYTES : t->options.max_event_bytes;
 	int64		size = (int64) Max(r->key_len, 0) + Max(r->value_len, 0) +
 		r->headers_len;
 
-	if (size > t->options.max_event_bytes)
+	if (size > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("event of %lld bytes is too large for topic \"%s\"",
 						(long long) size, t->name),
 				 errdetail("Key, value and headers may have %lld bytes in all (max_event_bytes).",
-						   (long long) t->options.max_event_bytes),
+						   (long long) limit),
 				 errhint("Raise max_event_bytes with alter_topic(), or store the large part elsewhere.")));
 }
 
@@ -74,7 +76,7 @@ timestamptz_to_ms(TimestampTz time)
 }
 
 int64
-el_event_time(ElTopic *t, TimestampTz time)
+el_event_time(ElTopic *t, TimestampTz time, bool restored)
 {
 	int64		ms;
 
@@ -85,7 +87,7 @@ el_event_time(ElTopic *t, TimestampTz time)
 						t->name)));
 
 	ms = timestamptz_to_ms(time);
-	if (t->options.max_clock_ahead_ms >= 0 &&
+	if (!restored && t->options.max_clock_ahead_ms >= 0 &&
 		ms - el_now_ms() > t->options.max_clock_ahead_ms)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),

@@ -82,6 +82,10 @@ check_own_offset(ElTopic *t, int64 offset)
 /*
  * Make the record of a row; allocates in CurrentMemoryContext.  Returns whether the row brings
  * its own offset.  *partition is chosen here for rows of the DEFAULT partition.
+ *
+ * A row with its own offset is an event that comes back from a dump.  The topic took it once, and
+ * its options may have become narrower since, so they are not asked again: COPY would refuse the
+ * whole partition.
  */
 static bool
 row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
@@ -96,11 +100,18 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 	nulls = slot->tts_isnull;
 	memset(rec, 0, sizeof(*rec));
 
+	own_offset = !nulls[EL_ATT_OFFSET - 1];
+	if (own_offset)
+	{
+		rec->offset = DatumGetInt64(values[EL_ATT_OFFSET - 1]);
+		check_own_offset(t, rec->offset);
+	}
+
 	rec->key_len = -1;
 	if (!nulls[EL_ATT_KEY - 1])
 		el_serialize(&t->key, values[EL_ATT_KEY - 1], &rec->key,
 					 &rec->key_len);
-	else if (t->options.cleanup_compact)
+	else if (t->options.cleanup_compact && !own_offset)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("a key is needed in compacted topic \"%s\"",
@@ -112,16 +123,10 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 	if (!nulls[EL_ATT_HEADERS - 1])
 		el_headers_from_jsonb(values[EL_ATT_HEADERS - 1], &rec->headers,
 							  &rec->headers_len);
-	el_check_event_size(t, rec);
-
-	own_offset = !nulls[EL_ATT_OFFSET - 1];
-	if (own_offset)
-	{
-		rec->offset = DatumGetInt64(values[EL_ATT_OFFSET - 1]);
-		check_own_offset(t, rec->offset);
-	}
+	el_check_event_size(t, rec, own_offset);
 	rec->timestamp = nulls[EL_ATT_TIME - 1] ? el_now_ms() :
-		el_event_time(t, DatumGetTimestampTz(values[EL_ATT_TIME - 1]));
+		el_event_time(t, DatumGetTimestampTz(values[EL_ATT_TIME - 1]),
+					  own_offset);
 
 	if (*partition < 0)
 	{

@@ -159,7 +159,7 @@ static int32
 buffer_event(ElTopic *t, const ElRecord *r, Datum key, Datum value,
 			 Datum headers, bool has_partition, int64 partition)
 {
-	el_check_event_size(t, r);
+	el_check_event_size(t, r, false);
 
 	if (has_partition)
 		el_check_partition(t, partition);
@@ -329,7 +329,7 @@ eventlog_produce(PG_FUNCTION_ARGS)
 	event.has_partition = !PG_ARGISNULL(4);
 	event.partition = event.has_partition ? PG_GETARG_INT64(4) : 0;
 	event.time_ms = PG_ARGISNULL(5) ? el_now_ms() :
-		el_event_time(t, PG_GETARG_TIMESTAMPTZ(5));
+		el_event_time(t, PG_GETARG_TIMESTAMPTZ(5), false);
 
 	PG_RETURN_INT32(produce_event(site, t, &event));
 }
@@ -421,7 +421,7 @@ json_event_time(ElTopic *t, const JsonbValue *v)
 	time = DirectFunctionCall3(timestamptz_in, CStringGetDatum(s),
 							   ObjectIdGetDatum(InvalidOid),
 							   Int32GetDatum(-1));
-	return el_event_time(t, DatumGetTimestampTz(time));
+	return el_event_time(t, DatumGetTimestampTz(time), false);
 }
 
 static void

@@ -113,12 +113,13 @@ extern const char *el_topic_shape_problem(Relation rel);
 extern const char *el_columns_problem(TupleDesc tupdesc);
 
 /*
- * Checks every way of producing makes; topic name in the message.
+ * Checks every way of producing makes; topic name in the message.  restored: the event
+ * comes back from a dump, so the topic's options are not asked.
  */
 /* 54000 with the limit in the detail when key + value + headers exceed max_event_bytes. */
-extern void el_check_event_size(ElTopic *t, const ElRecord *r);
+extern void el_check_event_size(ElTopic *t, const ElRecord *r, bool restored);
 /* timestamptz -> ms; 22008 for infinite or later than now + max_clock_ahead. */
-extern int64 el_event_time(ElTopic *t, TimestampTz time);
+extern int64 el_event_time(ElTopic *t, TimestampTz time, bool restored);
 extern int64 el_now_ms(void);
 extern TimestampTz el_ms_to_timestamptz(int64 ms);
 /* Partition for a key (NULL key: round robin, per backend and topic). */

@@ -56,6 +56,13 @@ SELECT create_topic('emptied', 2, 'text', 'text', '{"retention": "1 day"}');
 SELECT produce('emptied', i::text, '') FROM generate_series(1, 40) i;
 SELECT delete_events_before('emptied', partition, log_end_offset) FROM eventlog_partitions WHERE topic = 'emptied'::regclass;
 
+-- options that its events would not pass any more
+SELECT create_topic('narrowed', 1, 'text', 'text');
+SELECT produce('narrowed', 'large', repeat('x', 5000));
+SELECT produce('narrowed', NULL, 'no key');
+SELECT produce('narrowed', 'ahead', '', event_time => now() + interval '59 min');
+SELECT alter_topic('narrowed', '{"max_event_bytes": 1000, "cleanup_policy": "compact", "max_clock_ahead": "1 min"}');
+
 SELECT create_topic('never_used', 4);
 SELECT create_topic('old_name', 1, 'text', 'text');
 SELECT produce('old_name', 'k', 'v');
@@ -170,9 +177,10 @@ sub go_on
 	{
 		my $value = $node->safe_psql($db, "SELECT value_type FROM eventlog_topics WHERE topic = '$topic'::regclass");
 		my $partitions = $node->safe_psql($db, "SELECT partitions FROM eventlog_topics WHERE topic = '$topic'::regclass");
+		my $key = $topic eq 'narrowed' ? "'k'" : 'NULL';
 		foreach my $partition (0 .. $partitions - 1)
 		{
-			$got .= "$topic/$partition: " . $node->safe_psql($db, "SELECT produce('$topic', NULL, NULL, partition => $partition) IS NULL; SELECT max(event_offset) FROM $topic WHERE partition = $partition") . "\n";
+			$got .= "$topic/$partition: " . $node->safe_psql($db, "SELECT produce('$topic', $key, NULL, partition => $partition) IS NULL; SELECT max(event_offset) FROM $topic WHERE partition = $partition") . "\n";
 		}
 	}
 	foreach my $group ([ 'half', 'plain' ], [ 'to the end', 'plain' ], [ 'to the end', 'emptied' ], [ 'made', 'plain' ], [ 'renamed', 'renamed' ], ['somebody new', 'plain'])
@@ -193,6 +201,7 @@ note($next);
 foreach my $copy (@copies)
 {
 	is(go_on($copy->[2]), $next, "$copy->[2]: next offsets, and consumers go on where they were");
+	expect_error($node, "SELECT produce('narrowed', NULL, 'x')", '22004', qr/./, "$copy->[2]: new events have to suit the options", $copy->[2]);
 }
 
 $node->stop;
