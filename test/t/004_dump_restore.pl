@@ -106,7 +106,7 @@ sub describe
 		'log end' => 'SELECT topic, partition, log_end_offset FROM eventlog_partitions WHERE topic::text !~ \'^_eventlog\' ORDER BY topic::text, partition',
 		groups => 'SELECT group_name, owner, lag FROM eventlog_groups ORDER BY 1',
 		'group options' => 'SELECT group_name, owner, options FROM _eventlog.groups ORDER BY 1',
-		offsets => 'SELECT group_name, topic, partition, committed_offset, lag FROM eventlog_lag ORDER BY 1, 2::text, 3',
+		offsets => 'SELECT group_name, topic, partition, committed_offset, lag FROM eventlog_lag ORDER BY group_name, topic::text, partition',
 		comment => "SELECT obj_description('raw'::regclass)",
 		constraints => "SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text ~ '^raw' ORDER BY conrelid::regclass::text");
 	$is{topics} =~ s/\*/topic, partitions, key_type, value_type, options/;
