@@ -106,6 +106,24 @@ eventlog_topics(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/*
+ * Is there a committed event from offset on?  Then a dump has the log's end in
+ * its rows and needs no floor.  A row of _eventlog.log_floor written each time
+ * would be a dead one at the next, whose pruning cancels queries on standbys.
+ */
+static bool
+events_remain(Relation leaf, int64 offset)
+{
+	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	ElRecord	rec;
+	bool		found;
+
+	(void) el_reader_seek(r, offset);
+	found = el_reader_next(r, &rec);
+	el_reader_end(r);
+	return found;
+}
+
 Datum
 eventlog_delete_events_before(PG_FUNCTION_ARGS)
 {
@@ -163,12 +181,14 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 				 errhint("Delete up to offset %lld, or wait for that transaction.",
 						 (long long) stable)));
 
-	if (info.exists && offset > info.log_start)
-	{
-		/* before the trim, which takes effect at once */
+	/*
+	 * Before the trim, which takes effect at once.  Asked for again even if
+	 * there is nothing to trim: who emptied the log may have rolled back.
+	 */
+	if (info.exists && !events_remain(leaf, offset))
 		el_record_log_floor(t, partition, info.log_end);
+	if (info.exists && offset > info.log_start)
 		(void) el_log_trim(leaf, offset);
-	}
 
 	/* until the end of the transaction: the floor row is not committed yet */
 	table_close(leaf, NoLock);

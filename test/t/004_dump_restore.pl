@@ -56,6 +56,23 @@ SELECT create_topic('emptied', 2, 'text', 'text', '{"retention": "1 day"}');
 SELECT produce('emptied', i::text, '') FROM generate_series(1, 40) i;
 SELECT delete_events_before('emptied', partition, log_end_offset) FROM eventlog_partitions WHERE topic = 'emptied'::regclass;
 
+-- nothing is left but what an aborted transaction wrote
+SELECT create_topic('aborted_left', 1, 'text', 'text');
+SELECT produce('aborted_left', i::text, '') FROM generate_series(1, 5) i;
+BEGIN;
+SELECT produce('aborted_left', i::text, '') FROM generate_series(1, 3) i;
+SELECT flush();
+ROLLBACK;
+SELECT delete_events_before('aborted_left', 0, 5);
+
+-- the first time rolled back: the events are gone all the same
+SELECT create_topic('emptied_again', 1, 'text', 'text');
+SELECT produce('emptied_again', i::text, '') FROM generate_series(1, 6) i;
+BEGIN;
+SELECT delete_events_before('emptied_again', 0, 6);
+ROLLBACK;
+SELECT delete_events_before('emptied_again', 0, 6);
+
 -- options that its events would not pass any more
 SELECT create_topic('narrowed', 1, 'text', 'text');
 SELECT produce('narrowed', 'large', repeat('x', 5000));
@@ -145,7 +162,7 @@ foreach my $topic (@topics)
 {
 	is($original->{"check_topic of $topic"}, '', "$topic is sound");
 }
-foreach my $end ('truncated_and_used|0|31', 'started_later|0|500', 'emptied|0|18', 'emptied|1|22', 'read_and_truncated|0|7')
+foreach my $end ('truncated_and_used|0|31', 'started_later|0|500', 'emptied|0|18', 'emptied|1|22', 'aborted_left|0|8', 'emptied_again|0|6', 'read_and_truncated|0|7')
 {
 	like($original->{'log end'}, qr/^\Q$end\E$/m, "log end: $end");
 }
