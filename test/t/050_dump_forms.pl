@@ -13,7 +13,7 @@ use EventlogTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('forms', conf => "wal_level = minimal\nmax_wal_senders = 0\nautovacuum = off");
+my $node = new_cluster('forms', conf => "wal_level = minimal\nmax_wal_senders = 0\nautovacuum = off\neventlog.retention_check_interval = 1d");
 my $tmp = PostgreSQL::Test::Utils::tempdir();
 
 $node->safe_psql('postgres', <<'EOT');
