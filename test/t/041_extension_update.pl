@@ -1,0 +1,286 @@
+# ALTER EXTENSION eventlog UPDATE loses nothing, and versions that are not known
+# are refused without harm: of the extension, of a log's format, of a WAL record.
+#
+# The next version is made here, in a copy of the installation: PostgreSQL finds
+# its files relative to its programs.
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename qw(basename dirname);
+use File::Copy qw(copy);
+use File::Path qw(make_path);
+use lib dirname(__FILE__) . '/../lib';
+
+use EventlogTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $tmp = PostgreSQL::Test::Utils::tempdir();
+
+#
+# The copy: programs, share and share/extension are folders of its own, with
+# links to what they need not change
+#
+
+my ($bindir, $pkglibdir, $sharedir) =
+  map { my ($path) = run_command([ 'pg_config', $_ ]); $path } qw(--bindir --pkglibdir --sharedir);
+my $common = $bindir;
+$common = dirname($common) until $pkglibdir =~ m{^\Q$common\E/} && $sharedir =~ m{^\Q$common\E/};
+
+sub copied { return $tmp . substr($_[0], length $common) }
+
+make_path(copied($bindir), dirname(copied($pkglibdir)), copied("$sharedir/extension"));
+foreach my $program (glob "$bindir/*")
+{
+	my $target = copied($bindir) . '/' . basename($program);
+	copy($program, $target) or die "$target: $!";
+	chmod 0755, $target;
+}
+symlink $pkglibdir, copied($pkglibdir) or die "$pkglibdir: $!" unless -e copied($pkglibdir);
+foreach my $file (grep { !m{/extension\z} } glob("$sharedir/*"), glob("$sharedir/extension/*"))
+{
+	symlink $file, copied($file) or die "$file: $!";
+}
+if (!IPC::Run::run([ copied($bindir) . '/initdb', '--version' ], '>', \my $out, '2>', \my $err))
+{
+	plan(skip_all => "needs a PostgreSQL whose programs run from another folder: $err");
+}
+
+my $control = copied("$sharedir/extension/eventlog.control");
+
+# As "make install" of the next release does it.
+sub install_next
+{
+	my $text = slurp_file($control);
+	$text =~ s/default_version = '1\.0'/default_version = '1.1'/ or die 'the version is another';
+	unlink $control;
+	append_to_file($control, $text);
+	append_to_file(copied("$sharedir/extension/eventlog--1.0--1.1.sql"), <<'EOT');
+\echo Use "ALTER EXTENSION eventlog UPDATE TO '1.1'" to load this file. \quit
+ALTER TABLE _eventlog.groups ADD COLUMN note text DEFAULT 'none';
+CREATE TABLE _eventlog.notes (note text PRIMARY KEY);
+SELECT pg_catalog.pg_extension_config_dump('_eventlog.notes', '');
+CREATE FUNCTION @extschema@.eventlog_version() RETURNS text LANGUAGE sql AS $$ SELECT '1.1' $$;
+CREATE OR REPLACE VIEW @extschema@.eventlog_groups AS SELECT g.*, n.note FROM _eventlog.group_states() g LEFT JOIN _eventlog.groups n USING (group_name);
+CREATE OR REPLACE FUNCTION @extschema@.check_topic(topic regclass, OUT partition int, OUT problem text) RETURNS SETOF record
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'eventlog_check_topic';
+EOT
+	return;
+}
+
+my $node = PostgreSQL::Test::Cluster->new('update', install_path => dirname(copied($bindir)));
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'eventlog'\n");
+$node->start;
+sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
+
+like(sql("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'"), qr/^\Q$tmp\E/, 'the server runs from the copy');
+
+#
+# ALTER EXTENSION UPDATE
+#
+
+sql(<<'EOT');
+CREATE SCHEMA log;
+CREATE EXTENSION eventlog SCHEMA log;
+ALTER DATABASE postgres SET search_path = public, log;
+EOT
+sql(<<'EOT');
+SELECT create_topic('orders', 3, 'text', 'json', '{"compression": "zstd"}');
+SELECT create_topic('short', 1, 'bigint', 'text', '{"segment_bytes": 65536, "compression": "none"}');
+SELECT produce('orders', 'k' || i, json_build_object('i', i)) FROM generate_series(1, 50) i;
+BEGIN; SELECT produce('orders', 'aborted', '{}'); SELECT flush(); ROLLBACK;
+SELECT produce('orders', 'k' || i, json_build_object('i', i)) FROM generate_series(51, 100) i;
+SELECT count(produce('short', i, repeat('x', 1000))) FROM generate_series(1, 300) i;
+SELECT delete_events_before('short', 0, 150);
+SELECT create_topic('emptied', 1, 'text', 'text');
+SELECT produce('emptied', i::text, '') FROM generate_series(1, 9) i;
+TRUNCATE emptied;
+SELECT create_group('made', '{"start_from": "latest"}');
+SELECT create_group('granted');
+CREATE ROLE reader;
+SELECT grant_group('granted', 'reader');
+SELECT count(*) FROM consume('half', 'orders', 40, commit => true);
+SELECT count(*) FROM claim('claims', 'short', 70);
+SELECT count(*) FROM consume('made', 'orders', commit => true);
+EOT
+
+# What an update must not change.
+sub describe
+{
+	my ($db) = @_;
+	my $got = '';
+	foreach my $query (
+		'SELECT topic, partitions, key_type, value_type, options, events FROM eventlog_topics ORDER BY topic::text',
+		'SELECT topic, partition, log_start_offset, log_end_offset, stable_offset FROM eventlog_partitions WHERE topic::text !~ \'^_eventlog\' ORDER BY topic::text, partition',
+		'SELECT group_name, topic, partition, committed_offset, lag FROM eventlog_lag ORDER BY 1, 2::text, 3',
+		'SELECT group_name, owner, lag FROM eventlog_groups ORDER BY 1',
+		'SELECT group_name, options FROM _eventlog.groups ORDER BY 1',
+		'SELECT * FROM _eventlog.group_grants',
+		'SELECT * FROM _eventlog.log_floor ORDER BY 1, 2',
+		(map { ("SELECT * FROM $_ ORDER BY 1, 2", "SELECT * FROM read_topic('$_', max_events => 10000)", "SELECT * FROM check_topic('$_')") } qw(orders short emptied)))
+	{
+		$got .= "-- $query\n" . sql("SET timezone = 'UTC'; $query", $db) . "\n";
+	}
+	return $got;
+}
+
+my $before = describe('postgres');
+like($before, qr/^half\|orders\|/m, 'there are groups');
+
+expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '1.1'", '22023', qr/no update path/, 'a version that is not installed is refused');
+is(describe('postgres'), $before, '... and nothing has changed');
+
+install_next();
+is(sql('SELECT default_version, installed_version FROM pg_available_extensions WHERE name = \'eventlog\''), '1.1|1.0', 'the next version is installed');
+expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '9.9'", '22023', qr/no update path/, 'one that nobody knows still is');
+
+# sessions that are in the middle of something
+my $producer = $node->background_psql('postgres');
+$producer->query_safe("BEGIN; SELECT produce('orders', 'across', '{}', partition => 0)");
+my $consumer = $node->background_psql('postgres');
+my $first = $consumer->query_safe("SELECT count(*) FROM consume('member', 'orders', 10)");
+$before = describe('postgres');
+
+sql("BEGIN; ALTER EXTENSION eventlog UPDATE TO '1.1'; SELECT produce('orders', 'rolled back', '{}'); ROLLBACK");
+is(sql('SELECT extversion FROM pg_extension WHERE extname = \'eventlog\''), '1.0', 'an update can be rolled back');
+is(describe('postgres'), $before, '... and nothing has changed');
+
+sql("ALTER EXTENSION eventlog UPDATE TO '1.1'");
+is(sql('SELECT extversion, eventlog_version() FROM pg_extension WHERE extname = \'eventlog\''), '1.1|1.1', 'updated');
+is(describe('postgres'), $before, '... and nothing is lost');
+is(sql("SELECT group_name, note FROM eventlog_groups WHERE group_name IN ('half', 'made') ORDER BY 1"), "half|\nmade|none", 'what is new is there');
+expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '1.0'", '22023', qr/no update path/, 'there is no way back');
+
+$producer->query_safe('COMMIT');
+$producer->quit;
+is(sql("SELECT count(*) FROM read_topic('orders', max_events => 1000) WHERE key = 'across'"), '1', 'a transaction that was open during the update goes on');
+is($consumer->query_safe("SELECT count(*) FROM consume('member', 'orders', 1000, commit => true)") + $first,
+	sql('SELECT count(*) FROM orders'), 'so does a member, where it was');
+$consumer->quit;
+
+# dump and restore of the updated database
+sql("INSERT INTO _eventlog.notes VALUES ('kept')");
+$before = describe('postgres');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$tmp/updated.dump", $node->connstr('postgres') ], 'pg_dump');
+sql("CREATE DATABASE copy; ALTER DATABASE copy SET search_path = public, log");
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('copy'), "$tmp/updated.dump" ], 'pg_restore');
+is(sql('SELECT extversion, (SELECT note FROM _eventlog.notes) FROM pg_extension WHERE extname = \'eventlog\'', 'copy'), '1.1|kept', 'the copy has the next version');
+is(describe('copy'), $before, '... and everything else');
+foreach my $db ('postgres', 'copy')
+{
+	is(sql("SELECT count(*) FROM consume('half', 'orders', 1000, commit => true)", $db), sql('SELECT count(*) - 40 FROM orders', $db), "$db: a consumer goes on where it was");
+}
+
+#
+# A log in a format that is not known
+#
+
+sql("CREATE TABLE twin (key text); SELECT create_topic('newer', 1, 'text', 'text'); SELECT produce('newer', i::text, '') FROM generate_series(1, 50) i");
+sql("SELECT count(*) FROM consume('newer', 'newer', 5, commit => true)");
+my $file = $node->data_dir . '/' . sql("SELECT pg_relation_filepath('newer_p0')");
+
+# the version is behind page header and magic number
+sub set_format
+{
+	my ($version) = @_;
+	$node->stop;
+	# the page would not be what its checksum says; off already: an error
+	IPC::Run::run([ copied($bindir) . '/pg_checksums', '--disable', $node->data_dir ], '>', \my $out, '2>', \my $err);
+	open my $log, '+<:raw', $file or die "$file: $!";
+	seek $log, 28, 0;
+	read($log, my $old, 4) == 4 or die "$file: $!";
+	cmp_ok(unpack('L', $old), '==', $version == 1 ? 2 : 1, 'the format was another');
+	seek $log, 28, 0;
+	print $log pack('L', $version);
+	close $log or die "$file: $!";
+	$node->start;
+	return;
+}
+
+set_format(2);
+my $bytes = slurp_file($file);
+foreach my $statement (
+	'SELECT * FROM newer',
+	"SELECT * FROM read_topic('newer')",
+	"SELECT * FROM consume('newer', 'newer')",
+	"SELECT * FROM claim('claims', 'newer')",
+	"SELECT * FROM latest('newer')",
+	"BEGIN; INSERT INTO twin VALUES ('lost'); SELECT produce('newer', 'k', 'v'); COMMIT",
+	"SELECT produce('newer', 'k', 'v'), flush()",
+	"BEGIN; INSERT INTO newer (key, value) VALUES ('k', 'v') RETURNING event_offset; COMMIT",
+	"SELECT delete_events_before('newer', 0, 10)",
+	"TRUNCATE newer",
+	'VACUUM newer',
+	"SELECT * FROM check_topic('newer')",
+	'SELECT * FROM eventlog_partitions')
+{
+	next if $statement =~ /latest/ && sql("SELECT to_regproc('latest') IS NULL") eq 't';
+	expect_error($node, $statement, '0A000', qr/log format version 2, this library knows version 1/, "format 2: $statement");
+}
+# what is beside it goes on
+is(sql("SELECT count(*) FROM twin"), '0', 'format 2: nothing of such a transaction is left');
+is(sql("SELECT produce('orders', 'beside', '{}') IS NULL; SELECT count(*) FROM read_topic('orders', max_events => 1000) WHERE key = 'beside'"), "f\n1", 'format 2: other topics go on');
+sql('VACUUM orders; CHECKPOINT');
+is(slurp_file($file), $bytes, 'format 2: the log was not touched');
+ok(!$node->log_contains('PANIC:|TRAP:|signal 11|signal 6'), 'format 2: no crash');
+
+set_format(1);
+is(sql("SELECT string_agg(key, ',' ORDER BY event_offset) FROM read_topic('newer')"), join(',', 1 .. 50), 'with the right library everything is there');
+is(sql("SELECT count(*) FROM consume('newer', 'newer')"), '45', '... and its consumer goes on');
+is(sql("SELECT * FROM check_topic('newer')"), '', '... and it is sound');
+
+#
+# A WAL record of a type that is not known
+#
+
+# CRC-32C, as of WAL records
+my @crc_table = map { my $crc = $_; $crc = $crc & 1 ? $crc >> 1 ^ 0x82F63B78 : $crc >> 1 foreach 1 .. 8; $crc } 0 .. 255;
+sub crc
+{
+	my ($data) = @_;
+	my $crc = 0xFFFFFFFF;
+	$crc = $crc_table[($crc ^ $_) & 0xFF] ^ $crc >> 8 foreach unpack 'C*', $data;
+	return $crc ^ 0xFFFFFFFF;
+}
+
+# WAL records begin with length, xid, previous record, info, resource manager and, 20 bytes on, the CRC of what follows
+# the header and of the header before the CRC.  Returns the former info byte.
+sub set_record_type
+{
+	my ($wal, $at, $length, $info) = @_;
+	open my $file, '+<:raw', $wal or die "$wal: $!";
+	seek $file, $at, 0;
+	read($file, my $record, $length) == $length or die "$wal: $!";
+	my ($was, $crc) = unpack 'x16 C x3 L', $record;
+	crc(substr($record, 24) . substr($record, 0, 20)) == $crc or die "$wal: no record at $at";
+	substr($record, 16, 1) = pack 'C', $info;
+	substr($record, 20, 4) = pack 'L', crc(substr($record, 24) . substr($record, 0, 20));
+	seek $file, $at, 0;
+	print $file $record;
+	close $file or die "$wal: $!";
+	return $was;
+}
+
+sql('SELECT pg_switch_wal(); CHECKPOINT');
+my $wal = $node->data_dir . '/pg_wal/' . sql('SELECT pg_walfile_name(pg_current_wal_lsn())');
+sql("SELECT produce('orders', 'in the WAL', '{}')");
+$before = describe('postgres');
+$node->stop('immediate');
+my ($records) = run_command([ copied($bindir) . '/pg_waldump', $wal ]);
+my ($length, $lsn) = $records =~ m{^rmgr: custom163 +len \(rec/tot\): +\d+/ +(\d+), tx: +\d+, lsn: [0-9A-F]+/([0-9A-F]+),}m
+  or die "no record of ours in the WAL: $records";
+my $at = hex($lsn) % (16 * 1024 * 1024);
+cmp_ok($at % 8192 + $length, '<=', 8192, 'the record lies on one page');
+
+my $type = set_record_type($wal, $at, $length, 0xF0);
+ok(!$node->start(fail_ok => 1), 'recovery stops at a record of unknown type');
+ok($node->log_contains('PANIC:  eventlog: unknown WAL record type 0xF0'), '... and says so');
+set_record_type($wal, $at, $length, $type);
+$node->start;
+is(describe('postgres'), $before, 'with the right library it goes on, and nothing is lost');
+
+$node->stop;
+done_testing();
