@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016,SC2034
+#
+# Other versions of PostgreSQL than the machine's: where scripts/check-compile and scripts/check-versions get them from.
+# 15, 17 and 18 are packages of Debian suites; 16 is in no current suite, but in a Python package. The machine's own packages,
+# apt sources and lists are not touched.
+
+# the Debian suite of each version
+declare -A suite=([15]=bookworm [17]=trixie [18]=sid)
+# the Python package with 16
+wheel=pgserver==0.1.4
+
+# suite_apt SUITE FOLDER: fetches the suite's list of packages; then "${apt[@]}" is an apt-get and "${apt_cache[@]}" an
+# apt-cache that know this suite alone, in which nothing is installed. Or sets why.
+suite_apt() {
+	local folder=$2 mirror
+	local -a settings
+	command -v apt-get >/dev/null || { why='this is no Debian'; return 1; }
+	# the mirror that this machine uses
+	mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 2>/dev/null | sed -n 's/^Debian|Debian|//p' | head -n 1)
+	[[ -n $mirror ]] || { why='no Debian mirror is configured here'; return 1; }
+	mkdir -p "$folder"/{state/lists/partial,cache/archives/partial}
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$folder/sources.list"
+	settings=(-q -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		-o Dir::State="$folder/state" -o Dir::State::status=/dev/null -o Dir::Cache="$folder/cache"
+		-o APT::Sandbox::User=root -o Acquire::Languages=none
+		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false)
+	apt=(apt-get "${settings[@]}")
+	apt_cache=(apt-cache "${settings[@]}")
+	"${apt[@]}" update >"$folder/log" 2>&1 || { why="the packages of Debian's $1 cannot be had"; return 1; }
+}
+
+# unpack_wheel FOLDER: the installation of 16 is then in FOLDER/*/pginstall. Or sets why.
+unpack_wheel() {
+	mkdir -p "$1/wheel"
+	( cd "$1/wheel" && python3 -m pip download --quiet --no-deps --only-binary :all: "$wheel" ) >"$1/log" 2>&1 ||
+		{ why="the Python package $wheel cannot be had"; return 1; }
+	python3 -m zipfile -e "$1"/wheel/*.whl "$1"
+	rm -r "$1/wheel"
+}
+
+# older_libc FILE...: headers made for a newer C library, which declares these functions itself
+older_libc() { sed -i -E 's/(define HAVE_DECL_STRL(CPY|CAT)) 1/\1 0/' "$@"; }
