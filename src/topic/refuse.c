@@ -343,10 +343,15 @@ refuse_alter_table(AlterTableStmt *stmt)
 					refuse_alter(cmd);
 				break;
 
+			case AT_DropConstraint:
+				/* since 18 it would stay on the partitions, which may not have one more than the topic */
+				if (kind == EL_REL_TOPIC && !stmt->relation->inh)
+					el_not_supported("dropping a constraint of the topic alone", "Leave out ONLY.");
+				break;
+
 				/* allowed; TRIGGER ALL is what pg_dump --disable-triggers says of every table */
 			case AT_ChangeOwner:
 			case AT_SetTableSpace:
-			case AT_DropConstraint:
 			case AT_ValidateConstraint:
 			case AT_SetStatistics:
 			case AT_SetOptions:
