@@ -208,6 +208,9 @@ BEGIN
 END $$;
 RESET client_min_messages;
 
+-- the error for storage parameters of a partitioned table is another one since 16
+UPDATE outcome SET outcome = '22023: unrecognized parameter'
+  WHERE outcome ~ '^(22023: unrecognized parameter|42809: cannot specify storage parameters for a partitioned table)';
 -- what is allowed
 SELECT form, CASE count(*) WHEN 3 THEN 'all three' ELSE string_agg(target, ', ' ORDER BY target) END AS "on"
   FROM outcome WHERE outcome = 'ok' GROUP BY n, form ORDER BY n;
