@@ -372,6 +372,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	}
 	el_batch_set_base_offset(batch, rec.base_offset);
 	el_batch_set_leader_epoch(batch, (int32) GetWALInsertionTimeLine());
+	stream.envelope.crc = el_envelope_crc(&stream.envelope, batch);
 
 	blocks = place_batch(rel, metabuf, &rec, header.max_timestamp);
 	npages = EL_POS_PAGE(rec.batch_pos + rec.space - 1) -

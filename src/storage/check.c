@@ -22,7 +22,7 @@
 
 /* Relations between the fields of the metapage and the directory. */
 static void
-check_structure(Relation rel, ElCheckReport report, void *arg)
+check_directory(Relation rel, int32 partition, ElCheckReport report, void *arg)
 {
 	PGAlignedBlock copy;
 	ElMeta	   *meta = ElPageGetMeta(copy.data);
@@ -33,6 +33,9 @@ check_structure(Relation rel, ElCheckReport report, void *arg)
 	if (!el_meta_read(rel, copy.data))
 		return;
 	nblocks = RelationGetNumberOfBlocks(rel);
+	if (meta->partition != partition)
+		report(arg, psprintf("block %u: this is the log of partition %d",
+							 EL_META_BLOCK, meta->partition));
 	if (meta->log_start < 0 || meta->log_start > meta->log_end)
 		report(arg, psprintf("block %u: log start " INT64_FORMAT " and log end " INT64_FORMAT " do not fit",
 							 EL_META_BLOCK, meta->log_start, meta->log_end));
@@ -68,69 +71,104 @@ check_structure(Relation rel, ElCheckReport report, void *arg)
 	pfree(dir);
 }
 
-/* Every batch: CRC, records, offsets. */
-static void
-check_batches(Relation rel, ElCheckReport report, void *arg)
+/* The walk over the batches: where it is. */
+typedef struct Walk
 {
-	ElReader   *r = el_reader_begin(rel, NULL, EL_READ_ALL);
+	Relation	rel;
+	int32		partition;
+	ElCheckReport report;
+	void	   *arg;
+	int64		offset;			/* of the batch looked at */
+	uint64		page;			/* logical page it begins on */
+	int64		last;			/* offset of the last one where the log could be read, for progress */
+} Walk;
+
+/* Every batch from walk->offset on: CRC, records, offsets. */
+static void
+check_batches(Walk *walk)
+{
+	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	ElBatchReader records = {0};
 	int64		expected = -1;
 
-	if (el_reader_seek(r, r->info.log_start) == EL_SEEK_OK)
+	walk->offset = Max(walk->offset, r->info.log_start);
+	walk->page = 0;
+	if (el_reader_seek(r, walk->offset) == EL_SEEK_OK)
 	{
-		while (el_reader_next_batch(r))
+		while (walk->offset = r->position, el_reader_next_batch(r))
 		{
 			ElRecord	rec;
 			int			got;
 
 			CHECK_FOR_INTERRUPTS();
+			walk->page = el_reader_page(r);
 			if (r->trimmed)
 			{
 				r->trimmed = false;
 				expected = -1;
 			}
 			if (expected >= 0 && r->header.base_offset < expected)
-				report(arg, psprintf("offset " INT64_FORMAT ": batch overlaps the one before, which ends at " INT64_FORMAT,
-									 r->header.base_offset, expected - 1));
+				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": batch overlaps the one before, which ends at " INT64_FORMAT,
+												 r->header.base_offset, expected - 1));
 			expected = r->header.base_offset + r->header.last_offset_delta + 1;
 			if (r->fxid.value >= U64FromFullTransactionId(ReadNextFullTransactionId()))
-				report(arg, psprintf("offset " INT64_FORMAT ": transaction " UINT64_FORMAT " is in the future",
-									 r->header.base_offset, r->fxid.value));
+				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": transaction " UINT64_FORMAT " is in the future",
+												 r->header.base_offset, r->fxid.value));
+			if (!el_reader_padding_clean(r))
+				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": bytes behind the batch are not 0",
+												 r->header.base_offset));
 			if (!el_batch_open(&records, r->batch, r->batch_len, false))
 			{
-				report(arg, psprintf("offset " INT64_FORMAT ": %s",
-									 r->header.base_offset, records.error));
+				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": %s",
+												 r->header.base_offset, records.error));
 				continue;
 			}
 			while ((got = el_batch_next(&records, &rec)) > 0)
 				;
 			if (got < 0)
-				report(arg, psprintf("offset " INT64_FORMAT ": %s",
-									 r->header.base_offset, records.error));
+				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": %s",
+												 r->header.base_offset, records.error));
 		}
 		if (expected >= 0 && expected != r->info.log_end)
-			report(arg, psprintf("the last batch ends at offset " INT64_FORMAT ", the log at " INT64_FORMAT,
-								 expected - 1, r->info.log_end));
+			walk->report(walk->arg, psprintf("the last batch ends at offset " INT64_FORMAT ", the log at " INT64_FORMAT,
+											 expected - 1, r->info.log_end));
 	}
 	el_reader_end(r);
 }
 
-/*
- * Run one check in a subtransaction: an unreadable page is a finding, and what
- * it held is released.
- */
+/* Behind the damage: the first page that says where a later batch begins; walk->offset is that batch's, or -1. */
 static void
-guarded(void (*check) (Relation, ElCheckReport, void *), Relation rel,
-		ElCheckReport report, void *arg)
+find_next(Walk *walk)
+{
+	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
+	uint64		end = r->info.end_seg * r->info.seg_pages;
+	int64		found = -1;
+
+	while (found <= walk->last && ++walk->page < end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = el_reader_page_offset(r, walk->page);
+	}
+	walk->offset = found <= walk->last ? -1 : found;
+	el_reader_end(r);
+}
+
+/*
+ * Run one step in a subtransaction: an unreadable page is a finding, and what
+ * it held is released.  False if there was one; reported unless quiet.
+ */
+static bool
+guarded(void (*step) (Walk *), Walk *walk, bool quiet)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = true;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(mcxt);
 	PG_TRY();
 	{
-		check(rel, report, arg);
+		step(walk);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(mcxt);
 		CurrentResourceOwner = owner;
@@ -148,17 +186,40 @@ guarded(void (*check) (Relation, ElCheckReport, void *), Relation rel,
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(mcxt);
 		CurrentResourceOwner = owner;
-		report(arg, error->detail ?
-			   psprintf("%s (%s)", error->message, error->detail) :
-			   pstrdup(error->message));
+		if (!quiet)
+			walk->report(walk->arg, error->detail ?
+						 psprintf("%s (%s)", error->message, error->detail) :
+						 pstrdup(error->message));
 		FreeErrorData(error);
+		ok = false;
 	}
 	PG_END_TRY();
+	return ok;
+}
+
+static void
+check_structure(Walk *walk)
+{
+	check_directory(walk->rel, walk->partition, walk->report, walk->arg);
 }
 
 void
-el_log_check(Relation rel, ElCheckReport report, void *arg)
+el_log_check(Relation rel, int32 partition, ElCheckReport report, void *arg)
 {
-	guarded(check_structure, rel, report, arg);
-	guarded(check_batches, rel, report, arg);
+	Walk		walk = {rel, partition, report, arg, 0, 0, -1};
+
+	(void) guarded(check_structure, &walk, false);
+	while (!guarded(check_batches, &walk, false))
+	{
+		uint64		page;
+
+		/* go on behind it: each fault is to be named */
+		walk.last = walk.offset;
+		walk.offset = -1;
+		do
+			page = walk.page;
+		while (!guarded(find_next, &walk, true) && walk.page > page);
+		if (walk.offset < 0)
+			break;
+	}
 }

@@ -190,6 +190,7 @@ take_extent(Compaction *c)
 	START_CRIT_SECTION();
 	block = meta->next_block;
 	meta->next_block += meta->seg_pages;
+	el_page_seal(BufferGetPage(metabuf));
 	MarkBufferDirty(metabuf);
 	if (RelationNeedsWAL(c->rel))
 		log_newpage_buffer(metabuf, true);
@@ -216,6 +217,7 @@ write_page(Compaction *c)
 	block = c->segments[seg].first_block + c->page_no % c->meta->seg_pages;
 	ElPageGetSpecial(page)->page_no =
 		el_page_tag(EL_SEGMENT_FLAGS(0, c->gen, 0), block, 0);
+	el_page_seal(page);
 	while (c->nblocks <= block)
 	{
 		c->nblocks = RelationGetNumberOfBlocks(c->rel);
@@ -283,6 +285,7 @@ write_batch(Compaction *c)
 	env->length = len;
 	env->magic = EL_ENVELOPE_MAGIC;
 	env->flags = EL_SETTLED | EL_HINT_COMMITTED;
+	env->crc = el_envelope_crc(env, batch);
 	memcpy(env + 1, batch, len);
 
 	rec.batch_pos = el_batch_begin_pos(c->pos);

@@ -77,7 +77,14 @@ el_meta_verify(Relation rel, Page page)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("topic partition \"%s\" has log format version %u, this library knows version %u",
 						RelationGetRelationName(rel), meta->version,
-						EL_FORMAT_VERSION)));
+						EL_FORMAT_VERSION),
+				 errdetail("Block %u.", EL_META_BLOCK)));
+	if (!el_page_sound(page))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("metapage of topic partition \"%s\" is corrupt: its checksum differs",
+						RelationGetRelationName(rel)),
+				 errdetail("Block %u.", EL_META_BLOCK)));
 }
 
 bool

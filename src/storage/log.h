@@ -229,6 +229,10 @@ extern ElSeek el_reader_seek_time(ElReader *r, int64 time_ms);
  * if there is none.  What is trimmed or compacted meanwhile is left out.
  */
 extern bool el_reader_seek_pages(ElReader *r, uint64 first, uint64 end);
+/* Are the bytes up to the next batch's alignment, behind the one that el_reader_next_batch() gave, 0 as they should be? */
+extern bool el_reader_padding_clean(const ElReader *r);
+/* The logical page that the reader is at. */
+extern uint64 el_reader_page(const ElReader *r);
 /* Base offset of the first batch that begins on, or covers, a logical page; -1 if it is not there (any more). */
 extern int64 el_reader_page_offset(ElReader *r, uint64 page_no);
 /* Logical page that a block of the file holds, if it holds part of the log as of the reader's end. */
@@ -250,9 +254,10 @@ extern int64 el_log_stable_offset(Relation rel, Snapshot snapshot,
 /* Full form of a 32-bit xid that is or was recently running. */
 extern FullTransactionId el_full_xid(TransactionId xid);
 
-/* Report what is wrong with the log's pages and batches, one call of report() each. */
+/* Report what is wrong with the log's pages and batches, one call of report() each; it should be that partition's. */
 typedef void (*ElCheckReport) (void *arg, const char *problem);
-extern void el_log_check(Relation rel, ElCheckReport report, void *arg);
+extern void el_log_check(Relation rel, int32 partition, ElCheckReport report,
+						 void *arg);
 
 /* VACUUM: settle outcomes below the horizon, advance relfrozenxid's bound.  Returns the oldest
  * xid that may still be undecided on a page, at most oldest_xmin; invalid if the pass could not see all. */

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "port/pg_crc32c.h"
+
 #include "storage/page.h"
 
 /* An empty page of the given kind; page_no is its logical number. */
@@ -24,6 +26,61 @@ el_page_init(Page page, uint16 page_id, uint64 page_no)
 	special->max_time = EL_MIN_TIME;
 	special->page_id = page_id;
 	((PageHeader) page)->pd_lower = EL_PAGE_START;
+	el_page_seal(page);
+}
+
+static uint32
+page_crc(Page page)
+{
+	ElPageSpecial *special = ElPageGetSpecial(page);
+	uint16		lower = ((PageHeader) page)->pd_lower;
+	pg_crc32c	crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &lower, sizeof(lower));
+	COMP_CRC32C(crc, special, offsetof(ElPageSpecial, crc));
+	COMP_CRC32C(crc, &special->unused,
+				sizeof(ElPageSpecial) - offsetof(ElPageSpecial, unused));
+	if (special->page_id != EL_PAGE_ID_DATA && lower >= EL_PAGE_START &&
+		lower <= EL_PAGE_END)
+		COMP_CRC32C(crc, (char *) page + EL_PAGE_START, lower - EL_PAGE_START);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+void
+el_page_seal(Page page)
+{
+	ElPageGetSpecial(page)->crc = page_crc(page);
+}
+
+bool
+el_page_sound(Page page)
+{
+	return ElPageGetSpecial(page)->crc == page_crc(page);
+}
+
+uint32
+el_envelope_crc(const ElEnvelope *env, const char *batch)
+{
+	pg_crc32c	crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, env, offsetof(ElEnvelope, flags));
+	COMP_CRC32C(crc, batch, EL_BATCH_HEADER_SIZE);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+const char *
+el_envelope_problem(const ElEnvelope *env)
+{
+	if (env->magic != EL_ENVELOPE_MAGIC)
+		return "no batch where one should begin";
+	if ((env->flags & 0xFF) != env->flags >> 8 ||
+		env->crc != el_envelope_crc(env, (const char *) (env + 1)))
+		return "checksum of the envelope differs";
+	return NULL;
 }
 
 /* The metapage of a log that holds nothing and goes on at offset. */
@@ -50,6 +107,7 @@ el_meta_init(Page page, int32 partition, uint32 seg_pages, int64 offset,
 
 	/* core drops the hole between pd_lower and pd_upper from page images */
 	((PageHeader) page)->pd_lower = EL_PAGE_START + offsetof(ElMeta, root);
+	el_page_seal(page);
 }
 
 /* Pages of a segment of that many bytes. */

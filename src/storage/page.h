@@ -61,6 +61,8 @@ typedef struct ElPageSpecial
 								 * on or before this page */
 	uint32		back;			/* if no batch begins here: pages back to where the
 								 * covering batch begins */
+	uint32		crc;			/* el_page_seal() */
+	uint32		unused;
 	uint16		first_byte;		/* where the first batch begins, from the
 								 * page's start; 0: none begins here */
 	uint16		page_id;
@@ -80,13 +82,14 @@ typedef struct ElEnvelope
 	uint32		cid;			/* command id */
 	uint16		magic;			/* EL_ENVELOPE_MAGIC */
 	uint16		flags;			/* EL_HINT_*, EL_SETTLED */
-	uint32		unused;
+	uint32		crc;			/* of this, without flags, and the batch header */
 } ElEnvelope;
 
+/* Flags are there twice, so that a flipped bit shows: no checksum covers them. */
 #define EL_ENVELOPE_MAGIC	0xBA7C
-#define EL_HINT_COMMITTED	0x0001	/* outcome remembered; not WAL-logged */
-#define EL_HINT_ABORTED		0x0002
-#define EL_SETTLED			0x0004	/* the hint beside it is permanent, WAL-logged */
+#define EL_HINT_COMMITTED	0x0101	/* outcome remembered; not WAL-logged */
+#define EL_HINT_ABORTED		0x0202
+#define EL_SETTLED			0x0404	/* the hint beside it is permanent, WAL-logged */
 
 /* Bytes a batch of len bytes takes in the stream. */
 #define EL_BATCH_SPACE(len) \
@@ -189,7 +192,7 @@ typedef struct ElMeta
 
 #define EL_META_BLOCK	0
 
-StaticAssertDecl(sizeof(ElPageSpecial) == 32, "page special is 32 bytes");
+StaticAssertDecl(sizeof(ElPageSpecial) == 40, "page special is 40 bytes");
 StaticAssertDecl(sizeof(ElEnvelope) == 24, "envelope is 24 bytes");
 StaticAssertDecl(sizeof(ElSegment) == 32, "directory entry is 32 bytes");
 StaticAssertDecl(EL_PAGE_DATA % MAXIMUM_ALIGNOF == 0, "page data is aligned");
@@ -202,6 +205,19 @@ extern void el_page_init(Page page, uint16 page_id, uint64 page_no);
 extern void el_meta_init(Page page, int32 partition, uint32 seg_pages,
 						 int64 offset, int64 floor);
 extern uint32 el_seg_pages(int64 segment_bytes);
+
+/*
+ * Checksums of our own, also where the cluster has none: CRC-32C of the special area and
+ * pd_lower, and on metapage and directory pages of all that is used.  Whoever changes
+ * one of these seals the page afterwards.
+ */
+extern void el_page_seal(Page page);
+extern bool el_page_sound(Page page);
+
+/* CRC of an envelope and of its batch header: an aborted batch is passed by those alone. */
+extern uint32 el_envelope_crc(const ElEnvelope *env, const char *batch);
+/* What is wrong with an envelope whose batch header follows; NULL: nothing. */
+extern const char *el_envelope_problem(const ElEnvelope *env);
 
 /* The special area if this is a page of that kind, else NULL. */
 static inline ElPageSpecial *

@@ -269,6 +269,7 @@ load_page(ElReader *r, uint64 page_no)
 	Page		page;
 	ElPageSpecial *special;
 	bool		right;
+	bool		damaged;
 
 	if (p->page_valid && p->page_no == page_no)
 		return true;
@@ -284,6 +285,7 @@ load_page(ElReader *r, uint64 page_no)
 	special = el_page_special(page, EL_PAGE_ID_DATA);
 	right = special != NULL &&
 		special->page_no == el_page_tag(p->seg_flags, block, page_no);
+	damaged = special != NULL && !el_page_sound(page);
 	if (right)
 	{
 		memcpy(p->page.data, page, Min(((PageHeader) page)->pd_lower,
@@ -292,9 +294,11 @@ load_page(ElReader *r, uint64 page_no)
 			   BLCKSZ - EL_PAGE_END);
 	}
 	LockBuffer(p->buffer, BUFFER_LOCK_UNLOCK);
-	if (!right)
+	if (!right || damaged)
 	{
 		ReleaseBuffer(p->buffer);
+		if (damaged)
+			corrupt(r, EL_PAGE_POS(page_no), "checksum of the page differs");
 		return false;
 	}
 	p->page_no = page_no;
@@ -361,8 +365,9 @@ peek_batch(ElReader *r, ElEnvelope **env)
 	if (!load_page(r, EL_POS_PAGE(p->pos)))
 		return -1;
 	*env = (ElEnvelope *) (p->page.data + EL_PAGE_START + EL_POS_BYTE(p->pos));
-	if ((*env)->magic != EL_ENVELOPE_MAGIC)
-		corrupt(r, p->pos, "no batch where one should begin");
+	wrong = el_envelope_problem(*env);
+	if (wrong != NULL)
+		corrupt(r, p->pos, wrong);
 	if ((*env)->length < EL_BATCH_HEADER_SIZE ||
 		EL_BATCH_SPACE((*env)->length) > r->info.tail_pos - p->pos)
 		corrupt(r, p->pos, "batch length out of bounds");
@@ -377,6 +382,25 @@ peek_batch(ElReader *r, ElEnvelope **env)
 }
 
 static bool find_offset(ElReader *r, int64 offset);
+
+bool
+el_reader_padding_clean(const ElReader *r)
+{
+	const ElReaderPrivate *p = r->priv;
+	uint64		at = p->batch_pos + sizeof(ElEnvelope) + r->batch_len;
+
+	/* the page at hand is the one that the batch ends on */
+	for (; at < p->batch_pos + EL_BATCH_SPACE(r->batch_len); at++)
+		if (p->page.data[EL_PAGE_START + EL_POS_BYTE(at)] != 0)
+			return false;
+	return true;
+}
+
+uint64
+el_reader_page(const ElReader *r)
+{
+	return EL_POS_PAGE(r->priv->pos);
+}
 
 /* Establish pos for the position; false at the end. */
 static bool
@@ -568,7 +592,7 @@ find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
 			(p->page.data + EL_PAGE_START + EL_POS_BYTE(pos));
 		ElBatchHeader h;
 
-		if (env->magic != EL_ENVELOPE_MAGIC ||
+		if (el_envelope_problem(env) != NULL ||
 			el_batch_read_header((char *) (env + 1), EL_BATCH_HEADER_SIZE,
 								 &h) != NULL)
 			break;				/* reading will say what is wrong */

@@ -44,6 +44,12 @@ el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		special = el_page_special(page, EL_PAGE_ID_DIRECTORY);
 		dir->valid = special != NULL && special->page_no == group;
+		if (special != NULL && !el_page_sound(page))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("directory of topic partition \"%s\" is corrupt: its checksum differs",
+							RelationGetRelationName(rel)),
+					 errdetail("Block %u.", meta->root[SLOT(group)])));
 		if (dir->valid)
 			memcpy(dir->page.data, page, ((PageHeader) page)->pd_lower);
 		UnlockReleaseBuffer(buffer);

@@ -64,7 +64,7 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 		ElBatchHeader h;
 		bool		settled = (env->flags & EL_SETTLED) != 0;
 
-		if (env->magic != EL_ENVELOPE_MAGIC ||
+		if (el_envelope_problem(env) != NULL ||
 			el_batch_read_header((char *) (env + 1), EL_BATCH_HEADER_SIZE,
 								 &h) != NULL)
 			ereport(ERROR,

@@ -106,6 +106,7 @@ forget_extents(Relation rel, const ElMeta *meta, BlockNumber end)
 			if (entry->first_block >= end)
 				entry->first_block = InvalidBlockNumber;
 		}
+		el_page_seal(BufferGetPage(buffer));
 		MarkBufferDirty(buffer);
 		if (RelationNeedsWAL(rel))
 			log_newpage_buffer(buffer, true);
@@ -144,6 +145,7 @@ cut_off(Relation rel)
 	if (meta->spare_directory != InvalidBlockNumber &&
 		meta->spare_directory >= end)
 		meta->spare_directory = InvalidBlockNumber;
+	el_page_seal(BufferGetPage(metabuf));
 	MarkBufferDirty(metabuf);
 	if (RelationNeedsWAL(rel))
 		log_newpage_buffer(metabuf, true);

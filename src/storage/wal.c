@@ -67,6 +67,7 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 		special->back = nth;
 		special->max_time = rec->max_time;
 	}
+	el_page_seal(page);
 }
 
 /* The tail moves behind a batch. */
@@ -84,6 +85,7 @@ el_apply_append_meta(Page page, const xl_el_append *rec)
 	meta->tail_block = rec->tail_block;
 	meta->end_seg = EL_POS_PAGE(meta->tail_pos - 1) / meta->seg_pages + 1;
 	meta->batches++;
+	el_page_seal(page);
 }
 
 void
@@ -101,6 +103,7 @@ el_apply_segment_meta(Page page, const xl_el_segment *rec)
 	meta->root[slot] = rec->directory;
 	((PageHeader) page)->pd_lower = EL_PAGE_START +
 		offsetof(ElMeta, root) + meta->nroots * sizeof(BlockNumber);
+	el_page_seal(page);
 }
 
 void
@@ -114,6 +117,7 @@ el_apply_segment_directory(Page page, const xl_el_segment *rec)
 	end = (char *) (ElDirectoryEntry(page, rec->seg) + 1) - (char *) page;
 	if (((PageHeader) page)->pd_lower < end)
 		((PageHeader) page)->pd_lower = end;
+	el_page_seal(page);
 }
 
 void
@@ -125,6 +129,7 @@ el_apply_compact_meta(Page page, const xl_el_compact *rec)
 	meta->clean_seg = rec->end_seg;
 	meta->compactions = rec->compactions;
 	meta->tombstones_due = rec->tombstones_due;
+	el_page_seal(page);
 }
 
 /* The entries that lie on this directory page. */
@@ -146,6 +151,7 @@ el_apply_compact_directory(Page page, const xl_el_compact *rec,
 		entry->flags = EL_SEGMENT_FLAGS(entry->flags & EL_SEGMENT_CONTINUES,
 										EL_SEGMENT_GEN(entry->flags), rec->gen);
 	}
+	el_page_seal(page);
 }
 
 void
@@ -155,6 +161,7 @@ el_apply_trim(Page page, const xl_el_trim *rec)
 
 	meta->log_start = rec->log_start;
 	meta->first_seg = rec->first_seg;
+	el_page_seal(page);
 }
 
 void
@@ -175,6 +182,7 @@ el_apply_settled(Page page, const xl_el_settled *rec)
 
 	meta->settled_pos = rec->settled_pos;
 	meta->settled_offset = rec->settled_offset;
+	el_page_seal(page);
 }
 
 static void

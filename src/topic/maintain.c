@@ -249,7 +249,6 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
 		Relation	leaf;
-		ElLogInfo	info;
 
 		CHECK_FOR_INTERRUPTS();
 		state.partition = i;
@@ -260,12 +259,7 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 		}
 
 		leaf = table_open(t->leaves[i], AccessShareLock);
-		el_log_info(leaf, &info);
-		if (info.exists && info.partition != i)
-			report_problem(&state,
-						   psprintf("the log of table \"%s\" is that of partition %d",
-									RelationGetRelationName(leaf), info.partition));
-		el_log_check(leaf, report_problem, &state);
+		el_log_check(leaf, i, report_problem, &state);
 		table_close(leaf, AccessShareLock);
 	}
 

@@ -15,27 +15,27 @@ import sys
 
 BLCKSZ = 8192
 PAGE_START = 24                     # page header
-PAGE_END = BLCKSZ - 32              # special area
+PAGE_END = BLCKSZ - 40              # special area
 PAGE_DATA = PAGE_END - PAGE_START
 PAGE_ID_DATA, PAGE_ID_DIRECTORY, PAGE_ID_META = 0xE101, 0xE102, 0xE103
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 META_MAGIC = 0x474F4C45
 ENVELOPE_MAGIC = 0xBA7C
 HINT_COMMITTED, HINT_ABORTED, SETTLED = 1, 2, 4
 SEGMENT_CONTINUES = 1
 
 PAGE_HEADER = struct.Struct("=QHHHHHHI")        # lsn, checksum, flags, lower, upper, special, size and version, prune xid
-SPECIAL = struct.Struct("=QqqIHH")              # page no, first offset, max time, back, first byte, page id
-META = struct.Struct("=IIiIqqqQqQqQQQQQIIII")    # up to root[]
+SPECIAL = struct.Struct("=QqqIIIHH")            # page no, first offset, max time, back, crc, unused, first byte, page id
+META = struct.Struct("=IIiIqqqQqQqQQQQQIIIIQqI") # up to root[]
 SEGMENT = struct.Struct("=qqQII")               # base offset, prev max time, prev end, first block, flags
-ENVELOPE = struct.Struct("=QIIHHI")             # fxid, length, cid, magic, flags, unused
+ENVELOPE = struct.Struct("=QIIHHI")             # fxid, length, cid, magic, flags, crc
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")  # RecordBatch v2
 
 GROUP_SEGMENTS = PAGE_DATA // SEGMENT.size
 MAX_GROUPS = (PAGE_DATA - META.size) // 4
 ROOM = ENVELOPE.size + BATCH_HEADER.size + 3    # an envelope and a batch header, aligned to 8
 
-assert (SPECIAL.size, SEGMENT.size, ENVELOPE.size, BATCH_HEADER.size, ROOM % 8) == (32, 32, 24, 61, 0)
+assert (SPECIAL.size, SEGMENT.size, ENVELOPE.size, BATCH_HEADER.size, ROOM % 8) == (40, 32, 24, 61, 0)
 
 
 def require(condition, message):
@@ -52,7 +52,7 @@ class Log:
         page = self.block(0, PAGE_ID_META)
         (magic, version, self.partition, self.seg_pages, self.log_start, self.log_end, self.floor, self.tail_pos, self.tail_time,
          self.settled_pos, self.settled_offset, self.batches, self.reuse_seg, self.first_seg, self.end_seg, self.alloc_seg,
-         self.tail_block, self.next_block, self.spare_directory, self.nroots) = META.unpack_from(page, PAGE_START)
+         self.tail_block, self.next_block, self.spare_directory, self.compactions, _, _, self.nroots) = META.unpack_from(page, PAGE_START)
         require(magic == META_MAGIC and version == FORMAT_VERSION, f"metapage: magic {magic:x}, version {version}")
         require(self.nroots <= MAX_GROUPS, f"metapage: {self.nroots} directory pages")
         self.root = struct.unpack_from(f"={self.nroots}I", page, PAGE_START + META.size)
@@ -72,7 +72,7 @@ class Log:
         _, _, _, lower, upper, special, size_version, _ = PAGE_HEADER.unpack_from(page)
         require(special == PAGE_END and size_version == BLCKSZ | 4, f"block {number}: no page header of ours")
         require(PAGE_START <= lower <= upper <= special, f"block {number}: lower {lower}, upper {upper}")
-        require(SPECIAL.unpack_from(page, PAGE_END)[5] == page_id, f"block {number}: page id is not {page_id:x}")
+        require(SPECIAL.unpack_from(page, PAGE_END)[7] == page_id, f"block {number}: page id is not {page_id:x}")
         return page
 
     def segment(self, seg):
@@ -130,8 +130,8 @@ class Log:
                 pos += PAGE_DATA - pos % PAGE_DATA
                 continue
 
-            fxid, length, cid, magic, flags, unused = ENVELOPE.unpack(self.stream(pos, ENVELOPE.size))
-            require(magic == ENVELOPE_MAGIC and unused == 0, f"position {pos}: no envelope")
+            fxid, length, cid, magic, flags, _ = ENVELOPE.unpack(self.stream(pos, ENVELOPE.size))
+            require(magic == ENVELOPE_MAGIC and flags & 0xFF == flags >> 8, f"position {pos}: no envelope")
             data = self.stream(pos + ENVELOPE.size, length)
             header = BATCH_HEADER.unpack_from(data)
             base, batch_length, last_delta = header[0], header[1], header[6]
@@ -148,7 +148,7 @@ class Log:
             first_page = pos // PAGE_DATA
             last_page = (pos + ENVELOPE.size + length - 1) // PAGE_DATA
             for page_no in range(max(seen_page + 1, first_page), last_page + 1):
-                _, (_, first_offset, _, back, first_byte, _) = self.page(page_no)
+                _, (_, first_offset, _, back, _, _, first_byte, _) = self.page(page_no)
                 if page_no == first_page:
                     require((first_offset, first_byte) == (base, PAGE_START + pos % PAGE_DATA),
                             f"page {page_no}: does not say that {base} begins there")

@@ -213,12 +213,11 @@ foreach my $statement (
 	"SELECT delete_events_before('newer', 0, 10)",
 	"TRUNCATE newer",
 	'VACUUM newer',
-	"SELECT * FROM check_topic('newer')",
 	'SELECT * FROM eventlog_partitions')
 {
-	next if $statement =~ /latest/ && sql("SELECT to_regproc('latest') IS NULL") eq 't';
 	expect_error($node, $statement, '0A000', qr/log format version 99, this library knows version $known/, "format 99: $statement");
 }
+like(sql("SELECT problem FROM check_topic('newer') LIMIT 1"), qr/log format version 99/, 'format 99: check_topic() names it');
 # what is beside it goes on
 is(sql("SELECT count(*) FROM twin"), '0', 'format 99: nothing of such a transaction is left');
 is(sql("SELECT produce('orders', 'beside', '{}') IS NULL; SELECT count(*) FROM read_topic('orders', max_events => 1000) WHERE key = 'beside'"), "f\n1", 'format 99: other topics go on');

@@ -1,0 +1,124 @@
+# A bit that flips in the file is found by check_topic(), and what is read is right or an error, never something else, and
+# never less: in a cluster without checksums, where nobody but the log itself can tell.
+#
+# Each of many partitions gets one flip, anywhere in the used bytes of a block: metapage, directory, batches, special areas.
+# Left out is what PostgreSQL's page header says of itself (LSN, flags, pd_upper): checksums of the cluster are for that.
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename qw(dirname);
+use lib dirname(__FILE__) . '/../lib';
+
+use EventlogTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $partitions = 400;
+my $node = new_cluster('flipped', conf => <<'EOT');
+autovacuum = off
+max_locks_per_transaction = 256
+eventlog.retention_check_interval = 1d
+EOT
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+# batches of all sizes: within a page, over pages and segments, compressed or not; some rolled back; settled or not, hints or not
+query(<<"EOT");
+SELECT create_topic('t', $partitions, 'text', 'text', '{"segment_bytes": 65536}');
+CREATE PROCEDURE fill() LANGUAGE plpgsql AS \$\$ BEGIN
+	FOR i IN 1 .. 12 LOOP
+		PERFORM produce('t', 'key ' || i, repeat(md5(i::text), CASE WHEN i % 6 = 0 THEN 700 WHEN i % 2 = 0 THEN 1 ELSE 20 END),
+			jsonb_build_object('i', i::text), partition => p) FROM generate_series(0, $partitions - 1) p, generate_series(1, 3);
+		IF i % 4 = 3 THEN
+			PERFORM FROM flush();
+			ROLLBACK;
+		ELSE
+			COMMIT;
+		END IF;
+	END LOOP; END \$\$;
+CALL fill();
+SELECT count(*) FROM t;
+EOT
+query('VACUUM t_p' . $_) foreach grep { $_ % 2 } 0 .. $partitions / 2;
+query('CALL fill()');
+query(<<'EOT');
+CREATE TABLE original AS SELECT * FROM t;
+CREATE TABLE seen (how text, partition int, event_offset bigint, event_time timestamptz, key text, value text, headers jsonb);
+CREATE TABLE failed (how text, partition int, sqlstate text, message text);
+-- what one gets of a partition, or the error
+CREATE PROCEDURE look(p int) LANGUAGE plpgsql AS $$
+DECLARE
+	query text;
+	how text;
+BEGIN
+	FOR how, query IN VALUES
+		('SELECT', format('SELECT partition, event_offset, event_time, key, value, headers FROM t_p%s', p)),
+		('read_topic', format($q$SELECT partition, event_offset, event_time, key, value #>> '{}', headers FROM read_topic('t', %s)$q$, p)),
+		('seek', format($q$SELECT partition, event_offset, event_time, key, value #>> '{}', headers FROM read_topic('t', %s, 40)$q$, p))
+	LOOP
+		BEGIN
+			EXECUTE format('INSERT INTO seen SELECT %L, * FROM (%s) x', how, query);
+		EXCEPTION WHEN OTHERS THEN
+			INSERT INTO failed VALUES (how, p, SQLSTATE, SQLERRM);
+		END;
+	END LOOP;
+END $$;
+EOT
+my @paths = split /\n/, query("SELECT pg_relation_filepath(format('t_p%s', p)::regclass) FROM generate_series(0, $partitions - 1) p");
+$node->stop;
+
+# one bit in each
+srand(20261125);
+my @flips;
+foreach my $p (0 .. $partitions - 1)
+{
+	my $path = $node->data_dir . '/' . $paths[$p];
+	my $bytes = slurp_file($path);
+	my $blocks = length($bytes) / 8192;
+	my ($block, $at);
+	for (;;)
+	{
+		# metapage and directory have their share
+		$block = rand() < 0.2 ? int(rand(2)) : int(rand($blocks));
+		my ($lower, $kind) = (unpack('S', substr $bytes, $block * 8192 + 12, 2), unpack('S', substr $bytes, $block * 8192 + 8190, 2));
+		next if $lower == 0 || $kind < 0xE101 || $kind > 0xE103;
+		$at = rand() < 0.2 ? 8192 - 40 + int(rand(40)) : 24 + int(rand($lower - 24));
+		$at = 12 + int(rand(2)) if rand() < 0.03;
+		last;
+	}
+	my $bit = 1 << int(rand(8));
+	push @flips, "partition $p, block $block, byte $at, bit $bit";
+	substr($bytes, $block * 8192 + $at, 1) = chr(ord(substr($bytes, $block * 8192 + $at, 1)) ^ $bit);
+	open my $fh, '>:raw', $path or die "$path: $!";
+	print $fh $bytes;
+	close $fh;
+}
+
+$node->start;
+query("CREATE TABLE found AS SELECT c.* FROM check_topic('t') c");
+my %found = map { $_ => 1 } split /\n/, query('SELECT DISTINCT partition FROM found');
+
+my @missed = grep { !$found{$_} } 0 .. $partitions - 1;
+is(join("\n", map { $flips[$_] } @missed), '', "each of $partitions flipped bits is reported");
+is(query(q{SELECT problem FROM found WHERE problem !~* '(block \d+|offset \d+|segment \d+)' LIMIT 5}), '', 'with block or offset');
+
+query("DO \$\$ BEGIN FOR p IN 0 .. $partitions - 1 LOOP CALL look(p); END LOOP; END \$\$");
+is(query(q{SELECT s.how, s.partition, s.event_offset FROM seen s LEFT JOIN original o USING (partition, event_offset)
+	WHERE (s.key, s.value, s.headers, s.event_time) IS DISTINCT FROM (o.key, o.value, o.headers, o.event_time) LIMIT 5}), '',
+	'nothing is read that was not written');
+is(query(q{
+	SELECT how, p.partition, count(s.*), (SELECT count(*) FROM original o WHERE o.partition = p.partition AND (how <> 'seek' OR event_offset >= 40))
+	FROM (SELECT DISTINCT partition FROM original) p CROSS JOIN unnest('{SELECT,read_topic,seek}'::text[]) how
+		LEFT JOIN seen s USING (how, partition)
+	WHERE NOT EXISTS (SELECT FROM failed f WHERE (f.how, f.partition) = (how, p.partition))
+	GROUP BY 1, 2
+	HAVING count(s.*) <> (SELECT count(*) FROM original o WHERE o.partition = p.partition AND (how <> 'seek' OR event_offset >= 40))
+	ORDER BY 1, 2 LIMIT 5}), '', 'who gets no error gets all');
+is(query(q{SELECT * FROM failed WHERE sqlstate <> 'XX001' AND NOT (sqlstate = '0A000' AND message ~ 'log format version')}), '',
+	'the errors say that data is corrupt, or of another format');
+cmp_ok(query(q{SELECT count(*) FROM failed WHERE how = 'read_topic'}), '<', $partitions, 'and the others can be read');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|signal 11|signal 6/, 'nothing fell');
+note(query(q{SELECT problem FROM found ORDER BY random() LIMIT 12}));
+$node->stop;
+done_testing();
