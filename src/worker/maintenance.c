@@ -35,8 +35,8 @@
 #include "group/group.h"
 #include "worker/worker.h"
 
-/* The first round comes soon: nobody knows what was left undone before the start. */
-#define FIRST_ROUND_MS		10000
+/* The first round comes sooner, by this factor: nobody knows what was left undone before the start. */
+#define FIRST_ROUND_SOONER	30
 /* A database that asks for it is visited between rounds; if that was in vain, not more often than this. */
 #define URGENT_INTERVAL_MS	5000
 /* A slot for a worker may be free again by then. */
@@ -205,8 +205,7 @@ el_maintenance_tick(void)
 	pid_t		pid;
 
 	if (next_round_ms < 0)
-		next_round_ms = now + Min(FIRST_ROUND_MS,
-								  (int64) el_retention_check_interval_s * 1000);
+		next_round_ms = now + (int64) el_retention_check_interval_s * 1000 / FIRST_ROUND_SOONER;
 
 	if (running != NULL)
 	{

@@ -93,7 +93,7 @@ is( sql(q{SELECT count(DISTINCT id), count(DISTINCT key) > 10000, count(DISTINCT
 #
 # Produce
 #
-is(sql(q{SELECT create_topic('log', 8)}), 'log', 'a topic of 8 partitions');
+is(sql(q{SELECT create_topic('log', 8, options => '{"retention": null}')}), 'log', 'a topic of 8 partitions');
 
 sub copy_in
 {
