@@ -280,7 +280,8 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 		el_reader_refresh(s->reader);
 		if (s->position >= info.log_end ||
 			el_reader_seek(s->reader, s->position) == EL_SEEK_AT_END ||
-			!el_reader_next(s->reader, &s->rec) || !is_due(d, &s->rec))
+			!el_reader_next(s->reader, &s->rec) || s->reader->trimmed ||
+			!is_due(d, &s->rec))
 		{
 			if (!was_locked)
 				el_part_unlock(s->lp);
@@ -403,8 +404,9 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		d->nrows++;
 		d->events_left--;
 		d->bytes_left -= record_size(&s.rec);
+		/* retention has overtaken: the next call says so, or jumps and counts it */
 		if (d->events_left <= 0 || d->bytes_left <= 0 ||
-			!el_reader_next(s.reader, &s.rec) ||
+			!el_reader_next(s.reader, &s.rec) || s.reader->trimmed ||
 			!is_due(d, &s.rec) || !fits(d, &s.rec))
 			break;
 	}

@@ -4,7 +4,8 @@ read, and readers that look here and there by read_topic and SELECT. Event n of 
 says so, so each reader can tell whether it saw what it asked for.
 
 Prints figures, a line each: produced_mb, read, jumps (events that were gone before a group came to them), largest (bytes
-of a partition's file), wrong (events that were not what they should be), errors (any but EL004).
+of a partition's file), wrong (events that were not what they should be), gaps (in what a
+group was given, without an error), errors (any but EL004).
 """
 import argparse
 import random
@@ -20,7 +21,7 @@ WRONG = ("count(*) FILTER (WHERE {value} IS DISTINCT FROM " + VALUE.format(p="pa
 
 options = None
 lock = threading.Lock()
-figures = {"produced_mb": 0, "read": 0, "jumps": 0, "largest": 0, "wrong": 0, "errors": 0}
+figures = {"produced_mb": 0, "read": 0, "jumps": 0, "largest": 0, "wrong": 0, "gaps": 0, "errors": 0}
 producing = threading.Event()
 failed = []
 
@@ -60,11 +61,13 @@ def produce(db, partition):
 @guarded
 def consume(db, group, stop):
     """With on_lost => error the loss is accepted by seek(), as the hint says."""
-    statement = (f"SELECT count(*), {WRONG.format(value=chr(34) + 'value' + chr(34) + ' #>> ' + repr('{}'))}"
-                 f" FROM consume('{group}', 'stream', max_events => 2000, commit => true)")
+    value = "value #>> '{}'"
+    statement = (f"SELECT partition, count(*), min(event_offset), max(event_offset), {WRONG.format(value=value)}"
+                 f" FROM consume('{group}', 'stream', max_events => 2000, commit => true) GROUP BY 1")
+    following = {}
     while not stop.is_set():
         try:
-            read, wrong = db.execute(statement).fetchone()
+            rows = db.execute(statement).fetchall()
         except psycopg.Error as error:
             if error.sqlstate != "EL004":
                 raise
@@ -73,12 +76,17 @@ def consume(db, group, stop):
                     " WHERE group_name = %s AND committed_offset < p.log_start_offset", (group,)).fetchall():
                 try:
                     db.execute("SELECT seek(%s, 'stream', %s, %s)", (group, partition, start))
+                    following[partition] = start
                     add(jumps=1)
                 except psycopg.errors.InvalidParameterValue:
                     pass  # the log start has moved on meanwhile
             continue
-        add(read=read, wrong=wrong)
-        if read == 0:
+        for partition, read, first, last, wrong in rows:
+            # every offset of this load has its event: a gap is one that nobody was told of
+            gap = read != last - first + 1 or (group == "careful" and following.get(partition, first) != first)
+            following[partition] = last + 1
+            add(read=read, wrong=wrong, gaps=gap)
+        if not rows:
             time.sleep(0.01)
 
 

@@ -40,6 +40,7 @@ my %got = $out =~ /^(\w+) (\d+)$/mg;
 diag($err) if $err ne '';
 note(join ', ', map { "$_ $got{$_}" } sort keys %got);
 is($got{wrong}, 0, 'no read saw a wrong byte');
+is($got{gaps}, 0, 'nor a gap that nobody was told of');
 is($got{errors}, 0, 'nor an error but EL004');
 cmp_ok($got{read}, '>', 1000, "events read: $got{read}, jumps of a group: $got{jumps}");
 cmp_ok($got{produced_mb}, '>=', $mb - 1, "MB produced: $got{produced_mb}");
