@@ -66,9 +66,9 @@ CREATE TABLE _eventlog.groups (
 COMMENT ON COLUMN _eventlog.groups.last_used IS 'eventlog: with expire_after: when the worker last saw members or claims';
 COMMENT ON TABLE _eventlog.groups IS 'eventlog: consumer groups made by create_group';
 
+-- no foreign key: pg_restore -j fills the two tables in any order
 CREATE TABLE _eventlog.group_grants (
-    group_name text NOT NULL REFERENCES _eventlog.groups ON DELETE CASCADE,
-    role regrole NOT NULL, PRIMARY KEY (group_name, role));
+    group_name text NOT NULL, role regrole NOT NULL, PRIMARY KEY (group_name, role));
 COMMENT ON TABLE _eventlog.group_grants IS 'eventlog: roles that may use a group';
 
 SELECT pg_catalog.pg_extension_config_dump('_eventlog.committed_offsets_p0', '');

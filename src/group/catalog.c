@@ -398,6 +398,16 @@ check_may_create(const char *name)
 	}
 }
 
+static void
+forget_grants(const char *name)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(name)};
+
+	(void) el_internal_sql("DELETE FROM _eventlog.group_grants WHERE group_name OPERATOR(pg_catalog.=) $1",
+						   1, types, values);
+}
+
 /* create_group(group_name text, options jsonb, if_not_exists boolean) */
 Datum
 eventlog_create_group(PG_FUNCTION_ARGS)
@@ -432,6 +442,8 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("group \"%s\" already exists, skipping", name)));
 	}
+	else
+		forget_grants(name);	/* one given while its former namesake was dropped */
 	PG_RETURN_VOID();
 }
 
@@ -503,6 +515,7 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 	if (el_internal_sql("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
 			1, types, values) == 0)
 		no_such_group(name);
+	forget_grants(name);
 	el_drop_offsets(name);
 	el_note_dropped_group(name);
 	PG_RETURN_VOID();
