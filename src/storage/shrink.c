@@ -165,6 +165,12 @@ el_log_shrink(Relation rel)
 	BlockNumber end;
 	int64		given;
 
+	/*
+	 * A cursor of this session has pages pinned, and our own locks do not keep us out:
+	 * dropping a pinned buffer is an error where RelationTruncate() must not fail.
+	 */
+	if (rel->rd_refcnt > 1)
+		return 0;
 	/* a look without the lock first: as a rule there is nothing to do */
 	if (!el_meta_read(rel, copy.data) ||
 		meta->reuse_seg == meta->first_seg || standby_possible())

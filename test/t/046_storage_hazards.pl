@@ -1,0 +1,52 @@
+# Storage: what one session's retention must leave alone, and what must not be done over and over.
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename qw(dirname);
+use lib dirname(__FILE__) . '/../lib';
+
+use EventlogTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('hazards', conf => <<'EOT');
+wal_level = replica
+max_wal_senders = 0
+autovacuum = off
+eventlog.retention_check_interval = 1d
+EOT
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+# The cursor's page lies in segments that are freed under it and end the file: cutting them off would be a PANIC for the pinned
+# buffer, or blocks that are not there any more.
+query(<<'EOT');
+SELECT create_topic('cut', 1, 'text', 'text', '{"segment_bytes": 65536, "compression": "none", "retention": null}');
+CREATE PROCEDURE fill(topic regclass, events int) LANGUAGE plpgsql AS $$ BEGIN
+	FOR i IN 1 .. events LOOP
+		PERFORM produce(topic, 'k', repeat(md5(i::text), 30));
+		COMMIT;
+	END LOOP;
+END $$;
+CALL fill('cut', 800);
+SELECT delete_events_before('cut', 0, 500);
+CALL fill('cut', 200);
+EOT
+is(query(<<'EOT'), "500\n\n0\n501", 'a cursor is open where apply_retention() could cut the file off');
+BEGIN;
+DECLARE c CURSOR FOR SELECT event_offset FROM cut;
+FETCH 1 FROM c;
+SELECT delete_events_before('cut', 0, 950);
+SELECT apply_retention('cut');
+FETCH 1 FROM c;
+COMMIT;
+EOT
+my $size = query(q{SELECT pg_relation_size('cut_p0')});
+query(q{SELECT apply_retention('cut')});
+cmp_ok(query(q{SELECT pg_relation_size('cut_p0')}), '<', $size, 'without the cursor the file is cut off');
+is(query(q{SELECT count(*), min(event_offset) FROM cut}), '50|950', 'the log is what it was');
+is(query(q{SELECT * FROM check_topic('cut')}), '', '... and sound');
+
+$node->stop;
+done_testing();
