@@ -337,7 +337,8 @@ write_record(Compaction *c, const ElRecord *rec, uint64 fxid, int64 horizon)
 		write_batch(c);
 	if (b->count == 0)
 		b->delete_horizon = horizon;
-	if (horizon != 0 && (c->tombstones_due == 0 || horizon < c->tombstones_due))
+	/* one that is over by now is the last event, and has to wait for another, not for a time */
+	if (horizon > c->now && (c->tombstones_due == 0 || horizon < c->tombstones_due))
 		c->tombstones_due = horizon;
 	el_batch_add(b, rec);
 	c->fxid = Max(c->fxid, fxid);

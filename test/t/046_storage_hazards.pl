@@ -48,5 +48,19 @@ cmp_ok(query(q{SELECT pg_relation_size('cut_p0')}), '<', $size, 'without the cur
 is(query(q{SELECT count(*), min(event_offset) FROM cut}), '50|950', 'the log is what it was');
 is(query(q{SELECT * FROM check_topic('cut')}), '', '... and sound');
 
+# The last event before the boundary stays though its time as a tombstone is over; that is no reason to compact again.
+query(<<'EOT');
+SELECT create_topic('ends', 1, 'text', 'text',
+	'{"segment_bytes": 65536, "compression": "none", "cleanup_policy": "compact", "delete_retention": "0 s"}');
+INSERT INTO ends (key, value) SELECT 'k' || i, repeat(md5(i::text), 30) FROM generate_series(1, 300) i;
+INSERT INTO ends (key, value) SELECT 'd' || i % 50, NULL FROM generate_series(1, 30000) i;
+SELECT apply_retention('ends');
+EOT
+my $lsn = query('SELECT pg_current_wal_insert_lsn()');
+query(q{SELECT apply_retention('ends')}) for 1 .. 3;
+cmp_ok(query(qq{SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$lsn')}), '<', 100_000,
+	'a tombstone that is the last event is not compacted over and over');
+is(query(q{SELECT count(*) FROM ends WHERE key LIKE 'k%'}), 300, 'the other keys are there');
+
 $node->stop;
 done_testing();
