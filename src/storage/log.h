@@ -244,9 +244,6 @@ extern bool el_reader_next_batch(ElReader *r);
  * Corrupt bytes raise XX001 with block and offset. */
 extern bool el_reader_next(ElReader *r, ElRecord *rec);
 
-/* Base offset of the batch that holds offset, whatever its state; moves the reader. */
-extern int64 el_reader_batch_base(ElReader *r, int64 offset);
-
 /* Last stable offset for the snapshot: where EL_READ_STOP would stop, else the log end. stop_fxid may be NULL. */
 extern int64 el_log_stable_offset(Relation rel, Snapshot snapshot,
 								  FullTransactionId *stop_fxid);

@@ -849,20 +849,6 @@ el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
 	return EL_PAGE_POS(*page_no) < r->priv->seg_end;
 }
 
-int64
-el_reader_batch_base(ElReader *r, int64 offset)
-{
-	ElReadMode	mode = r->mode;
-	int64		base = offset;
-
-	/* look at everything for once */
-	r->mode = EL_READ_ALL;
-	if (el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next_batch(r))
-		base = Min(offset, r->header.base_offset);
-	r->mode = mode;
-	return base;
-}
-
 /*
  * Kafka's rule: the first event in offset order whose time is not earlier.
  * Times may run backwards, so segments are asked in order for their greatest time;

@@ -238,49 +238,64 @@ next_forward(ElScan *scan, ElRecord *rec)
 	}
 }
 
+/* The first row from low on, if it is before limit. */
+static bool
+row_between(ElReader *r, int64 low, int64 limit, ElRecord *rec)
+{
+	if (el_reader_seek(r, low) == EL_SEEK_AT_END)
+		return false;
+	while (el_reader_next(r, rec) && rec->offset < limit)
+		if (shows(r))
+			return true;
+	return false;
+}
+
 /*
- * The last row before offset; its bytes stay valid until the next call.
+ * The last row before offset; its bytes stay valid until the next call.  There
+ * may be gaps of any length before it, so it is searched for: in growing steps back
+ * until there is a row, and by bisection for the last one from there on.
  */
 static bool
 row_before(ElScan *scan, int64 offset, ElRecord *rec)
 {
 	ElReader   *r;
+	int64		low;
+	int64		limit;
+	int64		step = 1;
+	int64		from;
+	int64		found;
 
 	if (scan->backward == NULL)
 		scan->backward = make_reader(scan);
 	r = scan->backward;
-	while (offset > Max(r->info.log_start, scan->min_offset))
+	low = Max(r->info.log_start, scan->min_offset);
+	limit = Min(offset, r->info.log_end);
+	for (;;)
 	{
-		int64		last = -1;
-		int64		base;
+		CHECK_FOR_INTERRUPTS();
+		if (limit <= low)
+			return false;
+		from = limit - low > step ? limit - step : low;
+		if (row_between(r, from, limit, rec))
+			break;
+		limit = from;
+		step *= 2;
+	}
+	/* no row from limit on */
+	found = rec->offset;
+	if (found + 1 == limit)
+		return true;
+	while (found + 1 < limit)
+	{
+		int64		mid = found + 1 + (limit - found - 1) / 2;
 
 		CHECK_FOR_INTERRUPTS();
-		/* the batch that holds offset - 1, or the first one shown behind it */
-		if (el_reader_seek(r, offset - 1) != EL_SEEK_OK)
-		{
-			offset = Min(offset, r->info.log_end);
-			if (el_reader_seek(r, offset - 1) != EL_SEEK_OK)
-				return false;
-		}
-		if (el_reader_next(r, rec) && rec->offset < offset && shows(r))
-			return true;
-
-		/* offset - 1 is not shown or is a gap: try its batch's other records, then the batch before */
-		base = el_reader_batch_base(r, offset - 1);
-		if (base < offset - 1 && el_reader_seek(r, base) == EL_SEEK_OK)
-		{
-			while (el_reader_next(r, rec) && rec->offset < offset)
-				if (shows(r))
-					last = rec->offset;
-			if (last >= 0)
-			{
-				el_reader_seek(r, last);
-				return el_reader_next(r, rec);
-			}
-		}
-		offset = base;
+		if (row_between(r, mid, limit, rec))
+			found = rec->offset;
+		else
+			limit = mid;
 	}
-	return false;
+	return row_between(r, found, found + 1, rec);
 }
 
 bool

@@ -62,5 +62,20 @@ cmp_ok(query(qq{SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$lsn')}), '
 	'a tombstone that is the last event is not compacted over and over');
 is(query(q{SELECT count(*) FROM ends WHERE key LIKE 'k%'}), 300, 'the other keys are there');
 
+# Going back over a gap takes searches, not a step for each offset that is not there.
+query(<<'EOT');
+SELECT create_topic('gap', 1, 'text', 'text');
+INSERT INTO gap (partition, event_offset, key, value) SELECT 0, i, 'k', i FROM generate_series(1, 5) i;
+INSERT INTO gap (partition, event_offset, key, value) VALUES (0, 100000000000, 'k', 'a'), (0, 100000000005, 'k', 'b'), (0, 100000000006, 'k', 'c');
+EOT
+is(query(<<'EOT'), join("\n", 100000000006, 100000000005, 100000000000, reverse(1 .. 5)), 'back over a gap');
+SET statement_timeout = '20s';
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT event_offset FROM gap_p0;
+MOVE ALL FROM c;
+FETCH BACKWARD ALL FROM c;
+COMMIT;
+EOT
+
 $node->stop;
 done_testing();
