@@ -103,9 +103,12 @@ static int64
 removable(ElReader *r, int64 target)
 {
 	int64		settled = Max(r->info.settled_offset, r->info.log_start);
-	int64		from = Min(settled, target);
+	int64		from;
 	int64		committed = -1;
 
+	/* the target may come from a newer metapage: what the reader will not come to is not known to be decided */
+	target = Min(target, r->info.log_end);
+	from = Min(settled, target);
 	if (el_reader_seek(r, from) == EL_SEEK_OK)
 	{
 		while (el_reader_next_batch(r))
