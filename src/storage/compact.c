@@ -477,7 +477,7 @@ switch_over(Compaction *c)
 	rec.end_seg = c->end_seg;
 	rec.compactions = meta->compactions + 1;
 	rec.tombstones_due = c->tombstones_due;
-	rec.conflict_fxid = c->policy->cancel_on_standby ? c->max_fxid : 0;
+	rec.conflict_fxid = c->max_fxid;
 	/* what is there of the segment before the boundary, for the entry behind it */
 	rec.prev_end = k > 0 ? EL_PAGE_POS(first * meta->seg_pages) + c->pos :
 		EL_PAGE_POS((c->end_seg - 1) * meta->seg_pages);

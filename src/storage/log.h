@@ -100,7 +100,6 @@ typedef struct ElCompaction
 	int64		delete_retention_ms;	/* tombstones stay so long after they were first met; -1: for ever */
 	int32		leader_epoch;	/* the timeline */
 	bool		always;			/* not only when half of the log is new */
-	bool		cancel_on_standby;	/* there, queries that do not see all that is compacted */
 	bool		(*may_go_on) (Relation rel);	/* asked now and then, if set; false gives up */
 } ElCompaction;
 

@@ -291,7 +291,7 @@ redo_compact(XLogReaderState *record)
 	Buffer		buffers[XLR_MAX_BLOCK_ID + 1];
 	int			n = XLogRecMaxBlockId(record);
 
-	if (InHotStandby && rec->conflict_fxid != 0)
+	if (InHotStandby)
 	{
 		RelFileLocator locator;
 

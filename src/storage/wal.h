@@ -137,7 +137,7 @@ typedef struct xl_el_compact
 	uint32		gen;			/* ... and generation */
 	uint32		compactions;
 	int64		tombstones_due;
-	uint64		conflict_fxid;	/* greatest of the batches replaced; 0: nobody is cancelled */
+	uint64		conflict_fxid;	/* greatest of the batches replaced */
 } xl_el_compact;
 
 /*

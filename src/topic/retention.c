@@ -15,13 +15,11 @@
 
 #include "access/table.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
-#include "utils/lsyscache.h"
 
 #include "eventlog.h"
 #include "topic/options.h"
@@ -64,9 +62,6 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 		.delete_retention_ms = o->delete_retention_ms,
 		.leader_epoch = (int32) GetWALInsertionTimeLine(),
 		.always = always,
-		/* what a standby shows of committed offsets may be newer than its snapshot */
-		.cancel_on_standby = get_rel_namespace(t->relid) !=
-			get_namespace_oid(EL_INTERNAL_SCHEMA, true),
 		.may_go_on = may_go_on
 	};
 

@@ -27,6 +27,7 @@ EOT
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
+query(q{SELECT alter_topic('_eventlog.committed_offsets', '{"segment_bytes": 65536}')});
 query(q{SELECT create_topic('state', 2, 'text', 'text', '{"cleanup_policy": "compact", "segment_bytes": 1048576, "compression": "none"}')});
 query(qq{
 	SELECT count(produce('state', 'key ' || (i::bigint * 7919) % 10000, 'value ' || i || repeat('x', i % 50))) FROM generate_series(1, $events / 2) i;
@@ -120,6 +121,21 @@ is(query(q{
 my $sum = q{SELECT count(*), md5(string_agg(state::text, ',' ORDER BY partition, event_offset)) FROM state};
 ok(wait_until(sub { $standby->safe_psql('postgres', $sum) eq query($sum) }), 'the standby has the same');
 is($standby->safe_psql('postgres', q{SELECT * FROM check_topic('state')}), '', 'and sound logs');
+
+# A transaction there that is older than what is compacted sees what it saw, or is cancelled: a pg_dump must not go on without
+# committed offsets.
+my $reader = $standby->background_psql('postgres', on_error_stop => 0);
+my $offsets = q{SELECT count(*) > 0 FROM eventlog_lag WHERE group_name = 'old'};
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+is($reader->query_safe($offsets), 't', 'a transaction on the standby sees committed offsets');
+query(q{DO $$ BEGIN FOR i IN 1 .. 2000 LOOP PERFORM seek('busy', 'state', 0, (SELECT log_start_offset FROM eventlog_partitions
+	WHERE topic = 'state'::regclass AND partition = 0)); COMMIT; END LOOP; END $$});
+query(q{SELECT apply_retention('_eventlog.committed_offsets')});
+cmp_ok(query('SELECT count(*) FROM _eventlog.committed_offsets'), '<', 2000, 'which are compacted on the primary');
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+my $later = eval { $reader->query($offsets) } // '';
+isnt($later, 'f', 'later it sees them too, or is cancelled');
+eval { $reader->quit };
 $standby->stop;
 
 # the file is bounded: what is left, what is new, and room for the survivors of one compaction
