@@ -52,31 +52,18 @@ el_open_leaf(const ElTopic *topic, int32 partition)
 int64
 el_last_visible_end(Relation rel, Snapshot snapshot, int64 low, int64 limit)
 {
-	int64		step = 1;
+	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
+	int64		base;
+	int64		end = low;
 
 	/*
 	 * Aborted batches at the end are passed over: a dump does not bring them
 	 * back, and a committed offset must not lie beyond a restored log.
 	 */
-	while (limit > low)
-	{
-		int64		from = limit - low > step ? limit - step : low;
-		ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
-		int64		end = -1;
-
-		if (el_reader_seek(r, from) == EL_SEEK_OK)
-		{
-			while (el_reader_next_batch(r) && r->header.base_offset < limit)
-				end = r->header.base_offset + r->header.last_offset_delta + 1;
-		}
-		el_reader_end(r);
-		if (end >= 0)
-			return Min(end, limit);
-		if (from == low)
-			break;
-		step *= 16;
-	}
-	return low;
+	if (el_reader_last_batch(r, low, limit, &base, &end))
+		end = Min(end, limit);
+	el_reader_end(r);
+	return end;
 }
 
 static void pg_attribute_noreturn()
@@ -160,6 +147,17 @@ is_due(ElDelivery *d, const ElRecord *rec)
 	if (d->due_ms == 0 || due < d->due_ms)
 		d->due_ms = due;
 	return false;
+}
+
+/*
+ * The next event, if it is old enough.  Not if retention has overtaken: the next
+ * call says so, or jumps and counts what is gone.
+ */
+static bool
+next_due(ElDelivery *d, Source *s)
+{
+	return el_reader_next(s->reader, &s->rec) && !s->reader->trimmed &&
+		is_due(d, &s->rec);
 }
 
 /*
@@ -280,8 +278,7 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 		el_reader_refresh(s->reader);
 		if (s->position >= info.log_end ||
 			el_reader_seek(s->reader, s->position) == EL_SEEK_AT_END ||
-			!el_reader_next(s->reader, &s->rec) || s->reader->trimmed ||
-			!is_due(d, &s->rec))
+			!next_due(d, s))
 		{
 			if (!was_locked)
 				el_part_unlock(s->lp);
@@ -404,10 +401,8 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		d->nrows++;
 		d->events_left--;
 		d->bytes_left -= record_size(&s.rec);
-		/* retention has overtaken: the next call says so, or jumps and counts it */
 		if (d->events_left <= 0 || d->bytes_left <= 0 ||
-			!el_reader_next(s.reader, &s.rec) || s.reader->trimmed ||
-			!is_due(d, &s.rec) || !fits(d, &s.rec))
+			!next_due(d, &s) || !fits(d, &s.rec))
 			break;
 	}
 	source_close(&s);

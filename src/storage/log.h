@@ -243,6 +243,13 @@ extern bool el_reader_next_batch(ElReader *r);
  * Corrupt bytes raise XX001 with block and offset. */
 extern bool el_reader_next(ElReader *r, ElRecord *rec);
 
+/*
+ * Base offset, and the offset behind (NULL: not asked), of the last batch below limit that the mode shows;
+ * those that end before low are not looked at.  False, and nothing set, if there is none.  Moves the reader.
+ */
+extern bool el_reader_last_batch(ElReader *r, int64 low, int64 limit,
+								 int64 *base, int64 *end);
+
 /* Last stable offset for the snapshot: where EL_READ_STOP would stop, else the log end. stop_fxid may be NULL. */
 extern int64 el_log_stable_offset(Relation rel, Snapshot snapshot,
 								  FullTransactionId *stop_fxid);

@@ -521,6 +521,36 @@ el_reader_next_batch(ElReader *r)
 }
 
 bool
+el_reader_last_batch(ElReader *r, int64 low, int64 limit, int64 *base,
+					 int64 *end)
+{
+	int64		step = 1;
+	bool		found = false;
+
+	/* back in growing steps: as a rule the last one is near */
+	while (!found && limit > low)
+	{
+		int64		from = limit - low > step ? limit - step : low;
+
+		CHECK_FOR_INTERRUPTS();
+		if (el_reader_seek(r, from) == EL_SEEK_OK)
+		{
+			while (el_reader_next_batch(r) && r->header.base_offset < limit)
+			{
+				found = true;
+				*base = r->header.base_offset;
+				if (end != NULL)
+					*end = *base + r->header.last_offset_delta + 1;
+			}
+		}
+		if (from == low)
+			break;
+		step *= 16;
+	}
+	return found;
+}
+
+bool
 el_reader_next(ElReader *r, ElRecord *rec)
 {
 	ElReaderPrivate *p = r->priv;

@@ -74,30 +74,6 @@ bytes_target(Relation rel, uint64 keep)
 	return target;
 }
 
-/* Base offset of the last committed batch in low .. limit - 1, or -1. */
-static int64
-last_committed(ElReader *r, int64 low, int64 limit)
-{
-	int64		step = 1;
-
-	while (limit > low)
-	{
-		int64		from = limit - low > step ? limit - step : low;
-		int64		base = -1;
-
-		CHECK_FOR_INTERRUPTS();
-		if (el_reader_seek(r, from) == EL_SEEK_OK)
-			while (el_reader_next_batch(r) && r->header.base_offset < limit)
-				base = r->header.base_offset;
-		if (base >= 0)
-			return base;
-		if (from == low)
-			break;
-		step *= 16;
-	}
-	return -1;
-}
-
 /* As far as the log start may move towards target. */
 static int64
 removable(ElReader *r, int64 target)
@@ -121,7 +97,7 @@ removable(ElReader *r, int64 target)
 			target = Min(target, r->position);
 	}
 	if (committed < 0)
-		committed = last_committed(r, r->info.log_start, from);
+		(void) el_reader_last_batch(r, r->info.log_start, from, &committed, NULL);
 	return committed < 0 ? target : Min(target, committed);
 }
 
