@@ -20,58 +20,7 @@
 #include "eventlog.h"
 #include "storage/meta.h"
 
-/* Relations between the fields of the metapage and the directory. */
-static void
-check_directory(Relation rel, int32 partition, ElCheckReport report, void *arg)
-{
-	PGAlignedBlock copy;
-	ElMeta	   *meta = ElPageGetMeta(copy.data);
-	ElDirectory *dir;
-	BlockNumber nblocks;
-	int64		prev_base = -1;
-
-	if (!el_meta_read(rel, copy.data))
-		return;
-	nblocks = RelationGetNumberOfBlocks(rel);
-	if (meta->partition != partition)
-		report(arg, psprintf("block %u: this is the log of partition %d",
-							 EL_META_BLOCK, meta->partition));
-	if (meta->log_start < 0 || meta->log_start > meta->log_end)
-		report(arg, psprintf("block %u: log start " INT64_FORMAT " and log end " INT64_FORMAT " do not fit",
-							 EL_META_BLOCK, meta->log_start, meta->log_end));
-	if (meta->reuse_seg > meta->first_seg || meta->first_seg > meta->end_seg ||
-		meta->end_seg > meta->alloc_seg)
-		report(arg, psprintf("block %u: segment numbers " UINT64_FORMAT ", " UINT64_FORMAT ", " UINT64_FORMAT ", " UINT64_FORMAT " do not rise",
-							 EL_META_BLOCK, meta->reuse_seg, meta->first_seg,
-							 meta->end_seg, meta->alloc_seg));
-	if (meta->settled_pos > meta->tail_pos)
-		report(arg, psprintf("block %u: settled position beyond the tail",
-							 EL_META_BLOCK));
-
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
-	for (uint64 seg = meta->first_seg; seg < meta->end_seg; seg++)
-	{
-		ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
-
-		CHECK_FOR_INTERRUPTS();
-		if (entry == NULL)
-		{
-			report(arg, psprintf("segment " UINT64_FORMAT " is missing from the directory", seg));
-			continue;
-		}
-		if (entry->base_offset < prev_base)
-			report(arg, psprintf("segment " UINT64_FORMAT ": base offset " INT64_FORMAT " is below the one before",
-								 seg, entry->base_offset));
-		prev_base = entry->base_offset;
-		if (entry->first_block == EL_META_BLOCK || entry->first_block >= nblocks)
-			report(arg, psprintf("segment " UINT64_FORMAT ": first block %u is not in the file",
-								 seg, entry->first_block));
-	}
-	pfree(dir);
-}
-
-/* The walk over the batches: where it is. */
+/* What is checked, and where the walk over its batches is. */
 typedef struct Walk
 {
 	Relation	rel;
@@ -82,6 +31,58 @@ typedef struct Walk
 	uint64		page;			/* logical page it begins on */
 	int64		last;			/* offset of the last one where the log could be read, for progress */
 } Walk;
+
+/* Relations between the fields of the metapage and the directory. */
+static void
+check_structure(Walk *walk)
+{
+	Relation	rel = walk->rel;
+	PGAlignedBlock copy;
+	ElMeta	   *meta = ElPageGetMeta(copy.data);
+	ElDirectory *dir;
+	BlockNumber nblocks;
+	int64		prev_base = -1;
+
+	if (!el_meta_read(rel, copy.data))
+		return;
+	nblocks = RelationGetNumberOfBlocks(rel);
+	if (meta->partition != walk->partition)
+		walk->report(walk->arg, psprintf("block %u: this is the log of partition %d",
+										 EL_META_BLOCK, meta->partition));
+	if (meta->log_start < 0 || meta->log_start > meta->log_end)
+		walk->report(walk->arg, psprintf("block %u: log start " INT64_FORMAT " and log end " INT64_FORMAT " do not fit",
+										 EL_META_BLOCK, meta->log_start, meta->log_end));
+	if (meta->reuse_seg > meta->first_seg || meta->first_seg > meta->end_seg ||
+		meta->end_seg > meta->alloc_seg)
+		walk->report(walk->arg, psprintf("block %u: segment numbers " UINT64_FORMAT ", " UINT64_FORMAT ", " UINT64_FORMAT ", " UINT64_FORMAT " do not rise",
+										 EL_META_BLOCK, meta->reuse_seg, meta->first_seg,
+										 meta->end_seg, meta->alloc_seg));
+	if (meta->settled_pos > meta->tail_pos)
+		walk->report(walk->arg, psprintf("block %u: settled position beyond the tail",
+										 EL_META_BLOCK));
+
+	dir = palloc(sizeof(ElDirectory));
+	dir->valid = false;
+	for (uint64 seg = meta->first_seg; seg < meta->end_seg; seg++)
+	{
+		ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
+
+		CHECK_FOR_INTERRUPTS();
+		if (entry == NULL)
+		{
+			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT " is missing from the directory", seg));
+			continue;
+		}
+		if (entry->base_offset < prev_base)
+			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": base offset " INT64_FORMAT " is below the one before",
+											 seg, entry->base_offset));
+		prev_base = entry->base_offset;
+		if (entry->first_block == EL_META_BLOCK || entry->first_block >= nblocks)
+			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": first block %u is not in the file",
+											 seg, entry->first_block));
+	}
+	pfree(dir);
+}
 
 /* Every batch from walk->offset on: CRC, records, offsets. */
 static void
@@ -195,12 +196,6 @@ guarded(void (*step) (Walk *), Walk *walk, bool quiet)
 	}
 	PG_END_TRY();
 	return ok;
-}
-
-static void
-check_structure(Walk *walk)
-{
-	check_directory(walk->rel, walk->partition, walk->report, walk->arg);
 }
 
 void

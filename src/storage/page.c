@@ -14,7 +14,7 @@
 
 #include "storage/page.h"
 
-/* An empty page of the given kind; page_no is its logical number. */
+/* An empty page of the given kind, not sealed yet; page_no is its logical number. */
 void
 el_page_init(Page page, uint16 page_id, uint64 page_no)
 {
@@ -26,7 +26,6 @@ el_page_init(Page page, uint16 page_id, uint64 page_no)
 	special->max_time = EL_MIN_TIME;
 	special->page_id = page_id;
 	((PageHeader) page)->pd_lower = EL_PAGE_START;
-	el_page_seal(page);
 }
 
 static uint32
