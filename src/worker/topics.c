@@ -120,11 +120,12 @@ compact_topic(Oid relid)
 	}
 }
 
-/* In a transaction of its own; an error is logged and ends there. */
-static void
+/* In a transaction of its own; an error is logged and ends there: false. */
+static bool
 guarded(void (*work) (Oid), Oid arg)
 {
 	MemoryContext cxt = CurrentMemoryContext;
+	volatile bool ok = true;
 
 	PG_TRY();
 	{
@@ -137,9 +138,11 @@ guarded(void (*work) (Oid), Oid arg)
 		EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
+		ok = false;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
+	return ok;
 }
 
 /*
@@ -189,7 +192,8 @@ el_compact_offsets(void)
 	while (there)
 	{
 		CHECK_FOR_INTERRUPTS();
-		guarded(compact_offsets, topic);
+		if (!guarded(compact_offsets, topic))
+			break;
 		el_group_lock(LW_SHARED);
 		waits = EL_DB(el_db_find(MyDatabaseId))->compact_waits;
 		el_group_unlock();
@@ -251,7 +255,7 @@ el_maintain_topics(void)
 	el_group_unlock();
 
 	if (!OidIsValid(after))
-		guarded(expire_groups, InvalidOid);
+		(void) guarded(expire_groups, InvalidOid);
 	foreach(lc, sorted_topics())
 	{
 		Oid			relid = lfirst_oid(lc);
@@ -264,8 +268,8 @@ el_maintain_topics(void)
 			unfinished = true;
 			break;
 		}
-		guarded(retain_topic, relid);
-		guarded(compact_topic, relid);
+		(void) guarded(retain_topic, relid);
+		(void) guarded(compact_topic, relid);
 		last = relid;
 	}
 	if (unfinished)
