@@ -48,6 +48,8 @@ EL_FUNCTION(eventlog_revoke_group);
 #define ATT_GROUPS_NAME		1
 #define ATT_GROUPS_OWNER	2
 #define ATT_GROUPS_OPTIONS	3
+#define ATT_GROUPS_CREATED	4
+#define ATT_GROUPS_LAST_USED 5
 #define ATT_GRANTS_GROUP	1
 #define ATT_GRANTS_ROLE		2
 
@@ -198,6 +200,35 @@ conf_defaults(ElGroupConf *conf, const char *name)
 	conf->expire_after_ms = -1;
 }
 
+static int64
+row_time(HeapTuple tuple, Relation rel, int att)
+{
+	bool		isnull;
+	Datum		d = heap_getattr(tuple, att, RelationGetDescr(rel), &isnull);
+
+	return isnull ? 0 : el_timestamptz_to_ms(DatumGetTimestampTz(d));
+}
+
+/* What the row of a group says. */
+static void
+conf_from_row(ElGroupConf *conf, HeapTuple tuple, Relation rel)
+{
+	bool		isnull;
+	Datum		d;
+	int64		created = row_time(tuple, rel, ATT_GROUPS_CREATED);
+	int64		last_used = row_time(tuple, rel, ATT_GROUPS_LAST_USED);
+
+	conf->exists = true;
+	conf->owner = DatumGetObjectId(heap_getattr(tuple, ATT_GROUPS_OWNER,
+												RelationGetDescr(rel),
+												&isnull));
+	conf->noted_ms = Max(created, last_used);
+	d = heap_getattr(tuple, ATT_GROUPS_OPTIONS, RelationGetDescr(rel),
+					 &isnull);
+	if (!isnull)
+		set_options(conf, DatumGetJsonbP(d));
+}
+
 /* Look a group up; conf->exists says whether it has a row. */
 void
 el_group_conf(const char *name, ElGroupConf *conf)
@@ -212,21 +243,38 @@ el_group_conf(const char *name, ElGroupConf *conf)
 	scan = scan_by_name(rel, ATT_GROUPS_NAME, name, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
+		conf_from_row(conf, tuple, rel);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+List *
+el_group_confs(void)
+{
+	Relation	rel = open_internal("groups", AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false,
+										  GetActiveSnapshot(), 0, NULL);
+	List	   *result = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
-		Datum		d;
+		char	   *name = TextDatumGetCString(heap_getattr(tuple, ATT_GROUPS_NAME,
+															RelationGetDescr(rel),
+															&isnull));
+		ElGroupConf *conf;
 
-		conf->exists = true;
-		conf->owner = DatumGetObjectId(heap_getattr(tuple, ATT_GROUPS_OWNER,
-													RelationGetDescr(rel),
-													&isnull));
-		d = heap_getattr(tuple, ATT_GROUPS_OPTIONS, RelationGetDescr(rel),
-						 &isnull);
-		if (!isnull)
-			set_options(conf, DatumGetJsonbP(d));
+		if (strlen(name) >= EL_NAME_SIZE)
+			continue;
+		conf = palloc_object(ElGroupConf);
+		conf_defaults(conf, name);
+		conf_from_row(conf, tuple, rel);
+		result = lappend(result, conf);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	return result;
 }
 
 /*
@@ -241,7 +289,6 @@ el_group_check_owner(const ElGroupConf *conf)
 				 errmsg("must be owner of group \"%s\"", conf->name)));
 }
 
-/* May the caller use this group, one that was made by create_group? */
 bool
 el_group_may_use(const ElGroupConf *conf)
 {
@@ -431,8 +478,8 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 	values[1] = ObjectIdGetDatum(GetUserId());
 	values[2] = JsonbPGetDatum(options);
 	if (el_internal_sql("INSERT INTO _eventlog.groups (group_name, owner, options)"
-			" VALUES ($1, $2, pg_catalog.jsonb_strip_nulls($3)) ON CONFLICT DO NOTHING",
-			3, types, values) == 0)
+						" VALUES ($1, $2, pg_catalog.jsonb_strip_nulls($3)) ON CONFLICT DO NOTHING",
+						3, types, values) == 0)
 	{
 		if (!if_not_exists)
 			ereport(ERROR,
@@ -477,8 +524,8 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(name);
 	values[1] = JsonbPGetDatum(options);
 	if (el_internal_sql("UPDATE _eventlog.groups SET options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) $2)"
-			" WHERE group_name OPERATOR(pg_catalog.=) $1",
-			2, types, values) == 0)
+						" WHERE group_name OPERATOR(pg_catalog.=) $1",
+						2, types, values) == 0)
 		no_such_group(name);
 	PG_RETURN_VOID();
 }
@@ -513,7 +560,7 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 
 	values[0] = CStringGetTextDatum(name);
 	if (el_internal_sql("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
-			1, types, values) == 0)
+						1, types, values) == 0)
 		no_such_group(name);
 	forget_grants(name);
 	el_drop_offsets(name);

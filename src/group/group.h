@@ -337,6 +337,7 @@ typedef struct ElGroupConf
 	int64		session_timeout_ms;
 	int64		max_poll_ms;
 	int64		expire_after_ms;	/* -1: never */
+	int64		noted_ms;		/* when it was created or the worker last noted it in use, ms since 1970 */
 } ElGroupConf;
 
 /* A topic that a call is about; locked. */
@@ -676,6 +677,8 @@ extern void el_part_busy(const char *group, Oid topic,
  * catalog.c: _eventlog.groups
  */
 extern void el_group_conf(const char *name, ElGroupConf *conf);
+/* Of all groups that have a row; ElGroupConf *. */
+extern List *el_group_confs(void);
 /* May the caller use this group, which exists? */
 extern bool el_group_may_use(const ElGroupConf *conf);
 /* 42501 unless the caller may use the group / owns it. */

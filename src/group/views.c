@@ -52,13 +52,6 @@ may_see_all(void)
 	return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 }
 
-static bool
-may_see_topic(Oid relid)
-{
-	return may_see_all() || el_is_owner(relid, GetUserId()) ||
-		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-}
-
 /* All topics the caller may see, but not ours; locked. */
 static List *
 visible_topics(void)
@@ -73,7 +66,7 @@ visible_topics(void)
 		ElTopic    *t;
 
 		if (get_rel_relkind(relid) == '\0' ||
-			get_rel_namespace(relid) == internal || !may_see_topic(relid))
+			get_rel_namespace(relid) == internal || !el_may_look(relid))
 			continue;
 		LockRelationOid(relid, AccessShareLock);
 		t = get_rel_relkind(relid) == '\0' ? NULL : el_topic_or_null(relid);
@@ -385,31 +378,6 @@ read_offsets(List **groups)
 	}
 }
 
-/* Groups with a row that nobody has used yet. */
-static void
-read_group_rows(List **groups)
-{
-	Relation	rel;
-	Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, false);
-	TableScanDesc scan;
-	TupleTableSlot *slot;
-
-	rel = table_open(get_relname_relid("groups", schema), AccessShareLock);
-	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		bool		isnull;
-		char	   *name = TextDatumGetCString(slot_getattr(slot, 1, &isnull));
-
-		if (strlen(name) < EL_NAME_SIZE)
-			(void) group_copy_get(groups, name);
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rel, AccessShareLock);
-}
-
 /* All groups of this database, sorted by name. */
 static List *
 all_groups(void)
@@ -437,7 +405,9 @@ all_groups(void)
 		}
 		el_group_unlock();
 	}
-	read_group_rows(&groups);
+	/* and those with a row that nobody has used yet */
+	foreach(lc, el_group_confs())
+		(void) group_copy_get(&groups, ((ElGroupConf *) lfirst(lc))->name);
 
 	list_sort(groups, compare_groups);
 	foreach(lc, groups)

@@ -64,8 +64,8 @@ el_check_event_size(ElTopic *t, const ElRecord *r, bool restored)
 				 errhint("Raise max_event_bytes with alter_topic(), or store the large part elsewhere.")));
 }
 
-static inline int64
-timestamptz_to_ms(TimestampTz time)
+int64
+el_timestamptz_to_ms(TimestampTz time)
 {
 	/* floor, so that times before the epoch are truncated the same way */
 	int64		ms = time / 1000;
@@ -86,7 +86,7 @@ el_event_time(ElTopic *t, TimestampTz time, bool restored)
 				 errmsg("event_time of an event in topic \"%s\" cannot be infinite",
 						t->name)));
 
-	ms = timestamptz_to_ms(time);
+	ms = el_timestamptz_to_ms(time);
 	if (!restored && t->options.max_clock_ahead_ms >= 0 &&
 		ms - el_now_ms() > t->options.max_clock_ahead_ms)
 		ereport(ERROR,
@@ -103,7 +103,7 @@ el_event_time(ElTopic *t, TimestampTz time, bool restored)
 int64
 el_now_ms(void)
 {
-	return timestamptz_to_ms(GetCurrentTimestamp());
+	return el_timestamptz_to_ms(GetCurrentTimestamp());
 }
 
 TimestampTz

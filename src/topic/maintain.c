@@ -34,9 +34,8 @@ EL_FUNCTION(eventlog_topics);
 EL_FUNCTION(eventlog_delete_events_before);
 EL_FUNCTION(eventlog_check_topic);
 
-/* May this role see figures about the topic? */
-static bool
-may_look(Oid relid)
+bool
+el_may_look(Oid relid)
 {
 	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
 		el_is_owner(relid, GetUserId()) ||
@@ -62,7 +61,7 @@ eventlog_topics(PG_FUNCTION_ARGS)
 		bool		nulls[7] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		if (!may_look(relid))
+		if (!el_may_look(relid))
 			continue;
 
 		/* dropped meanwhile, or not a topic by closer look: nothing to show */
@@ -231,7 +230,7 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 
 	LockRelationOid(relid, AccessShareLock);
 	t = el_topic(relid);
-	if (!may_look(relid))
+	if (!el_may_look(relid))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, t->name);
 
 	/* a publication of all tables, made after the topic: create_topic could not warn */

@@ -101,6 +101,8 @@ extern bool el_is_topic(Oid relid);
 extern bool el_is_leaf(Oid relid);
 /* All topics of this database (OIDs), for views and the worker; without the internal ones of _eventlog. */
 extern List *el_all_topics(void);
+/* May the caller see that the topic is there, and figures about it? */
+extern bool el_may_look(Oid relid);
 /* Free what transactions kept alive; called at transaction end. */
 extern void el_topic_xact_end(void);
 
@@ -121,6 +123,7 @@ extern void el_check_event_size(ElTopic *t, const ElRecord *r, bool restored);
 /* timestamptz -> ms; 22008 for infinite or later than now + max_clock_ahead. */
 extern int64 el_event_time(ElTopic *t, TimestampTz time, bool restored);
 extern int64 el_now_ms(void);
+extern int64 el_timestamptz_to_ms(TimestampTz time);
 extern TimestampTz el_ms_to_timestamptz(int64 ms);
 /* Partition for a key (NULL key: round robin, per backend and topic). */
 extern int32 el_choose_partition(ElTopic *t, const ElRecord *r);
