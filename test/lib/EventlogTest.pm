@@ -28,6 +28,9 @@ our @EXPORT = qw(
   finish_load
   create_load_tables
   check_load
+  consume_load
+  query_all
+  same_description
   create_owners
   check_owners
   start_crew
@@ -85,6 +88,32 @@ sub events
 	return $node->safe_psql($db // 'postgres',
 		"SELECT string_agg(format('%s/%s/%s', partition, event_offset, key), ' ' ORDER BY partition, event_offset)"
 		  . " FROM read_topic('$topic', max_events => 1000000)");
+}
+
+# What a database holds, by name: the results of these queries, and all of each topic.
+sub query_all
+{
+	my ($node, $db, $queries, @topics) = @_;
+	my %sql = %$queries;
+
+	foreach my $topic (@topics)
+	{
+		$sql{"events of $topic"} = "SELECT * FROM $topic ORDER BY partition, event_offset";
+		$sql{"read_topic of $topic"} = "SELECT * FROM read_topic('$topic', max_events => 1000000)";
+		$sql{"check_topic of $topic"} = "SELECT * FROM check_topic('$topic')";
+	}
+	return { map { $_ => $node->safe_psql($db, "SET timezone = 'UTC'; $sql{$_}") } keys %sql };
+}
+
+sub same_description
+{
+	my ($name, $got, $expected) = @_;
+	my @differences = grep { $got->{$_} ne $expected->{$_} } sort keys %$expected;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(join(', ', @differences), '', "$name: all " . keys(%$expected) . ' descriptions are the same')
+	  or diag(map { "--- $_\n--- expected\n" . substr($expected->{$_}, 0, 1500) . "\n--- got\n" . substr($got->{$_}, 0, 1500) . "\n" } @differences);
+	return;
 }
 
 # The backend behind a background psql.
@@ -452,6 +481,26 @@ sub check_load
 		$load->{loaded} = 1;
 	}
 	return $node->safe_psql('postgres', $check_load);
+}
+
+# The group of the load's consumers goes on where it was, to the end.
+sub consume_load
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', <<'EOT');
+DO $$
+DECLARE t regclass;
+BEGIN
+	FOREACH t IN ARRAY '{load,load2}'::regclass[] LOOP
+		LOOP
+			INSERT INTO done SELECT value->>'id', topic, partition, event_offset FROM consume('load', t, 1000);
+			EXIT WHEN NOT FOUND;
+			PERFORM commit('load');
+		END LOOP;
+	END LOOP;
+END $$
+EOT
+	return;
 }
 
 1;

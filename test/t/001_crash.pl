@@ -59,22 +59,7 @@ is(join("\n", @problems), '', "$crashes crashes, $acknowledged acknowledged tran
 is($enough, $crashes, "at least $wanted acknowledgements before each kill");
 cmp_ok($in_flight, '>', $crashes / 2, "a COMMIT without an answer in more than half of them ($in_flight)");
 
-# the consumers' group goes on where it was, to the end
-$node->safe_psql('postgres', <<'EOT');
-DO $$
-BEGIN
-	LOOP
-		INSERT INTO done SELECT value->>'id', topic, partition, event_offset FROM consume('load', 'load', 1000);
-		EXIT WHEN NOT FOUND;
-		PERFORM commit('load');
-	END LOOP;
-	LOOP
-		INSERT INTO done SELECT value->>'id', topic, partition, event_offset FROM consume('load', 'load2', 1000);
-		EXIT WHEN NOT FOUND;
-		PERFORM commit('load');
-	END LOOP;
-END $$
-EOT
+consume_load($node);
 is(check_load($node), '', 'consumed to the end');
 is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM events) = (SELECT count(*) FROM done)'), 't', 'every event once');
 

@@ -223,19 +223,7 @@ $standby->stop('fast');
 finish_load($more);
 $standby->start;
 is(check_load($standby, $more), '', 'producers and consumers go on after the promotion');
-$standby->safe_psql('postgres', <<'EOT');
-DO $$
-DECLARE t regclass;
-BEGIN
-	FOREACH t IN ARRAY '{load,load2}'::regclass[] LOOP
-		LOOP
-			INSERT INTO done SELECT value->>'id', topic, partition, event_offset FROM consume('load', t, 1000);
-			EXIT WHEN NOT FOUND;
-			PERFORM commit('load');
-		END LOOP;
-	END LOOP;
-END $$
-EOT
+consume_load($standby);
 is(check_load($standby), '', 'consumed to the end');
 is($standby->safe_psql('postgres', 'SELECT (SELECT count(*) FROM events) = (SELECT count(*) FROM done)'), 't', 'every event once');
 is($standby->safe_psql('postgres', "SELECT count(*), min(event_offset) FROM claim('claims', 'zst', 10)"), '10|100', 'claims go on');

@@ -127,22 +127,7 @@ sub describe
 		comment => "SELECT obj_description('raw'::regclass)",
 		constraints => "SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text ~ '^raw' ORDER BY conrelid::regclass::text");
 	$is{topics} =~ s/\*/topic, partitions, key_type, value_type, options/;
-	foreach my $topic (@topics)
-	{
-		$is{"events of $topic"} = "SELECT * FROM $topic ORDER BY partition, event_offset";
-		$is{"read_topic of $topic"} = "SELECT * FROM read_topic('$topic', max_events => 1000000)";
-		$is{"check_topic of $topic"} = "SELECT * FROM check_topic('$topic')";
-	}
-	return { map { $_ => $node->safe_psql($db, "SET timezone = 'UTC'; $is{$_}") } keys %is };
-}
-
-sub same
-{
-	my ($name, $got, $expected) = @_;
-	my @differences = grep { $got->{$_} ne $expected->{$_} } sort keys %$expected;
-	is(join(', ', @differences), '', "$name: all " . keys(%$expected) . ' descriptions are the same')
-	  or diag(map { "--- $_\n--- expected\n" . substr($expected->{$_}, 0, 1500) . "\n--- got\n" . substr($got->{$_}, 0, 1500) . "\n" } @differences);
-	return;
+	return query_all($node, $db, \%is, @topics);
 }
 
 my %restore = (
@@ -176,7 +161,7 @@ foreach my $copy (@copies)
 	my ($format, $from, $to, @options) = @$copy;
 	$node->safe_psql('postgres', "CREATE DATABASE $to");
 	$restore{$format}->($from, $to, @options);
-	same($to, describe($to), $original);
+	same_description($to, describe($to), $original);
 }
 
 # What happens next is the same on all sides: the next offset that is produced,

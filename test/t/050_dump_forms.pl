@@ -120,23 +120,7 @@ sub describe
 		offsets => 'SELECT group_name, topic, partition, committed_offset, log_end_offset, lag FROM eventlog_lag ORDER BY group_name, topic::text, partition') if !@of;
 	# bytes and segments depend on how events were put into batches
 	$sql{topics} =~ s/\*/topic, partitions, key_type, value_type, options, events/;
-	foreach my $topic (@of ? @of : @topics)
-	{
-		$sql{"events of $topic"} = "SELECT * FROM $topic ORDER BY partition, event_offset";
-		$sql{"read_topic of $topic"} = "SELECT * FROM read_topic('$topic', max_events => 1000000)";
-		$sql{"check_topic of $topic"} = "SELECT * FROM check_topic('$topic')";
-	}
-	return { map { $_ => $node->safe_psql($db, "SET timezone = 'UTC'; $sql{$_}") } keys %sql };
-}
-
-sub same
-{
-	my ($name, $got, $expected) = @_;
-	my @differences = grep { $got->{$_} ne $expected->{$_} } sort keys %$expected;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is(join(', ', @differences), '', "$name: all " . keys(%$expected) . ' descriptions are the same')
-	  or diag(map { "--- $_\n--- expected\n" . substr($expected->{$_}, 0, 1500) . "\n--- got\n" . substr($got->{$_}, 0, 1500) . "\n" } @differences);
-	return;
+	return query_all($node, $db, \%sql, @of ? @of : @topics);
 }
 
 sub run_ok
@@ -252,7 +236,7 @@ foreach my $form (sort keys %form)
 			$node->stop('immediate');
 			$node->start;
 		}
-		same($to, describe($to), $original);
+		same_description($to, describe($to), $original);
 		ok(dump_text($to) eq $text, "$to: its dump is the original's");
 		push @copies, $to;
 		$from = $to;
@@ -274,7 +258,7 @@ foreach my $turn (1, 2)
 	my @errors = $err =~ /^pg_restore: error: could not execute query: (.*)$/mg;
 	is(scalar @errors, $partitions, "... an error for each of the $partitions partitions");
 	is(join("\n", grep { $_ ne 'ERROR:  dropping one partition is not supported on topics' } @errors), '', '... and no other');
-	same("restored with --clean, $turn", describe($to), $original);
+	same_description("restored with --clean, $turn", describe($to), $original);
 	ok(dump_text($to) eq $text, "restored with --clean, $turn: its dump is the original's");
 }
 push @copies, 'cleaned';
@@ -310,7 +294,7 @@ foreach my $copy ([ 'original', 'one_1' ], [ 'one_1', 'one_2' ])
 	is($node->safe_psql($to, "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"),
 		'orders orders_default orders_p0 orders_p1 orders_p2', "$to: the topic and its partitions, nothing else");
 	my $one = describe($to, 'orders');
-	same($to, $one, { map { $_ => $original->{$_} } grep { / orders$/ } keys %$one });
+	same_description($to, $one, { map { $_ => $original->{$_} } grep { / orders$/ } keys %$one });
 	foreach my $what ('log start and end', 'tables', 'labels', 'topics')
 	{
 		is($one->{$what}, join("\n", grep { /^orders(_p\d|_default)?\|/ } split /\n/, $original->{$what}), "$to: $what");
@@ -320,7 +304,7 @@ foreach my $copy ([ 'original', 'one_1' ], [ 'one_1', 'one_2' ])
 # into a database that goes on: consumers know it by its uuid
 $node->safe_psql('plain_2', "CREATE TEMP TABLE o AS SELECT * FROM orders; DROP TABLE orders");
 load_sql('the dropped topic comes back', 'plain_2', "$tmp/one_1");
-same('plain_2, its topic dropped and brought back', describe('plain_2'), $original);
+same_description('plain_2, its topic dropped and brought back', describe('plain_2'), $original);
 
 #
 # Life goes on in all of them

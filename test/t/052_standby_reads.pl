@@ -222,19 +222,7 @@ wait_for_load($more, 200);
 $standby->safe_psql('postgres', "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()");
 finish_load($more);
 is(check_load($standby, $more), '', 'producers and consumers go on');
-$standby->safe_psql('postgres', <<'EOT');
-DO $$
-DECLARE t regclass;
-BEGIN
-	FOREACH t IN ARRAY '{load,load2}'::regclass[] LOOP
-		LOOP
-			INSERT INTO done SELECT value->>'id', topic, partition, event_offset FROM consume('load', t, 1000);
-			EXIT WHEN NOT FOUND;
-			PERFORM commit('load');
-		END LOOP;
-	END LOOP;
-END $$
-EOT
+consume_load($standby);
 is(check_load($standby), '', 'consumed to the end');
 is( $standby->safe_psql('postgres', 'SELECT (SELECT count(*) FROM events) = (SELECT count(*) FROM done), (SELECT count(*) FROM events) = (SELECT count(*) FROM twin)'),
 	't|t', 'every event exactly once');
