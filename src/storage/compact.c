@@ -33,7 +33,9 @@
  *	  New extents come from what earlier compactions left behind: an extent
  *	  that is neither in the directory nor behind the end of what was ever
  *	  given out is free, and needs no list.  So an error or a crash half-way leaves
- *	  nothing that would have to be cleaned up.
+ *	  nothing that would have to be cleaned up.  Should what survives need more
+ *	  segments than there were, because it was packed more tightly before,
+ *	  nothing is replaced, and it is noted up to where that was so.
  *
  * LOCKING
  *	  The caller holds ShareUpdateExclusiveLock: no VACUUM, no second compaction.
@@ -81,6 +83,7 @@ typedef struct Compaction
 	ElBatchBuilder builder;
 	ElScratch	scratch;
 	uint64		fxid;			/* greatest in the open batch */
+	ElCodec		codec;			/* strongest in the open batch */
 	uint64		pos;
 	int64		seg_time;		/* greatest event time in the segment at hand */
 	int			nsegments;
@@ -90,6 +93,7 @@ typedef struct Compaction
 	BlockNumber nblocks;		/* the file has at least so many */
 	uint64		page_no;		/* page at hand, of the output; PG_UINT64_MAX: none */
 	PGAlignedBlock page;
+	bool		in_vain;		/* it would take more segments than it replaces */
 } Compaction;
 
 /*
@@ -275,7 +279,7 @@ write_batch(Compaction *c)
 	if (c->builder.count == 0)
 		return;
 	CHECK_FOR_INTERRUPTS();
-	batch = el_batch_finish(&c->builder, c->policy->codec, &c->scratch, &len);
+	batch = el_batch_finish(&c->builder, c->codec, &c->scratch, &len);
 	el_batch_set_leader_epoch(batch, c->policy->leader_epoch);
 	rec.space = EL_BATCH_SPACE(len);
 	rec.base_offset = c->builder.base_offset;
@@ -291,6 +295,10 @@ write_batch(Compaction *c)
 	rec.batch_pos = el_batch_begin_pos(c->pos);
 	if (rec.batch_pos + rec.space > c->nsegments * seg_data)
 	{
+		c->in_vain = (c->nsegments + (rec.space + seg_data - 1) / seg_data) >
+			c->end_seg - c->meta->first_seg;
+		if (c->in_vain)
+			return;
 		rec.batch_pos = c->nsegments * seg_data;
 		begin_segment(c, rec.base_offset, false);
 	}
@@ -321,12 +329,13 @@ write_batch(Compaction *c)
 	}
 	c->pos = rec.batch_pos + rec.space;
 	c->fxid = 0;
+	c->codec = c->policy->codec;
 	pfree(bytes);
 	el_batch_begin_sparse(&c->builder);
 }
 
 static void
-write_record(Compaction *c, const ElRecord *rec, uint64 fxid, int64 horizon)
+write_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64 horizon)
 {
 	ElBatchBuilder *b = &c->builder;
 
@@ -334,14 +343,19 @@ write_record(Compaction *c, const ElRecord *rec, uint64 fxid, int64 horizon)
 		(b->len + el_record_size_bound(rec) > BATCH_TARGET ||
 		 rec->offset - b->base_offset > PG_INT32_MAX - 1 ||
 		 (horizon != 0 && horizon != b->delete_horizon)))
+	{
 		write_batch(c);
+		if (c->in_vain)
+			return;
+	}
 	if (b->count == 0)
 		b->delete_horizon = horizon;
 	/* one that is over by now is the last event, and has to wait for another, not for a time */
 	if (horizon > c->now && (c->tombstones_due == 0 || horizon < c->tombstones_due))
 		c->tombstones_due = horizon;
 	el_batch_add(b, rec);
-	c->fxid = Max(c->fxid, fxid);
+	c->fxid = Max(c->fxid, r->fxid.value);
+	c->codec = Max(c->codec, r->header.attributes & EL_ATTR_CODEC_MASK);
 }
 
 /*
@@ -370,7 +384,7 @@ offset_at(const Compaction *c, uint64 seg)
 	return offset;
 }
 
-/* Each committed event in segments from .. end - 1.  False: somebody waits for our lock, so no more. */
+/* Each committed event in segments from .. end - 1.  False: not all, as somebody waits for our lock, or in vain. */
 static bool
 each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 {
@@ -382,7 +396,7 @@ each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 
 	r->strategy = GetAccessStrategy(BAS_BULKREAD);
 	(void) el_reader_seek(r, offset_at(c, from));
-	while (goes_on && el_reader_next(r, &rec) && rec.offset < limit)
+	while (goes_on && !c->in_vain && el_reader_next(r, &rec) && rec.offset < limit)
 	{
 		if (n++ % RECORDS_PER_YIELD == 0)
 		{
@@ -392,13 +406,13 @@ each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 		}
 		fn(c, r, &rec);
 	}
-	if (goes_on && r->stopped && r->position < limit)
+	if (goes_on && !c->in_vain && r->stopped && r->position < limit)
 		elog(ERROR, "batch at offset " INT64_FORMAT " of \"%s\" is not settled",
 			 r->position, RelationGetRelationName(c->rel));
 	FreeAccessStrategy(r->strategy);
 	r->strategy = NULL;
 	el_reader_end(r);
-	return goes_on;
+	return goes_on && !c->in_vain;
 }
 
 static void
@@ -424,7 +438,7 @@ keep_or_not(Compaction *c, const ElReader *r, const ElRecord *rec)
 		 el_keymap_get(c->keys, rec->key, rec->key_len) > rec->offset ||
 		 (horizon != 0 && horizon <= c->now)))
 		return;
-	write_record(c, rec, r->fxid.value, horizon);
+	write_record(c, r, rec, horizon);
 }
 
 /* The keys up to the boundary, which moves down if they are too many. */
@@ -528,23 +542,40 @@ switch_over(Compaction *c)
 	return freed;
 }
 
-/* False if that was in vain. */
 static bool
 write_survivors(Compaction *c)
 {
 	find_free_extents(c);
 	el_batch_begin_sparse(&c->builder);
+	c->codec = c->policy->codec;
 	if (!each_record(c, c->meta->first_seg, c->end_seg, keep_or_not))
 		return false;
 	write_batch(c);
 	write_page(c);
-	/* what was packed more tightly before need not take fewer segments now */
-	return c->nsegments <= c->end_seg - c->meta->first_seg;
+	return !c->in_vain;
+}
+
+/* So that it is tried again when there is more, and not every round. */
+static void
+note_in_vain(Compaction *c)
+{
+	Buffer		metabuf = el_meta_lock(c->rel, NULL);
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
+
+	START_CRIT_SECTION();
+	meta->vain_segs = c->end_seg - meta->clean_seg;
+	meta->tombstones_due = 0;
+	el_page_seal(BufferGetPage(metabuf));
+	MarkBufferDirty(metabuf);
+	if (RelationNeedsWAL(c->rel))
+		log_newpage_buffer(metabuf, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(metabuf);
 }
 
 /* Is there enough that was not compacted before, or a tombstone to go? */
 static bool
-is_due(const Compaction *c, uint64 clean)
+is_due(const Compaction *c)
 {
 	ElLogInfo	info;
 
@@ -552,10 +583,10 @@ is_due(const Compaction *c, uint64 clean)
 		return false;
 	if (c->meta->tombstones_due != 0 && c->meta->tombstones_due <= c->now)
 		return true;
-	if (c->policy->always)
-		return clean < c->end_seg;
-	/* as if what may be compacted now were all */
 	el_meta_to_info(c->meta, &info);
+	if (c->policy->always)
+		return Max(info.tried_seg, info.first_seg) < c->end_seg;
+	/* as if what may be compacted now were all */
 	info.end_seg = c->end_seg + 1;
 	return el_compaction_due(&info);
 }
@@ -567,7 +598,6 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 	Compaction *c;
 	MemoryContext mcxt;
 	MemoryContext old;
-	uint64		clean;
 	int64		freed = 0;
 
 	el_require_preload();
@@ -597,16 +627,19 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 	while (c->end_seg > c->meta->first_seg &&
 		   el_segment_boundary(rel, c->end_seg, c->end_seg + 1) != c->end_seg)
 		c->end_seg--;
-	clean = Max(c->meta->clean_seg, c->meta->first_seg);
-
-	if (is_due(c, clean))
+	if (is_due(c))
 	{
+		uint64		clean = Max(c->meta->clean_seg, c->meta->first_seg);
+
 		/* only tombstones to go: the last segment tells which event is the last */
-		while (clean >= c->end_seg ||
-			   el_segment_boundary(rel, clean, clean + 1) != clean)
+		while (clean > c->meta->first_seg &&
+			   (clean >= c->end_seg ||
+				el_segment_boundary(rel, clean, clean + 1) != clean))
 			clean--;
 		if (read_keys(c, clean) && write_survivors(c))
 			freed = switch_over(c);
+		else if (c->in_vain)
+			note_in_vain(c);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(mcxt);

@@ -139,7 +139,7 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->seg_pages = meta->seg_pages;
 	info->appended_batches = meta->batches;
 	info->compactions = meta->compactions;
-	info->clean_seg = meta->clean_seg;
+	info->tried_seg = meta->clean_seg + meta->vain_segs;
 }
 
 void

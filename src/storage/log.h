@@ -45,7 +45,7 @@ typedef struct ElLogInfo
 	uint32		seg_pages;		/* pages of a segment */
 	uint64		appended_batches;	/* ever, for statistics */
 	uint32		compactions;	/* ever */
-	uint64		clean_seg;		/* segments before it hold no key twice */
+	uint64		tried_seg;		/* compaction has done what it could with the segments before */
 } ElLogInfo;
 
 extern void el_log_info(Relation rel, ElLogInfo *info);
@@ -95,7 +95,7 @@ extern int64 el_log_trim(Relation rel, int64 offset);
 /* What compaction goes by. */
 typedef struct ElCompaction
 {
-	ElCodec		codec;			/* of what it writes */
+	ElCodec		codec;			/* of what it writes, unless events had a stronger one */
 	int64		now_ms;
 	int64		delete_retention_ms;	/* tombstones stay so long after they were first met; -1: for ever */
 	int32		leader_epoch;	/* the timeline */
@@ -114,10 +114,10 @@ static inline bool
 el_compaction_due(const ElLogInfo *info)
 {
 	uint64		closed = info->end_seg - 1 - info->first_seg;
-	uint64		clean = Max(info->clean_seg, info->first_seg) - info->first_seg;
+	uint64		tried = Max(info->tried_seg, info->first_seg) - info->first_seg;
 
 	return info->exists && info->end_seg > 0 && closed >= 2 &&
-		(closed - clean) * 2 >= closed;
+		(closed - tried) * 2 >= closed;
 }
 
 /*

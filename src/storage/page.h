@@ -181,6 +181,7 @@ typedef struct ElMeta
 	BlockNumber spare_directory;	/* a directory page free for reuse */
 
 	uint32		compactions;	/* ever */
+	uint32		vain_segs;		/* so many segments from clean_seg on would not become fewer */
 	uint64		clean_seg;		/* no key occurs twice in the segments before */
 	int64		tombstones_due;	/* ms: when the first tombstone in there may go; 0: none */
 	uint32		nroots;			/* used slots of root */

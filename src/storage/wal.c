@@ -127,6 +127,7 @@ el_apply_compact_meta(Page page, const xl_el_compact *rec)
 
 	meta->first_seg = rec->first_seg;
 	meta->clean_seg = rec->end_seg;
+	meta->vain_segs = 0;
 	meta->compactions = rec->compactions;
 	meta->tombstones_due = rec->tombstones_due;
 	el_page_seal(page);
