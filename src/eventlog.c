@@ -82,6 +82,7 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 static Oid	am_oid_cache = InvalidOid;
 static bool am_oid_valid = false;
+static bool catalog_known = false;
 
 void
 el_require_preload(void)
@@ -97,6 +98,7 @@ static void
 am_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	am_oid_valid = false;
+	catalog_known = false;
 }
 
 /* Negative answers are cached too: DDL in a database without the extension asks often. */
@@ -113,8 +115,9 @@ el_am_oid(void)
 	return am_oid_cache;
 }
 
-Oid
-el_extension_schema(void)
+/* The extension's schema and version; error if it is not here. */
+static Oid
+look_up_extension(char **version)
 {
 	Oid			extension = get_extension_oid("eventlog", false);
 	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
@@ -128,10 +131,41 @@ el_extension_schema(void)
 	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
 		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		*version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
+													RelationGetDescr(rel), &isnull));
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return schema;
+}
+
+Oid
+el_extension_schema(void)
+{
+	char	   *version;
+
+	return look_up_extension(&version);
+}
+
+void
+el_check_catalog_version(void)
+{
+	char	   *version = NULL;
+
+	if (catalog_known)
+		return;
+	(void) look_up_extension(&version);
+	if (version == NULL || strtol(version, NULL, 10) != EL_CATALOG_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("extension \"eventlog\" has version %s, this library knows versions %d.x",
+						version ? version : "null", EL_CATALOG_VERSION),
+				 errhint("Install the library of that version, or run ALTER EXTENSION eventlog UPDATE.")));
+	catalog_known = true;
 }
 
 void
@@ -181,6 +215,38 @@ resource_release_callback(ResourceReleasePhase phase, bool isCommit,
 	/* also called for portals and subtransactions, hence the cheap tests */
 	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && isTopLevel)
 		el_group_after_locks(isCommit);
+}
+
+ErrorData *
+el_attempt(void (*step) (void *), void *arg)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile problem = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		step(arg);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(mcxt);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(mcxt);
+		problem = CopyErrorData();
+		if (problem->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			problem->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(mcxt);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+	return problem;
 }
 
 static void

@@ -49,6 +49,19 @@ extern Oid	el_am_oid(void);
 /* OID of the schema CREATE EXTENSION chose; error if the extension is not here. */
 extern Oid	el_extension_schema(void);
 
+/*
+ * The catalogs in schema _eventlog are of the extension's version, not of the library's:
+ * 0A000 if its first number, which changes with them, is another one.
+ */
+#define EL_CATALOG_VERSION	1
+extern void el_check_catalog_version(void);
+
+/*
+ * Run step(arg) in a subtransaction.  NULL, or what went wrong, in
+ * CurrentMemoryContext; a cancelled query stays an error.
+ */
+extern ErrorData *el_attempt(void (*step) (void *), void *arg);
+
 /* "%s is not supported on topics", 0A000, with a hint what to do instead. */
 extern void el_not_supported(const char *what, const char *hint) pg_attribute_noreturn();
 

@@ -158,6 +158,35 @@ find_blocker(FullTransactionId fxid, Datum *values, bool *nulls)
 	SPI_finish();
 }
 
+/* What eventlog_partitions shows of one. */
+typedef struct PartitionLook
+{
+	ElTopic    *topic;
+	int32		partition;
+	bool		exists;			/* its table does */
+	int64		bytes;
+	ElLogInfo	info;
+	int64		stable;
+	FullTransactionId stop;
+} PartitionLook;
+
+static void
+look_at_partition(void *arg)
+{
+	PartitionLook *look = arg;
+	Relation	rel = el_open_leaf(look->topic, look->partition);
+
+	look->exists = rel != NULL;
+	if (rel == NULL)
+		return;
+	look->bytes = (int64) RelationGetNumberOfBlocks(rel) * BLCKSZ;
+	el_partition_info(look->topic, look->partition, rel, &look->info);
+	look->stable = el_log_stable_offset(rel, GetActiveSnapshot(), &look->stop);
+	if (!look->info.exists)
+		look->stable = look->info.log_end;
+	table_close(rel, AccessShareLock);
+}
+
 Datum
 eventlog_partitions(PG_FUNCTION_ARGS)
 {
@@ -174,30 +203,27 @@ eventlog_partitions(PG_FUNCTION_ARGS)
 		{
 			Datum		values[10];
 			bool		nulls[10] = {false};
-			FullTransactionId stop = InvalidFullTransactionId;
-			Relation	rel = el_open_leaf(t, p);
-			ElLogInfo	info;
-			int64		stable;
+			PartitionLook look = {t, p};
+			ElLogInfo  *info = &look.info;
+			bool		readable;
 
 			CHECK_FOR_INTERRUPTS();
-			if (rel == NULL)
+			readable = el_look_at_partition(t, p, look_at_partition, &look);
+			if (!look.exists)
 				continue;
-			el_partition_info(t, p, rel, &info);
-			stable = el_log_stable_offset(rel, GetActiveSnapshot(), &stop);
-			if (!info.exists)
-				stable = info.log_end;
 			values[0] = ObjectIdGetDatum(t->relid);
 			values[1] = Int32GetDatum(p);
-			values[2] = Int64GetDatum(info.log_start);
-			values[3] = Int64GetDatum(info.log_end);
-			values[4] = Int64GetDatum(stable);
-			values[5] = Int64GetDatum(info.exists ?
-									  (int64) (info.end_seg - info.first_seg) : 0);
-			values[6] = Int64GetDatum((int64) RelationGetNumberOfBlocks(rel) * BLCKSZ);
-			table_close(rel, AccessShareLock);
+			values[2] = Int64GetDatum(info->log_start);
+			values[3] = Int64GetDatum(info->log_end);
+			values[4] = Int64GetDatum(look.stable);
+			values[5] = Int64GetDatum(info->exists ?
+									  (int64) (info->end_seg - info->first_seg) : 0);
+			values[6] = Int64GetDatum(look.bytes);
 			nulls[7] = nulls[8] = nulls[9] = true;
-			if (stable < info.log_end)
-				find_blocker(stop, &values[7], &nulls[7]);
+			if (!readable)
+				nulls[2] = nulls[3] = nulls[4] = nulls[5] = true;
+			else if (look.stable < info->log_end)
+				find_blocker(look.stop, &values[7], &nulls[7]);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 								 nulls);
 		}
@@ -489,16 +515,43 @@ new_log_ends(void)
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+typedef struct EndLook
+{
+	ElTopic    *topic;
+	int32		partition;
+	LogEnd	   *end;
+} EndLook;
+
 /*
  * Aborted batches at the end do not count: nobody can ever commit behind them.
  */
+static void
+look_at_end(void *arg)
+{
+	EndLook    *look = arg;
+	LogEnd	   *e = look->end;
+	Relation	rel = el_open_leaf(look->topic, look->partition);
+	ElLogInfo	info;
+
+	if (rel == NULL)
+		return;
+	el_partition_info(look->topic, look->partition, rel, &info);
+	e->log_start = info.log_start;
+	e->log_end = info.log_end;
+	e->visible_end = info.exists ?
+		el_last_visible_end(rel, GetActiveSnapshot(), info.log_start,
+							el_log_stable_offset(rel, GetActiveSnapshot(), NULL)) : info.log_end;
+	table_close(rel, AccessShareLock);
+	e->exists = true;
+}
+
+/* NULL if there is no such partition, or it cannot be looked at. */
 static LogEnd *
 log_end(HTAB *ends, ElTopic *t, int32 partition)
 {
 	Oid			leaf = partition < t->npartitions ? t->leaves[partition] : InvalidOid;
-	Relation	rel;
 	LogEnd	   *e;
-	ElLogInfo	info;
+	EndLook		look = {t, partition};
 	bool		found;
 
 	if (!OidIsValid(leaf))
@@ -507,18 +560,9 @@ log_end(HTAB *ends, ElTopic *t, int32 partition)
 	if (found)
 		return e->exists ? e : NULL;
 	e->exists = false;
-	rel = el_open_leaf(t, partition);
-	if (rel == NULL)
-		return NULL;
-	el_partition_info(t, partition, rel, &info);
-	e->exists = true;
-	e->log_start = info.log_start;
-	e->log_end = info.log_end;
-	e->visible_end = info.exists ?
-		el_last_visible_end(rel, GetActiveSnapshot(), info.log_start,
-							el_log_stable_offset(rel, GetActiveSnapshot(), NULL)) : info.log_end;
-	table_close(rel, AccessShareLock);
-	return e;
+	look.end = e;
+	(void) el_look_at_partition(t, partition, look_at_end, &look);
+	return e->exists ? e : NULL;
 }
 
 /* Is the partition in use by the group: committed, owned or delivered from? */
@@ -546,24 +590,40 @@ events_lost(const PartCopy *p, const LogEnd *e)
 	return lost;
 }
 
-/* Age of the first event that was not consumed; -1 if it is gone. */
-static double
-lag_seconds(ElTopic *t, const PartCopy *p, const LogEnd *e)
+typedef struct AgeLook
 {
-	Relation	rel = el_open_leaf(t, p->partition);
-	double		seconds = -1;
+	ElTopic    *topic;
+	int32		partition;
+	int64		offset;
+	double		seconds;
+} AgeLook;
+
+static void
+look_at_age(void *arg)
+{
+	AgeLook    *look = arg;
+	Relation	rel = el_open_leaf(look->topic, look->partition);
 	ElReader   *r;
 	ElRecord	rec;
 
 	if (rel == NULL)
-		return -1;
+		return;
 	r = el_reader_begin(rel, GetActiveSnapshot(), EL_READ_STOP);
-	if (el_reader_seek(r, Max(p->entry.next, e->log_start)) != EL_SEEK_AT_END &&
+	if (el_reader_seek(r, look->offset) != EL_SEEK_AT_END &&
 		el_reader_next(r, &rec))
-		seconds = (el_now_ms() - rec.timestamp) / 1000.0;
+		look->seconds = (el_now_ms() - rec.timestamp) / 1000.0;
 	el_reader_end(r);
 	table_close(rel, AccessShareLock);
-	return seconds;
+}
+
+/* Age of the first event that was not consumed; -1 if it is gone, or damaged. */
+static double
+lag_seconds(ElTopic *t, const PartCopy *p, const LogEnd *e)
+{
+	AgeLook		look = {t, p->partition, Max(p->entry.next, e->log_start), -1};
+
+	(void) el_look_at_partition(t, p->partition, look_at_age, &look);
+	return look.seconds;
 }
 
 /* Epochs are counted from a random number that makes them unique; people need only the rest. */

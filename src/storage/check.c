@@ -11,11 +11,8 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "eventlog.h"
 #include "storage/meta.h"
@@ -34,8 +31,9 @@ typedef struct Walk
 
 /* Relations between the fields of the metapage and the directory. */
 static void
-check_structure(Walk *walk)
+check_structure(void *arg)
 {
+	Walk	   *walk = arg;
 	Relation	rel = walk->rel;
 	PGAlignedBlock copy;
 	ElMeta	   *meta = ElPageGetMeta(copy.data);
@@ -86,8 +84,9 @@ check_structure(Walk *walk)
 
 /* Every batch from walk->offset on: CRC, records, offsets. */
 static void
-check_batches(Walk *walk)
+check_batches(void *arg)
 {
+	Walk	   *walk = arg;
 	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	ElBatchReader records = {0};
 	int64		expected = -1;
@@ -139,8 +138,9 @@ check_batches(Walk *walk)
 
 /* Behind the damage: the first page that says where a later batch begins; walk->offset is that batch's, or -1. */
 static void
-find_next(Walk *walk)
+find_next(void *arg)
 {
+	Walk	   *walk = arg;
 	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	uint64		end = r->info.end_seg * r->info.seg_pages;
 	int64		found = -1;
@@ -154,66 +154,34 @@ find_next(Walk *walk)
 	el_reader_end(r);
 }
 
-/*
- * Run one step in a subtransaction: an unreadable page is a finding, and what
- * it held is released.  False if there was one; reported unless quiet.
- */
-static bool
-guarded(void (*step) (Walk *), Walk *walk, bool quiet)
+/* An unreadable page is a finding. */
+static void
+report_error(const Walk *walk, const ErrorData *error)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		step(walk);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(mcxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(mcxt);
-		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(mcxt);
-		CurrentResourceOwner = owner;
-		if (!quiet)
-			walk->report(walk->arg, error->detail ?
-						 psprintf("%s (%s)", error->message, error->detail) :
-						 pstrdup(error->message));
-		FreeErrorData(error);
-		ok = false;
-	}
-	PG_END_TRY();
-	return ok;
+	walk->report(walk->arg, error->detail ?
+				 psprintf("%s (%s)", error->message, error->detail) :
+				 error->message);
 }
 
 void
 el_log_check(Relation rel, int32 partition, ElCheckReport report, void *arg)
 {
 	Walk		walk = {rel, partition, report, arg, 0, 0, -1};
+	ErrorData  *problem = el_attempt(check_structure, &walk);
 
-	(void) guarded(check_structure, &walk, false);
-	while (!guarded(check_batches, &walk, false))
+	if (problem != NULL)
+		report_error(&walk, problem);
+	while ((problem = el_attempt(check_batches, &walk)) != NULL)
 	{
 		uint64		page;
 
 		/* go on behind it: each fault is to be named */
+		report_error(&walk, problem);
 		walk.last = walk.offset;
 		walk.offset = -1;
 		do
 			page = walk.page;
-		while (!guarded(find_next, &walk, true) && walk.page > page);
+		while (el_attempt(find_next, &walk) != NULL && walk.page > page);
 		if (walk.offset < 0)
 			break;
 	}

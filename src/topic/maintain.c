@@ -42,6 +42,43 @@ el_may_look(Oid relid)
 		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 }
 
+bool
+el_look_at_partition(const ElTopic *t, int32 partition, void (*look) (void *),
+					 void *arg)
+{
+	ErrorData  *problem = el_attempt(look, arg);
+
+	if (problem != NULL)
+		ereport(WARNING,
+				(errcode(problem->sqlerrcode),
+				 errmsg("cannot look at topic \"%s\" partition %d: %s",
+						t->name, partition, problem->message),
+				 errhint("check_topic() names everything that is wrong.")));
+	return problem == NULL;
+}
+
+/* Sums over a topic's partitions. */
+typedef struct TopicLook
+{
+	Oid			leaf;
+	int64		events;
+	int64		bytes;
+} TopicLook;
+
+static void
+look_at_leaf(void *arg)
+{
+	TopicLook  *look = arg;
+	Relation	leaf = table_open(look->leaf, AccessShareLock);
+	ElLogInfo	info;
+
+	look->bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
+	el_log_info(leaf, &info);
+	if (info.exists)
+		look->events += info.log_end - info.log_start;
+	table_close(leaf, AccessShareLock);
+}
+
 Datum
 eventlog_topics(PG_FUNCTION_ARGS)
 {
@@ -55,8 +92,7 @@ eventlog_topics(PG_FUNCTION_ARGS)
 		Oid			relid = lfirst_oid(lc);
 		Relation	rel;
 		ElTopic    *t;
-		int64		events = 0;
-		int64		bytes = 0;
+		TopicLook	look = {InvalidOid, 0, 0};
 		Datum		values[7];
 		bool		nulls[7] = {false};
 
@@ -77,17 +113,10 @@ eventlog_topics(PG_FUNCTION_ARGS)
 
 		for (int32 i = 0; i < t->npartitions; i++)
 		{
-			Relation	leaf;
-			ElLogInfo	info;
-
-			if (!OidIsValid(t->leaves[i]))
+			look.leaf = t->leaves[i];
+			if (!OidIsValid(look.leaf))
 				continue;
-			leaf = table_open(t->leaves[i], AccessShareLock);
-			el_log_info(leaf, &info);
-			if (info.exists)
-				events += info.log_end - info.log_start;
-			bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
-			table_close(leaf, AccessShareLock);
+			(void) el_look_at_partition(t, i, look_at_leaf, &look);
 		}
 
 		values[0] = ObjectIdGetDatum(relid);
@@ -95,8 +124,8 @@ eventlog_topics(PG_FUNCTION_ARGS)
 		values[2] = ObjectIdGetDatum(t->key.type);
 		values[3] = ObjectIdGetDatum(t->value.type);
 		values[4] = PointerGetDatum(el_options_to_jsonb(&t->options));
-		values[5] = Int64GetDatum(events);
-		values[6] = Int64GetDatum(bytes);
+		values[5] = Int64GetDatum(look.events);
+		values[6] = Int64GetDatum(look.bytes);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 
 		relation_close(rel, AccessShareLock);

@@ -417,6 +417,7 @@ el_topic(Oid relid)
 	const char *why;
 	bool		exists;
 
+	el_check_catalog_version();
 	if (t)
 		return t;
 

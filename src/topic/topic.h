@@ -103,6 +103,13 @@ extern bool el_is_leaf(Oid relid);
 extern List *el_all_topics(void);
 /* May the caller see that the topic is there, and figures about it? */
 extern bool el_may_look(Oid relid);
+
+/*
+ * Run look(arg) for a view.  False, after a WARNING, if the partition cannot be looked at, because it
+ * is corrupt or of another format: a monitor is to see the others nevertheless.
+ */
+extern bool el_look_at_partition(const ElTopic *t, int32 partition,
+								 void (*look) (void *), void *arg);
 /* Free what transactions kept alive; called at transaction end. */
 extern void el_topic_xact_end(void);
 

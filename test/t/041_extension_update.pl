@@ -212,12 +212,22 @@ foreach my $statement (
 	"BEGIN; INSERT INTO newer (key, value) VALUES ('k', 'v') RETURNING event_offset; COMMIT",
 	"SELECT delete_events_before('newer', 0, 10)",
 	"TRUNCATE newer",
-	'VACUUM newer',
-	'SELECT * FROM eventlog_partitions')
+	'VACUUM newer')
 {
 	expect_error($node, $statement, '0A000', qr/log format version 99, this library knows version $known/, "format 99: $statement");
 }
 like(sql("SELECT problem FROM check_topic('newer') LIMIT 1"), qr/log format version 99/, 'format 99: check_topic() names it');
+# the views warn of it, and show the others
+foreach my $query (
+	"SELECT topic, partition, log_start_offset IS NULL FROM eventlog_partitions WHERE topic IN ('newer'::regclass, 'orders'::regclass) ORDER BY 1, 2",
+	"SELECT topic, events > 0 FROM eventlog_topics WHERE topic IN ('newer'::regclass, 'orders'::regclass) ORDER BY 1",
+	"SELECT topic, partition, lag IS NOT NULL FROM eventlog_lag WHERE topic IN ('newer'::regclass, 'orders'::regclass) ORDER BY 1, 2")
+{
+	my ($rc, $out, $err) = $node->psql('postgres', $query);
+	like($err, qr/WARNING:  cannot look at topic "newer" partition 0: .*format version 99/, "format 99: warned of: $query");
+	like($out, qr/^orders\|/m, 'format 99: ... others are shown');
+	print "# $_\n" foreach split /\n/, $out;
+}
 # what is beside it goes on
 is(sql("SELECT count(*) FROM twin"), '0', 'format 99: nothing of such a transaction is left');
 is(sql("SELECT produce('orders', 'beside', '{}') IS NULL; SELECT count(*) FROM read_topic('orders', max_events => 1000) WHERE key = 'beside'"), "f\n1", 'format 99: other topics go on');
@@ -229,6 +239,25 @@ is(set_format($known), 99, 'nobody changed the version');
 is(sql("SELECT string_agg(key, ',' ORDER BY event_offset) FROM read_topic('newer')"), join(',', 1 .. 50), 'with the right library everything is there');
 is(sql("SELECT count(*) FROM consume('newer', 'newer')"), '45', '... and its consumer goes on');
 is(sql("SELECT * FROM check_topic('newer')"), '', '... and it is sound');
+
+#
+# Catalogs of another version
+#
+
+sql("UPDATE pg_extension SET extversion = '2.0' WHERE extname = 'eventlog'");
+foreach my $statement (
+	"SELECT produce('orders', 'k', '{}')",
+	"SELECT * FROM read_topic('orders')",
+	"SELECT * FROM consume('half', 'orders')",
+	"SELECT * FROM claim('claims', 'short')",
+	"INSERT INTO orders (key, value) VALUES ('k', '{}')",
+	"SELECT alter_topic('orders', '{\"retention\": \"1 day\"}')")
+{
+	expect_error($node, $statement, '0A000', qr/version 2\.0, this library knows versions 1\.x/, "version 2.0: $statement");
+}
+sql("SELECT count(*) FROM eventlog_topics; BEGIN; DROP EXTENSION eventlog CASCADE; ROLLBACK");
+sql("UPDATE pg_extension SET extversion = '1.1' WHERE extname = 'eventlog'");
+ok(sql("SELECT count(*) FROM read_topic('orders', max_events => 1000)") > 0, 'with the right version everything is there');
 
 #
 # A WAL record of a type that is not known
