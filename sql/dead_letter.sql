@@ -9,11 +9,11 @@ SELECT create_topic('dl', 2, 'text', 'dl_colour');
 SELECT produce('dl', 'a', 'red', '{"trace": "1"}', partition => 1, event_time => '2024-05-01 12:00+00');
 SELECT produce('dl', 'b', 'green', partition => 1);
 SELECT produce('dl', NULL, NULL, partition => 1);
-SELECT count(*) FROM consume('dlg', 'dl', max_events => 1, commit => true);
+SELECT count(value::text) FROM consume('dlg', 'dl', max_events => 1, commit => true);
 SELECT seek('dlg', 'dl', 1, 0);
 ALTER TYPE dl_colour RENAME VALUE 'red' TO 'crimson';
-SELECT count(*) FROM consume_as(NULL::dl, 'dlg');
-SELECT count(*) FROM consume_as(NULL::dl, 'dlg');
+SELECT count(value) FROM consume_as(NULL::dl, 'dlg');
+SELECT count(value) FROM consume_as(NULL::dl, 'dlg');
 SELECT redeliveries, stuck_since IS NOT NULL AS stuck FROM eventlog_lag WHERE group_name = 'dlg' AND partition = 1;
 SELECT event_offset, convert_from(key, 'UTF8') AS key, convert_from(value, 'UTF8') AS value
   FROM consume_bytes('dlg', 'dl', max_events => 1);

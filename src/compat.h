@@ -174,6 +174,34 @@ extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
 #define PGIOAlignedBlock PGAlignedBlock
 #endif
 
+/* May a role call a function? */
+#if PG_VERSION_NUM < 160000
+#define el_function_aclcheck(function, role) \
+	pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#else
+#define el_function_aclcheck(function, role) \
+	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#endif
+
+/* A short read of a temporary file is an error by itself since 16. */
+#if PG_VERSION_NUM < 160000
+#define el_buffile_read_exact(file, to, size) \
+	do { \
+		if (BufFileRead(file, to, size) != (size)) \
+			ereport(ERROR, \
+					(errcode_for_file_access(), \
+					 errmsg("could not read temporary file for events"))); \
+	} while (0)
+#else
+#define el_buffile_read_exact(file, to, size)	BufFileReadExact(file, to, size)
+#endif
+
+/* EXPLAIN's output moved. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
 /* A slot callback that 17 brought. */
 #if PG_VERSION_NUM < 170000
 #define EL_SLOT_OPS_17(func)

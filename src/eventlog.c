@@ -37,6 +37,7 @@
 #include "utils/syscache.h"
 
 #include "eventlog.h"
+#include "topic/rows.h"
 #include "topic/topic.h"
 
 PG_MODULE_MAGIC;
@@ -305,6 +306,12 @@ define_settings(void)
 void
 _PG_init(void)
 {
+	/* the functions that return events */
+	static const PGFunction putting[] = {
+		eventlog_read_topic, eventlog_latest, eventlog_claim, eventlog_consume,
+		eventlog_consume_bytes, eventlog_consume_as, NULL
+	};
+
 	/*
 	 * Not preloaded is no error here: topics can still be read, so that data
 	 * can be rescued, and pg_upgrade loads libraries this way.
@@ -326,4 +333,5 @@ _PG_init(void)
 	RegisterResourceReleaseCallback(resource_release_callback, NULL);
 	CacheRegisterSyscacheCallback(AMOID, am_changed, (Datum) 0);
 	el_ddl_init();
+	el_rows_scan_install(putting);
 }

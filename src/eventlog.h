@@ -62,6 +62,14 @@ extern void el_check_catalog_version(void);
  */
 extern ErrorData *el_attempt(void (*step) (void *), void *arg);
 
+/* Functions that return events, by SQL's arguments. */
+extern Datum eventlog_read_topic(PG_FUNCTION_ARGS);
+extern Datum eventlog_latest(PG_FUNCTION_ARGS);
+extern Datum eventlog_claim(PG_FUNCTION_ARGS);
+extern Datum eventlog_consume(PG_FUNCTION_ARGS);
+extern Datum eventlog_consume_bytes(PG_FUNCTION_ARGS);
+extern Datum eventlog_consume_as(PG_FUNCTION_ARGS);
+
 /* "%s is not supported on topics", 0A000, with a hint what to do instead. */
 extern void el_not_supported(const char *what, const char *hint) pg_attribute_noreturn();
 

@@ -71,6 +71,6 @@ eventlog_claim(PG_FUNCTION_ARGS)
 	el_claim_call(&conf, list_make1(el_want(relid)), &a);
 	el_deliver(&d, &a);
 
-	MemoryContextDelete(d.row_cxt);
+	el_rows_end(d.rows);
 	return (Datum) 0;
 }

@@ -13,7 +13,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
@@ -45,18 +44,11 @@ void
 el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo, ElRowForm form,
 				 int64 max_events, int64 max_bytes, Interval *min_age)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-
 	check_limit("max_events", max_events);
 	check_limit("max_bytes", max_bytes);
-	InitMaterializedSRF(fcinfo, 0);
 
 	memset(d, 0, sizeof(*d));
-	d->form = form;
-	d->store = rsinfo->setResult;
-	d->tupdesc = rsinfo->setDesc;
-	d->row_cxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog row",
-									   ALLOCSET_DEFAULT_SIZES);
+	d->rows = el_rows_begin(fcinfo, form);
 	d->events_left = max_events;
 	d->bytes_left = max_bytes;
 	d->min_age_ms = min_age ? el_interval_ms(min_age, "min_age") : -1;
@@ -227,7 +219,7 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
 	el_wait_end(&c.wait);
 
-	MemoryContextDelete(c.delivery.row_cxt);
+	el_rows_end(c.delivery.rows);
 	return (Datum) 0;
 }
 

@@ -386,16 +386,8 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	note_delivery(&s, first);
 	for (;;)
 	{
-		Datum		values[EL_ROW_MAX_COLUMNS];
-		bool		nulls[EL_ROW_MAX_COLUMNS];
-		MemoryContext old;
-
 		CHECK_FOR_INTERRUPTS();
-		old = MemoryContextSwitchTo(d->row_cxt);
-		el_make_row(s.topic, p->partition, &s.rec, d->form, values, nulls);
-		MemoryContextSwitchTo(old);
-		tuplestore_putvalues(d->store, d->tupdesc, values, nulls);
-		MemoryContextReset(d->row_cxt);
+		el_rows_put(d->rows, s.topic, p->partition, &s.rec);
 
 		last = s.rec.offset;
 		d->nrows++;

@@ -27,12 +27,11 @@
 #include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "utils/snapshot.h"
-#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #include "eventlog.h"
 #include "storage/log.h"
-#include "topic/row.h"
+#include "topic/rows.h"
 #include "topic/topic.h"
 
 /* Names of groups and members take at most 63 bytes. */
@@ -621,10 +620,7 @@ typedef struct ElDelivery
 	Snapshot	snapshot;
 	bool		claim;
 	bool		commit;			/* what is delivered is committed with the transaction */
-	ElRowForm	form;
-	Tuplestorestate *store;
-	TupleDesc	tupdesc;
-	MemoryContext row_cxt;
+	ElRows	   *rows;
 	int64		events_left;
 	int64		bytes_left;
 	int64		min_age_ms;		/* -1: none */

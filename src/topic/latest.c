@@ -16,19 +16,16 @@
 
 #include "access/table.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/tuplestore.h"
 
 #include "eventlog.h"
 #include "storage/keymap.h"
-#include "topic/row.h"
+#include "topic/rows.h"
 #include "topic/topic.h"
 
 EL_FUNCTION(eventlog_latest);
@@ -50,8 +47,7 @@ last_offsets(ElReader *r)
 }
 
 static void
-latest_of_partition(ElTopic *t, int32 partition, ReturnSetInfo *rsinfo,
-					MemoryContext row_context)
+latest_of_partition(ElTopic *t, int32 partition, ElRows *rows)
 {
 	Relation	leaf = table_open(t->leaves[partition], AccessShareLock);
 	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
@@ -66,20 +62,10 @@ latest_of_partition(ElTopic *t, int32 partition, ReturnSetInfo *rsinfo,
 		(void) el_reader_seek(r, r->info.log_start);
 		while (el_reader_next(r, &rec))
 		{
-			Datum		values[EL_ROW_MAX_COLUMNS];
-			bool		nulls[EL_ROW_MAX_COLUMNS];
-			MemoryContext old;
-
 			CHECK_FOR_INTERRUPTS();
-			if (rec.key_len < 0 || rec.value_len < 0 ||
-				el_keymap_get(keys, rec.key, rec.key_len) != rec.offset)
-				continue;
-			old = MemoryContextSwitchTo(row_context);
-			el_make_row(t, partition, &rec, EL_ROW_EVENT, values, nulls);
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
-								 nulls);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(row_context);
+			if (rec.key_len >= 0 && rec.value_len >= 0 &&
+				el_keymap_get(keys, rec.key, rec.key_len) == rec.offset)
+				el_rows_put(rows, t, partition, &rec);
 		}
 		el_keymap_free(keys);
 	}
@@ -91,10 +77,9 @@ latest_of_partition(ElTopic *t, int32 partition, ReturnSetInfo *rsinfo,
 Datum
 eventlog_latest(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			relid;
 	ElTopic    *t;
-	MemoryContext row_context;
+	ElRows	   *rows;
 	AclResult	acl;
 
 	if (PG_ARGISNULL(0))
@@ -108,12 +93,10 @@ eventlog_latest(PG_FUNCTION_ARGS)
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(relid));
 
-	InitMaterializedSRF(fcinfo, 0);
-	row_context = AllocSetContextCreate(CurrentMemoryContext, "eventlog row",
-										ALLOCSET_DEFAULT_SIZES);
+	rows = el_rows_begin(fcinfo, EL_ROW_EVENT);
 	for (int32 p = 0; p < t->npartitions; p++)
 		if (OidIsValid(t->leaves[p]))
-			latest_of_partition(t, p, rsinfo, row_context);
-	MemoryContextDelete(row_context);
+			latest_of_partition(t, p, rows);
+	el_rows_end(rows);
 	return (Datum) 0;
 }

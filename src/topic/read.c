@@ -13,27 +13,16 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/tuplestore.h"
 
 #include "eventlog.h"
-#include "topic/row.h"
-
-/* Where the rows go. */
-typedef struct ReadTarget
-{
-	Tuplestorestate *store;
-	TupleDesc	desc;
-	MemoryContext row_context;
-} ReadTarget;
+#include "topic/rows.h"
 
 /*
  * Read up to max events of a partition from from_offset on (-1: log start);
@@ -41,7 +30,7 @@ typedef struct ReadTarget
  */
 static int64
 read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
-			   ReadTarget *target)
+			   ElRows *rows)
 {
 	Relation	leaf;
 	ElReader   *r;
@@ -71,10 +60,6 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	r->serializable = true;
 	while (n < max && el_reader_next(r, &rec))
 	{
-		Datum		values[EL_ROW_MAX_COLUMNS];
-		bool		nulls[EL_ROW_MAX_COLUMNS];
-		MemoryContext old;
-
 		/* from wherever the log starts: that it has moved meanwhile changes nothing */
 		if (r->trimmed && (n > 0 || !from_start))
 			ereport(ERROR,
@@ -84,11 +69,7 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 					 errdetail("The log starts at offset " INT64_FORMAT ".",
 							   r->info.log_start)));
 		r->trimmed = false;
-		old = MemoryContextSwitchTo(target->row_context);
-		el_make_row(t, partition, &rec, EL_ROW_EVENT, values, nulls);
-		tuplestore_putvalues(target->store, target->desc, values, nulls);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(target->row_context);
+		el_rows_put(rows, t, partition, &rec);
 		n++;
 	}
 	if (r->stopped && IsolationIsSerializable())
@@ -109,14 +90,13 @@ EL_FUNCTION(eventlog_read_topic);
 Datum
 eventlog_read_topic(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			relid;
 	int64		from_offset = -1;
 	int64		max_events = 1000;
 	int32		first = 0;
 	int32		last;
 	ElTopic    *t;
-	ReadTarget	target;
+	ElRows	   *rows;
 	AclResult	acl;
 
 	if (PG_ARGISNULL(0))
@@ -155,14 +135,9 @@ eventlog_read_topic(PG_FUNCTION_ARGS)
 		first = last = (int32) PG_GETARG_INT64(1);
 	}
 
-	InitMaterializedSRF(fcinfo, 0);
-	target.store = rsinfo->setResult;
-	target.desc = rsinfo->setDesc;
-	target.row_context = AllocSetContextCreate(CurrentMemoryContext,
-											   "eventlog row",
-											   ALLOCSET_DEFAULT_SIZES);
+	rows = el_rows_begin(fcinfo, EL_ROW_EVENT);
 	for (int32 p = first; p <= last && max_events > 0; p++)
-		max_events -= read_partition(t, p, from_offset, max_events, &target);
-	MemoryContextDelete(target.row_context);
+		max_events -= read_partition(t, p, from_offset, max_events, rows);
+	el_rows_end(rows);
 	return (Datum) 0;
 }

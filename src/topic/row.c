@@ -41,13 +41,15 @@ bytes_datum(const char *data, int32 len)
 
 void
 el_make_row(ElTopic *t, int32 partition, const ElRecord *r, ElRowForm form,
-			Datum *values, bool *nulls)
+			uint32 columns, Datum *values, bool *nulls)
 {
 	RowContext	rc = {t, partition, r};
 	ErrorContextCallback callback;
 	int			i = 0;
 	int			key;
 	int			value;
+	bool		with_key;
+	bool		with_value;
 
 	callback.callback = row_error_callback;
 	callback.arg = &rc;
@@ -65,32 +67,35 @@ el_make_row(ElTopic *t, int32 partition, const ElRecord *r, ElRowForm form,
 	nulls[key] = r->key_len < 0;
 	nulls[value] = r->value_len < 0;
 	values[key] = values[value] = (Datum) 0;
+	with_key = !nulls[key] && (columns & (1 << key));
+	with_value = !nulls[value] && (columns & (1 << value));
 
 	switch (form)
 	{
 		case EL_ROW_EVENT:
-			if (!nulls[key])
+			if (with_key)
 				values[key] = el_bytes_to_text(&t->key, r->key, r->key_len);
-			if (!nulls[value])
+			if (with_value)
 				values[value] = el_bytes_to_json(&t->value, r->value, r->value_len);
 			break;
 
 		case EL_ROW_BYTES:
-			if (!nulls[key])
+			if (with_key)
 				values[key] = bytes_datum(r->key, r->key_len);
-			if (!nulls[value])
+			if (with_value)
 				values[value] = bytes_datum(r->value, r->value_len);
 			break;
 
 		case EL_ROW_TYPED:
-			if (!nulls[key])
+			if (with_key)
 				values[key] = el_deserialize(&t->key, r->key, r->key_len);
-			if (!nulls[value])
+			if (with_value)
 				values[value] = el_deserialize(&t->value, r->value, r->value_len);
 			break;
 	}
 
-	values[i] = el_headers_to_jsonb(r->headers, r->headers_len);
+	if (columns & (1 << i))
+		values[i] = el_headers_to_jsonb(r->headers, r->headers_len);
 
 	error_context_stack = callback.previous;
 }

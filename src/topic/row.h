@@ -16,8 +16,8 @@
 #include "topic/topic.h"
 
 /*
- * Fill values/nulls of a row for one record; datums are allocated in
- * CurrentMemoryContext.  Bytes that do not deserialise raise the type's error with a CONTEXT
+ * Fill values/nulls of a row for one record, of column i if bit i of columns is set; datums are
+ * allocated in CurrentMemoryContext.  Bytes that do not deserialise raise the type's error with a CONTEXT
  * that names topic, partition and offset.
  */
 typedef enum ElRowForm
@@ -28,8 +28,10 @@ typedef enum ElRowForm
 } ElRowForm;
 
 #define EL_ROW_MAX_COLUMNS 7
+#define EL_ALL_COLUMNS	(~(uint32) 0)
 
 extern void el_make_row(ElTopic *t, int32 partition, const ElRecord *r,
-						ElRowForm form, Datum *values, bool *nulls);
+						ElRowForm form, uint32 columns, Datum *values,
+						bool *nulls);
 
 #endif							/* EL_ROW_H */
