@@ -22,6 +22,7 @@
 #if PG_VERSION_NUM < 160000
 #include "storage/relfilenode.h"
 typedef RelFileNode RelFileLocator;
+#define RelFileLocatorEquals(a, b)	RelFileNodeEquals(a, b)
 #define el_rel_locator(rel)			((rel)->rd_node)
 #define el_locator_number(loc)		((loc).relNode)
 #else

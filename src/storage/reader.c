@@ -48,6 +48,7 @@ typedef struct ElReaderPrivate
 	uint64		limit;			/* batches begin below it; UINT64 max: no limit */
 	ElBatchReader records;		/* of the current batch */
 	bool		in_batch;		/* records is open */
+	bool		from_rest;		/* ... or its records are to be taken from rest */
 	int64		batch_end;		/* offset behind the open batch */
 	uint64		batch_pos;		/* where the batch at hand begins */
 
@@ -78,6 +79,24 @@ typedef struct ElReaderPrivate
 } ElReaderPrivate;
 
 #define META(p) ElPageGetMeta((p)->meta.data)
+
+/*
+ * What is left of the last batch that a reader of this session has decompressed
+ * and not read to its end: where the next reader goes on, as a rule.  The rest
+ * of a batch is as immutable as the batch, which is known by its file,
+ * offset, length, transaction and CRC.
+ */
+static struct
+{
+	RelFileLocator locator;
+	uint64		fxid;
+	int64		from;			/* offset of the first record here may be no less; -1: nothing here */
+	ElBatchReader records;		/* where pos .. end is bytes 0 .. */
+	char	   *bytes;
+}			rest = {.from = -1};
+
+/* A longer one is not kept. */
+#define EL_MAX_REST	(128 * 1024)
 
 static void corrupt(ElReader *r, uint64 pos, const char *what) pg_attribute_noreturn();
 
@@ -167,9 +186,72 @@ el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 	return r;
 }
 
+static void
+keep_rest(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+	const ElBatchReader *b = &p->records;
+	size_t		len = b->end - b->pos;
+
+	/* without compression the pages have it */
+	if (!p->in_batch || len == 0 || len > EL_MAX_REST ||
+		(b->header.attributes & EL_ATTR_CODEC_MASK) == EL_CODEC_NONE)
+		return;
+	rest.from = -1;
+	if (rest.bytes == NULL)
+		rest.bytes = MemoryContextAlloc(TopMemoryContext, EL_MAX_REST);
+	memcpy(rest.bytes, b->pos, len);
+	rest.records = *b;
+	memset(&rest.records.scratch, 0, sizeof(ElScratch));
+	rest.records.pos = rest.bytes;
+	rest.records.end = rest.bytes + len;
+	rest.locator = el_rel_locator(r->rel);
+	rest.fxid = r->fxid.value;
+	rest.from = r->position;
+}
+
+/* Has rest the batch whose header was read, from the position on? */
+static bool
+has_rest(const ElReader *r)
+{
+	const ElBatchHeader *h = &rest.records.header;
+
+	return rest.from >= 0 &&
+		rest.from <= Max(r->position, r->header.base_offset) &&
+		RelFileLocatorEquals(rest.locator, el_rel_locator(r->rel)) &&
+		rest.fxid == r->fxid.value &&
+		h->base_offset == r->header.base_offset &&
+		h->batch_length == r->header.batch_length &&
+		h->last_offset_delta == r->header.last_offset_delta &&
+		h->crc == r->header.crc;
+}
+
+/* Open records with a copy of it: another reader may keep another one meanwhile. */
+static void
+open_rest(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+	ElScratch	scratch = p->records.scratch;
+	size_t		len = rest.records.end - rest.records.pos;
+
+	if (scratch.cap < len)
+	{
+		if (scratch.buf)
+			pfree(scratch.buf);
+		scratch.buf = palloc(len);
+		scratch.cap = len;
+	}
+	memcpy(scratch.buf, rest.bytes, len);
+	p->records = rest.records;
+	p->records.scratch = scratch;
+	p->records.pos = scratch.buf;
+	p->records.end = p->records.pos + len;
+}
+
 void
 el_reader_end(ElReader *r)
 {
+	keep_rest(r);
 	leave_page(r);
 	if (r->priv->assembly)
 		pfree(r->priv->assembly);
@@ -424,12 +506,14 @@ be_positioned(ElReader *r)
 	return true;
 }
 
-bool
-el_reader_next_batch(ElReader *r)
+/* as el_reader_next_batch(); unless rest has the batch and may be used: then batch is not set */
+static bool
+next_batch(ElReader *r, bool may_use_rest)
 {
 	ElReaderPrivate *p = r->priv;
 
 	p->in_batch = false;
+	p->from_rest = false;
 	if (r->stopped)
 		return false;
 	for (;;)
@@ -498,7 +582,9 @@ el_reader_next_batch(ElReader *r)
 		}
 		if (wanted)
 		{
-			if (EL_PAGE_DATA - EL_POS_BYTE(pos) >= sizeof(ElEnvelope) + env->length)
+			if (may_use_rest && has_rest(r))
+				p->from_rest = true;
+			else if (EL_PAGE_DATA - EL_POS_BYTE(pos) >= sizeof(ElEnvelope) + env->length)
 				r->batch = (char *) (env + 1);
 			else if (assemble(r, pos + sizeof(ElEnvelope), r->batch_len))
 				r->batch = p->assembly;
@@ -518,6 +604,12 @@ el_reader_next_batch(ElReader *r)
 		}
 		r->position = next_offset;
 	}
+}
+
+bool
+el_reader_next_batch(ElReader *r)
+{
+	return next_batch(r, false);
 }
 
 bool
@@ -562,15 +654,18 @@ el_reader_next(ElReader *r, ElRecord *rec)
 		if (!p->in_batch)
 		{
 			MemoryContext old;
-			bool		ok;
+			bool		ok = true;
 
-			if (!el_reader_next_batch(r))
+			if (!next_batch(r, true))
 				return false;
 			p->batch_end = r->position;
 			r->position = r->batch_start;
 			/* its scratch outlives the caller's per-tuple context */
 			old = MemoryContextSwitchTo(p->mcxt);
-			ok = el_batch_open(&p->records, r->batch, r->batch_len, false);
+			if (p->from_rest)
+				open_rest(r);
+			else
+				ok = el_batch_open(&p->records, r->batch, r->batch_len, false);
 			MemoryContextSwitchTo(old);
 			if (!ok)
 				corrupt(r, p->batch_pos, p->records.error);

@@ -20,9 +20,8 @@
 #include "compat.h"
 #include "topic/rows.h"
 
-/* Blocks of records grow to this size; a larger record has one of its own. */
-#define FIRST_BLOCK		(8 * 1024)
-#define LARGEST_BLOCK	(256 * 1024)
+/* What a memory context takes from its own blocks.  A larger record has a block of its own. */
+#define BLOCK_SIZE		(8 * 1024)
 
 /* A record that was put: its bytes, key, value and headers, follow. */
 typedef struct Stored
@@ -149,15 +148,10 @@ static RowBlock *
 add_block(ElRows *rows, Size size)
 {
 	RowBlock   *b;
-	Size		usual = FIRST_BLOCK;
 
-	if (rows->nblocks > 0)
-	{
-		b = &rows->blocks[rows->nblocks - 1];
-		usual = Min((Size) b->size * 2, LARGEST_BLOCK);
-		if (rows->memory + usual > (Size) work_mem * 1024)
-			write_block(rows, b);
-	}
+	if (rows->nblocks > 0 &&
+		rows->memory + BLOCK_SIZE > (Size) work_mem * 1024)
+		write_block(rows, &rows->blocks[rows->nblocks - 1]);
 	if (rows->nblocks == rows->room)
 	{
 		rows->room = Max(rows->room * 2, 16);
@@ -168,7 +162,7 @@ add_block(ElRows *rows, Size size)
 	b = &rows->blocks[rows->nblocks++];
 	memset(b, 0, sizeof(RowBlock));
 	b->first = rows->count;
-	b->size = Max(size, usual);
+	b->size = Max(size, BLOCK_SIZE);
 	b->data = MemoryContextAllocHuge(rows->mcxt, b->size);
 	rows->memory += b->size;
 	return b;

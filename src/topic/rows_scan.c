@@ -52,11 +52,20 @@ typedef struct RowsScan
 	List	   *args;			/* of ExprState */
 	ElRows	   *rows;			/* NULL: not called yet */
 	MemoryContext rows_cxt;
+	MemoryContextCallback release;	/* of spare_cxt, also after an error */
 	int64		current;		/* row last returned, -1 before the first */
 	uint32		columns;		/* of the function's row that are looked at */
 	int			natts;			/* of the slot ... */
 	int			column[EL_ROW_MAX_COLUMNS]; /* ... and which column each is */
 } RowsScan;
+
+/*
+ * The memory of one scan is kept for the next one: to ask the system for it anew
+ * each time, page by page, takes longer than to fill it.
+ */
+#define SPARE_SIZE		(256 * 1024)
+static MemoryContext spare_cxt = NULL;
+static bool spare_in_use = false;
 
 static Plan *plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
 					   List *tlist, List *clauses, List *custom_plans);
@@ -242,6 +251,31 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 }
 
 static void
+release_spare(void *arg)
+{
+	MemoryContextReset(spare_cxt);
+	spare_in_use = false;
+}
+
+static MemoryContext
+make_rows_cxt(RowsScan *s)
+{
+	MemoryContext query_cxt = s->css.ss.ps.state->es_query_cxt;
+
+	if (spare_in_use)
+		return AllocSetContextCreate(query_cxt, "eventlog rows",
+									 ALLOCSET_DEFAULT_SIZES);
+	if (spare_cxt == NULL)
+		spare_cxt = AllocSetContextCreate(TopMemoryContext,
+										  "eventlog rows kept",
+										  SPARE_SIZE, SPARE_SIZE, SPARE_SIZE);
+	s->release.func = release_spare;
+	MemoryContextRegisterResetCallback(query_cxt, &s->release);
+	spare_in_use = true;
+	return spare_cxt;
+}
+
+static void
 call_function(RowsScan *s)
 {
 	ExprContext *econtext = s->css.ss.ps.ps_ExprContext;
@@ -252,8 +286,7 @@ call_function(RowsScan *s)
 	bool		has_null = false;
 	int			n = 0;
 
-	s->rows_cxt = AllocSetContextCreate(s->css.ss.ps.state->es_query_cxt,
-										"eventlog rows", ALLOCSET_SMALL_SIZES);
+	s->rows_cxt = make_rows_cxt(s);
 	old = MemoryContextSwitchTo(s->rows_cxt);
 	s->rows = el_rows_create();
 
@@ -329,7 +362,8 @@ end_scan(CustomScanState *node)
 	if (s->rows == NULL)
 		return;
 	el_rows_close(s->rows);
-	MemoryContextDelete(s->rows_cxt);
+	if (s->rows_cxt != spare_cxt)
+		MemoryContextDelete(s->rows_cxt);
 }
 
 static void
