@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "topic/json_check.h"
 #include "topic/serde.h"
 
 /* ElConversion.method */
@@ -672,7 +673,8 @@ el_convert(ElConversion *c, Datum value)
 				/* json is text that has been looked at */
 				text	   *json = DatumGetTextPP(value);
 
-				pg_parse_json_or_ereport(el_json_lexer(json), &nullSemAction);
+				if (!el_json_is_plain(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)))
+					pg_parse_json_or_ereport(el_json_lexer(json), &nullSemAction);
 				return PointerGetDatum(json);
 			}
 
