@@ -48,6 +48,16 @@ SELECT dead_letter('dlg', 'dl', 1, 1, 'fits', 'dl_typed');
 SELECT partition, key, value FROM dl_typed;
 SELECT dead_letter('dlg', 'dl', 1, 0, 'not a colour there either', 'dl_typed');
 SELECT dead_letter('dlg', 'dl', 1, 1, repeat('x', 400), 'dl_typed');
+-- what the type would not take is not taken as bytes either
+SELECT create_topic('dl_json', 1, value_type => 'json'), create_topic('dl_text', 1, value_type => 'text'),
+	create_topic('dl_raw', 1, value_type => 'bytea');
+SELECT produce('dl_raw', NULL::text, '\xff'::bytea), produce('dl_raw', NULL::text, '{"a"}'::bytea), produce('dl_raw', NULL::text, '{"a": 1}'::bytea);
+SELECT dead_letter('dlg', 'dl_raw', 0, 0, 'no text', 'dl_text');
+SELECT dead_letter('dlg', 'dl_raw', 0, 0, 'no text', 'dl_json');
+SELECT dead_letter('dlg', 'dl_raw', 0, 1, 'no JSON', 'dl_json');
+SELECT dead_letter('dlg', 'dl_raw', 0, 1, 'text', 'dl_text'), dead_letter('dlg', 'dl_raw', 0, 2, 'JSON', 'dl_json');
+SELECT (SELECT string_agg(value, ' ') FROM dl_text) AS text, (SELECT string_agg(value::text, ' ') FROM dl_json) AS json;
+SELECT drop_topic('dl_json'), drop_topic('dl_text'), drop_topic('dl_raw');
 ALTER TABLE dl_typed ADD CHECK (headers->>'__connect.errors.exception.message' <> 'refused');
 \set VERBOSITY terse
 SELECT dead_letter('dlg', 'dl', 1, 1, 'refused', 'dl_typed');

@@ -268,9 +268,9 @@ el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
 	if (r->key_len < 0)
 		refuse_null_key(t);
 	else
-		key = el_deserialize(&t->key, r->key, r->key_len);
+		key = el_deserialize_unknown(&t->key, r->key, r->key_len);
 	if (r->value_len >= 0)
-		value = el_deserialize(&t->value, r->value, r->value_len);
+		value = el_deserialize_unknown(&t->value, r->value, r->value_len);
 	return buffer_event(t, r, key, value,
 						el_headers_to_jsonb(r->headers, r->headers_len),
 						partition < t->npartitions, partition);

@@ -144,11 +144,15 @@ to_utf8(const char **data, int32 *len)
 	}
 }
 
+/* What the log has was text when it was produced: as such it is not looked at again. */
 static inline void
 from_utf8(const char **data, int32 *len)
 {
-	char	   *p = pg_any_to_server(*data, *len, PG_UTF8);
+	char	   *p;
 
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return;
+	p = pg_any_to_server(*data, *len, PG_UTF8);
 	if (p != *data)
 	{
 		*data = p;
@@ -381,6 +385,35 @@ el_deserialize(ElSerde *s, const char *data, int32 len)
 	}
 
 	pg_unreachable();
+}
+
+static void
+check_json(text *json)
+{
+	if (!el_json_is_plain(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)))
+		pg_parse_json_or_ereport(el_json_lexer(json), &nullSemAction);
+}
+
+Datum
+el_deserialize_unknown(ElSerde *s, const char *data, int32 len)
+{
+	Datum		value;
+
+	switch (s->kind)
+	{
+		case EL_SERDE_TEXT:
+		case EL_SERDE_JSON:
+		case EL_SERDE_JSONB:
+		case EL_SERDE_OTHER:
+			(void) pg_verify_mbstr(PG_UTF8, data, len, false);
+			break;
+		default:
+			break;
+	}
+	value = el_deserialize(s, data, len);
+	if (s->kind == EL_SERDE_JSON)
+		check_json(DatumGetTextPP(value));
+	return value;
 }
 
 /* "123" for any of the integer kinds. */
@@ -673,8 +706,7 @@ el_convert(ElConversion *c, Datum value)
 				/* json is text that has been looked at */
 				text	   *json = DatumGetTextPP(value);
 
-				if (!el_json_is_plain(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)))
-					pg_parse_json_or_ereport(el_json_lexer(json), &nullSemAction);
+				check_json(json);
 				return PointerGetDatum(json);
 			}
 

@@ -63,6 +63,8 @@ extern void el_serialize(ElSerde *s, Datum value, const char **data, int32 *len)
  * not checked again.
  */
 extern Datum el_deserialize(ElSerde *s, const char *data, int32 len);
+/* The same for bytes that may not be a value of the type: text in another encoding, text that is not JSON. */
+extern Datum el_deserialize_unknown(ElSerde *s, const char *data, int32 len);
 
 /* The typed value's text form, and its to_json() form, straight from the bytes where possible; text/json Datums. */
 extern Datum el_bytes_to_text(ElSerde *s, const char *data, int32 len);

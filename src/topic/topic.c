@@ -402,11 +402,15 @@ fill_cache(Oid relid, const char **why, bool *exists)
 static inline ElTopic *
 cached_topic(Oid relid)
 {
-	TopicEntry *e;
+	/* asked for each event, most often for the same one; entries stay where they are */
+	static TopicEntry *e = NULL;
 
-	if (!topics)
-		return NULL;
-	e = hash_search(topics, &relid, HASH_FIND, NULL);
+	if (e == NULL || e->relid != relid)
+	{
+		if (!topics)
+			return NULL;
+		e = hash_search(topics, &relid, HASH_FIND, NULL);
+	}
 	return e && e->valid ? e->topic : NULL;
 }
 
