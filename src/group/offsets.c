@@ -29,23 +29,57 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "group/group.h"
 
+/*
+ * Asked by each transaction that appends.  What was found is right until a
+ * table or schema comes, goes or is renamed.
+ */
+static bool relations_known = false;
+
+static void
+forget_relations(Datum arg, int cacheid, uint32 hashvalue)
+{
+	relations_known = false;
+}
+
 bool
 el_offsets_relations(Oid *topic, Oid *leaf)
 {
-	Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
+	static bool watched = false;
+	static Oid	found_topic;
+	static Oid	found_leaf;
 
-	if (!OidIsValid(schema))
-		return false;
-	*topic = get_relname_relid("committed_offsets", schema);
-	*leaf = get_relname_relid("committed_offsets_p0", schema);
-	return OidIsValid(*topic) && OidIsValid(*leaf);
+	if (!watched)
+	{
+		CacheRegisterSyscacheCallback(RELNAMENSP, forget_relations, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACENAME, forget_relations, (Datum) 0);
+		watched = true;
+	}
+	if (!relations_known)
+	{
+		Oid			schema;
+
+		found_topic = found_leaf = InvalidOid;
+		/* first: word that they change may come in while they are looked up */
+		relations_known = true;
+		schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
+		if (OidIsValid(schema))
+		{
+			found_topic = get_relname_relid("committed_offsets", schema);
+			found_leaf = get_relname_relid("committed_offsets_p0", schema);
+		}
+	}
+	*topic = found_topic;
+	*leaf = found_leaf;
+	return OidIsValid(found_topic) && OidIsValid(found_leaf);
 }
 
 static void
