@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bitutils.h"
+
 #include "topic/json_check.h"
 
 #define MAX_LEVELS 64
@@ -25,7 +27,7 @@ is_plain(unsigned char c)
 	return c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* Eight at a time: has one of these bytes its high bit set in the result? */
+/* Of eight bytes: the lowest bit set belongs to the first one that is so. */
 #define ONES	UINT64CONST(0x0101010101010101)
 #define HIGHS	UINT64CONST(0x8080808080808080)
 #define HAS_ZERO(v)		(((v) - ONES) & ~(v) & HIGHS)
@@ -37,16 +39,22 @@ skip_string(const char *p, const char *end)
 {
 	for (;;)
 	{
+#ifndef WORDS_BIGENDIAN
 		while (end - p >= 8)
 		{
 			uint64		v;
 
 			memcpy(&v, p, 8);
-			if (HAS_LESS(v, 0x20) | HAS_ZERO(v ^ ONES * '"') |
-				HAS_ZERO(v ^ ONES * '\\'))
+			v = HAS_LESS(v, 0x20) | HAS_ZERO(v ^ ONES * '"') |
+				HAS_ZERO(v ^ ONES * '\\');
+			if (v != 0)
+			{
+				p += pg_rightmost_one_pos64(v) / 8;
 				break;
+			}
 			p += 8;
 		}
+#endif
 		while (p < end && is_plain((unsigned char) *p))
 			p++;
 		if (p == end)
