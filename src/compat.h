@@ -210,4 +210,38 @@ extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
 #define EL_SLOT_OPS_17(func)	.is_current_xact_tuple = func,
 #endif
 
+/* EXPLAIN's properties have a header of their own since 18. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#endif
+
+/* Outer joins are marked in expressions since 16, before they were passed on. */
+#if PG_VERSION_NUM < 160000
+#define el_build_expression_pathkey(root, expr, op, rel) \
+	build_expression_pathkey(root, expr, NULL, op, rel, false)
+#else
+#define el_build_expression_pathkey(root, expr, op, rel) \
+	build_expression_pathkey(root, expr, op, rel, false)
+#endif
+
+/*
+ * The kind of slot that a custom scan returns rows in: said when its state is
+ * made since 16.  15 has made a virtual one and compiled filter and projection
+ * for it when BeginCustomScan is called, so that makes them again.
+ */
+#if PG_VERSION_NUM < 160000
+#define el_custom_slot_ops(css, ops)	((void) 0)
+#define el_custom_slot_ops_late(css, estate, ops) \
+	do { \
+		ExecInitScanTupleSlot(estate, &(css)->ss, \
+							  RelationGetDescr((css)->ss.ss_currentRelation), ops); \
+		(css)->ss.ps.subPlan = NIL; \
+		ExecAssignScanProjectionInfo(&(css)->ss); \
+		(css)->ss.ps.qual = ExecInitQual((css)->ss.ps.plan->qual, &(css)->ss.ps); \
+	} while (0)
+#else
+#define el_custom_slot_ops(css, ops)	((css)->slotOps = (ops))
+#define el_custom_slot_ops_late(css, estate, ops)	((void) 0)
+#endif
+
 #endif							/* EL_COMPAT_H */

@@ -78,6 +78,12 @@ int			el_group_memory_kb = 16 * 1024;
  */
 int			el_max_waiters = 1024;
 
+/*
+ * Let the planner seek in partitions (seek_scan.c).  Off: each SELECT from a
+ * topic reads all of it, to compare.
+ */
+bool		el_enable_seek = true;
+
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
@@ -300,6 +306,11 @@ define_settings(void)
 							&el_max_waiters,
 							1024, 8, 262143,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("eventlog.enable_seek",
+							 "Enables the planner's use of plans that seek in topics.",
+							 "As enable_indexscan for tables with indexes: off is for looking at what difference it makes.",
+							 &el_enable_seek,
+							 true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("eventlog");
 }
 
@@ -334,4 +345,5 @@ _PG_init(void)
 	CacheRegisterSyscacheCallback(AMOID, am_changed, (Datum) 0);
 	el_ddl_init();
 	el_rows_scan_install(putting);
+	el_seek_scan_init();
 }

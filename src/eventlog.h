@@ -37,6 +37,7 @@ extern bool el_terminate_stuck_consumers;
 extern int	el_retention_check_interval_s;
 extern int	el_group_memory_kb; /* eventlog.group_memory, shared */
 extern int	el_max_waiters;		/* eventlog.max_waiters, shared */
+extern bool el_enable_seek;		/* eventlog.enable_seek */
 
 /* Was the library in shared_preload_libraries? */
 extern bool el_preloaded;
@@ -82,6 +83,9 @@ extern void el_wal_register(void);
 
 /* topic/ddl.c: ProcessUtility, object access hook, executor start hook, label provider */
 extern void el_ddl_init(void);
+
+/* topic/seek_scan.c: planner hook, plan node */
+extern void el_seek_scan_init(void);
 
 /* topic/buffer.c */
 extern void el_buffer_xact(XactEvent event);

@@ -242,6 +242,11 @@ extern bool el_reader_next_batch(ElReader *r);
 /* The next event at or after the position, going on to further batches; false at the end or at a stop.
  * Corrupt bytes raise XX001 with block and offset. */
 extern bool el_reader_next(ElReader *r, ElRecord *rec);
+/*
+ * The last event before the position, going on to earlier batches; false at the log start.  Not with
+ * EL_READ_STOP.  From the end: el_reader_seek() to the log end, or EL_MAX_OFFSET + 1.
+ */
+extern bool el_reader_prev(ElReader *r, ElRecord *rec);
 
 /*
  * Base offset, and the offset behind (NULL: not asked), of the last batch below limit that the mode shows;

@@ -32,53 +32,10 @@
 
 #include "eventlog.h"
 #include "storage/meta.h"
+#include "storage/reader.h"
 
 /* Interpolation steps of a seek before it goes on by bisection. */
 #define EL_MAX_ESTIMATES 8
-
-/* Hints found for the page at hand; what does not fit is found again next time. */
-#define EL_MAX_HINTS 64
-
-typedef struct ElReaderPrivate
-{
-	MemoryContext mcxt;
-	bool		has_meta;
-	uint64		pos;			/* stream position of the next batch */
-	bool		positioned;		/* pos is valid: position was sought */
-	uint64		limit;			/* batches begin below it; UINT64 max: no limit */
-	ElBatchReader records;		/* of the current batch */
-	bool		in_batch;		/* records is open */
-	bool		from_rest;		/* ... or its records are to be taken from rest */
-	int64		batch_end;		/* offset behind the open batch */
-	uint64		batch_pos;		/* where the batch at hand begins */
-
-	/* segment at hand */
-	bool		seg_valid;
-	uint64		seg;
-	BlockNumber seg_block;
-	uint32		seg_flags;
-	uint64		seg_end;		/* where its data ends; tail for the last one */
-
-	/* page at hand */
-	bool		page_valid;
-	uint64		page_no;
-	Buffer		buffer;			/* pinned while the page is at hand */
-	int			nhints;
-	struct
-	{
-		uint16		byte;
-		uint16		flags;
-	}			hints[EL_MAX_HINTS];
-
-	char	   *assembly;		/* batch put together from several pages */
-	size_t		assembly_size;
-
-	ElDirectory dir;
-	PGAlignedBlock meta;
-	PGAlignedBlock page;
-} ElReaderPrivate;
-
-#define META(p) ElPageGetMeta((p)->meta.data)
 
 /*
  * What is left of the last batch that a reader of this session has decompressed
@@ -98,11 +55,8 @@ static struct
 /* A longer one is not kept. */
 #define EL_MAX_REST	(128 * 1024)
 
-static void corrupt(ElReader *r, uint64 pos, const char *what) pg_attribute_noreturn();
-
-/* XX001 with block and offset. */
-static void
-corrupt(ElReader *r, uint64 pos, const char *what)
+void
+el_reader_corrupt(ElReader *r, uint64 pos, const char *what)
 {
 	ElReaderPrivate *p = r->priv;
 	uint64		page_no = EL_POS_PAGE(pos);
@@ -161,7 +115,7 @@ read_meta(ElReader *r)
 
 	p->has_meta = el_meta_read(r->rel, p->meta.data);
 	if (p->has_meta)
-		el_meta_to_info(META(p), &r->info);
+		el_meta_to_info(ElPageGetMeta(p->meta.data), &r->info);
 	else
 		memset(&r->info, 0, sizeof(r->info));
 	p->dir.valid = false;
@@ -255,6 +209,8 @@ el_reader_end(ElReader *r)
 	leave_page(r);
 	if (r->priv->assembly)
 		pfree(r->priv->assembly);
+	if (r->priv->back_starts)
+		pfree(r->priv->back_starts);
 	if (r->priv->records.scratch.buf)
 		pfree(r->priv->records.scratch.buf);
 	pfree(r->priv);
@@ -269,14 +225,14 @@ el_reader_refresh(ElReader *r)
 	r->stopped = false;
 }
 
-/* The position was trimmed away: go on at the log start, as it is now. */
-static void
-restart_at_log_start(ElReader *r)
+void
+el_reader_restart(ElReader *r)
 {
 	ElLogInfo	before = r->info;
 
 	leave_page(r);
 	r->priv->in_batch = false;
+	r->priv->back_listed = r->priv->back_open = false;
 	if (r->priv->limit != PG_UINT64_MAX)
 	{
 		/* within bounds, in the next segment, if that is within them */
@@ -308,20 +264,15 @@ restart_at_log_start(ElReader *r)
 	r->position = r->info.log_start;
 }
 
-/*
- * Make a segment the one at hand; false if it was trimmed.  Or compacted: the
- * metapage, this entry and the next are read one after another, and must be of
- * the same time.
- */
-static bool
-enter_segment(ElReader *r, uint64 seg)
+bool
+el_reader_enter_segment(ElReader *r, uint64 seg)
 {
 	ElReaderPrivate *p = r->priv;
 	ElSegment  *entry;
 
 	if (p->seg_valid && p->seg == seg)
 		return true;
-	entry = el_directory_entry(r->rel, META(p), &p->dir, seg);
+	entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, seg);
 	if (entry == NULL)
 		return false;
 	p->seg_block = entry->first_block;
@@ -329,7 +280,7 @@ enter_segment(ElReader *r, uint64 seg)
 	p->seg_end = r->info.tail_pos;
 	if (seg + 1 < r->info.end_seg)
 	{
-		entry = el_directory_entry(r->rel, META(p), &p->dir, seg + 1);
+		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, seg + 1);
 		if (entry == NULL ||
 			EL_SEGMENT_PREV_GEN(entry->flags) != EL_SEGMENT_GEN(p->seg_flags))
 			return false;
@@ -342,9 +293,8 @@ enter_segment(ElReader *r, uint64 seg)
 	return true;
 }
 
-/* Make a page the one at hand; false if it was trimmed. */
-static bool
-load_page(ElReader *r, uint64 page_no)
+bool
+el_reader_load_page(ElReader *r, uint64 page_no)
 {
 	ElReaderPrivate *p = r->priv;
 	BlockNumber block;
@@ -357,7 +307,7 @@ load_page(ElReader *r, uint64 page_no)
 		return true;
 	CHECK_FOR_INTERRUPTS();
 	leave_page(r);
-	if (!enter_segment(r, page_no / r->info.seg_pages))
+	if (!el_reader_enter_segment(r, page_no / r->info.seg_pages))
 		return false;
 	block = p->seg_block + page_no % r->info.seg_pages;
 	p->buffer = ReadBufferExtended(r->rel, MAIN_FORKNUM, block, RBM_NORMAL,
@@ -380,7 +330,7 @@ load_page(ElReader *r, uint64 page_no)
 	{
 		ReleaseBuffer(p->buffer);
 		if (damaged)
-			corrupt(r, EL_PAGE_POS(page_no), "checksum of the page differs");
+			el_reader_corrupt(r, EL_PAGE_POS(page_no), "checksum of the page differs");
 		return false;
 	}
 	p->page_no = page_no;
@@ -412,7 +362,7 @@ assemble(ElReader *r, uint64 pos, uint32 len)
 		uint32		byte = EL_POS_BYTE(at);
 		uint32		n = Min(EL_PAGE_DATA - byte, len - done);
 
-		if (!load_page(r, EL_POS_PAGE(at)))
+		if (!el_reader_load_page(r, EL_POS_PAGE(at)))
 			return false;
 		memcpy(p->assembly + done, p->page.data + EL_PAGE_START + byte, n);
 		done += n;
@@ -420,12 +370,8 @@ assemble(ElReader *r, uint64 pos, uint32 len)
 	return true;
 }
 
-/*
- * Look at the batch at pos without putting it together: its envelope and header.
- * Moves pos to where a batch really begins.  1: found; 0: end of the log; -1: trimmed.
- */
-static int
-peek_batch(ElReader *r, ElEnvelope **env)
+int
+el_reader_peek(ElReader *r, ElEnvelope **env)
 {
 	ElReaderPrivate *p = r->priv;
 	const char *wrong;
@@ -438,32 +384,30 @@ peek_batch(ElReader *r, ElEnvelope **env)
 		if (p->pos >= Min(r->info.tail_pos, p->limit))
 			return 0;
 		seg = EL_POS_PAGE(p->pos) / r->info.seg_pages;
-		if (!enter_segment(r, seg))
+		if (!el_reader_enter_segment(r, seg))
 			return -1;
 		if (p->pos < p->seg_end)
 			break;
 		p->pos = EL_PAGE_POS((seg + 1) * r->info.seg_pages);
 	}
-	if (!load_page(r, EL_POS_PAGE(p->pos)))
+	if (!el_reader_load_page(r, EL_POS_PAGE(p->pos)))
 		return -1;
 	*env = (ElEnvelope *) (p->page.data + EL_PAGE_START + EL_POS_BYTE(p->pos));
 	wrong = el_envelope_problem(*env);
 	if (wrong != NULL)
-		corrupt(r, p->pos, wrong);
+		el_reader_corrupt(r, p->pos, wrong);
 	if ((*env)->length < EL_BATCH_HEADER_SIZE ||
 		EL_BATCH_SPACE((*env)->length) > r->info.tail_pos - p->pos)
-		corrupt(r, p->pos, "batch length out of bounds");
+		el_reader_corrupt(r, p->pos, "batch length out of bounds");
 	wrong = el_batch_read_header((char *) (*env + 1), EL_BATCH_HEADER_SIZE,
 								 &r->header);
 	if (wrong == NULL &&
 		r->header.batch_length + EL_BATCH_LOG_OVERHEAD != (*env)->length)
 		wrong = "batch length differs from its envelope's";
 	if (wrong != NULL)
-		corrupt(r, p->pos, wrong);
+		el_reader_corrupt(r, p->pos, wrong);
 	return 1;
 }
-
-static bool find_offset(ElReader *r, int64 offset);
 
 bool
 el_reader_padding_clean(const ElReader *r)
@@ -498,12 +442,79 @@ be_positioned(ElReader *r)
 			r->trimmed = true;
 			continue;
 		}
-		if (find_offset(r, r->position))
+		if (el_reader_find(r, r->position))
 			r->priv->positioned = true;
 		else
-			restart_at_log_start(r);
+			el_reader_restart(r);
 	}
 	return true;
+}
+
+bool
+el_reader_judge(ElReader *r, const ElEnvelope *env)
+{
+	ElReaderPrivate *p = r->priv;
+
+	r->fxid.value = env->fxid;
+	r->cid = env->cid;
+	r->batch_len = env->length;
+	r->state = el_batch_state(r, env);
+	if (p->nhints < EL_MAX_HINTS)
+	{
+		uint16		hint = el_hint_for(r, env, r->state, p->buffer);
+
+		if (hint != 0)
+		{
+			p->hints[p->nhints].byte = (char *) env - p->page.data;
+			p->hints[p->nhints++].flags = hint;
+		}
+	}
+
+	switch (r->mode)
+	{
+		case EL_READ_ALL:
+			return true;
+		case EL_READ_MVCC:
+			return r->state == EL_BATCH_VISIBLE ||
+				(r->state == EL_BATCH_OWN && r->cid < r->snapshot->curcid);
+		case EL_READ_STOP:
+			return r->state == EL_BATCH_VISIBLE;
+	}
+	return false;
+}
+
+bool
+el_reader_take(ElReader *r, ElEnvelope *env, uint64 pos)
+{
+	ElReaderPrivate *p = r->priv;
+
+	if (EL_PAGE_DATA - EL_POS_BYTE(pos) >= sizeof(ElEnvelope) + env->length)
+		r->batch = (char *) (env + 1);
+	else if (assemble(r, pos + sizeof(ElEnvelope), r->batch_len))
+		r->batch = p->assembly;
+	else
+		return false;
+	p->batch_pos = pos;
+	return true;
+}
+
+void
+el_reader_open_batch(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+	MemoryContext old;
+	bool		ok = true;
+
+	/* its scratch outlives the caller's per-tuple context */
+	old = MemoryContextSwitchTo(p->mcxt);
+	if (p->from_rest)
+		open_rest(r);
+	else
+		ok = el_batch_open(&p->records, r->batch, r->batch_len, false);
+	MemoryContextSwitchTo(old);
+	p->from_rest = false;
+	if (!ok)
+		el_reader_corrupt(r, p->batch_pos, p->records.error);
 }
 
 /* as el_reader_next_batch(); unless rest has the batch and may be used: then batch is not set */
@@ -513,7 +524,7 @@ next_batch(ElReader *r, bool may_use_rest)
 	ElReaderPrivate *p = r->priv;
 
 	p->in_batch = false;
-	p->from_rest = false;
+	p->back_listed = p->back_open = false;
 	if (r->stopped)
 		return false;
 	for (;;)
@@ -523,16 +534,16 @@ next_batch(ElReader *r, bool may_use_rest)
 		uint64		pos;
 		uint64		next_pos;
 		int64		next_offset;
-		bool		wanted = false;
+		bool		wanted;
 
 		if (!be_positioned(r))
 			return false;
-		found = peek_batch(r, &env);
+		found = el_reader_peek(r, &env);
 		if (found == 0)
 			return false;
 		if (found < 0)
 		{
-			restart_at_log_start(r);
+			el_reader_restart(r);
 			continue;
 		}
 		pos = p->pos;
@@ -544,55 +555,22 @@ next_batch(ElReader *r, bool may_use_rest)
 			continue;
 		}
 
-		r->fxid.value = env->fxid;
-		r->cid = env->cid;
-		r->batch_len = env->length;
-		r->state = el_batch_state(r, env);
-		if (p->nhints < EL_MAX_HINTS)
+		wanted = el_reader_judge(r, env);
+		if (r->mode == EL_READ_STOP && (r->state == EL_BATCH_OWN ||
+										r->state == EL_BATCH_IN_PROGRESS))
 		{
-			uint16		hint = el_hint_for(r, env, r->state, p->buffer);
-
-			if (hint != 0)
-			{
-				p->hints[p->nhints].byte = (char *) env - p->page.data;
-				p->hints[p->nhints++].flags = hint;
-			}
+			/* a batch whose beginning was delivered is decided */
+			r->position = Max(r->position, r->header.base_offset);
+			r->stopped = true;
+			r->stop_fxid = r->fxid;
+			return false;
 		}
-
-		switch (r->mode)
+		if (wanted && may_use_rest && has_rest(r))
+			p->from_rest = true;
+		else if (wanted && !el_reader_take(r, env, pos))
 		{
-			case EL_READ_ALL:
-				wanted = true;
-				break;
-			case EL_READ_MVCC:
-				wanted = r->state == EL_BATCH_VISIBLE ||
-					(r->state == EL_BATCH_OWN && r->cid < r->snapshot->curcid);
-				break;
-			case EL_READ_STOP:
-				if (r->state == EL_BATCH_OWN || r->state == EL_BATCH_IN_PROGRESS)
-				{
-					/* a batch whose beginning was delivered is decided */
-					r->position = Max(r->position, r->header.base_offset);
-					r->stopped = true;
-					r->stop_fxid = r->fxid;
-					return false;
-				}
-				wanted = r->state == EL_BATCH_VISIBLE;
-				break;
-		}
-		if (wanted)
-		{
-			if (may_use_rest && has_rest(r))
-				p->from_rest = true;
-			else if (EL_PAGE_DATA - EL_POS_BYTE(pos) >= sizeof(ElEnvelope) + env->length)
-				r->batch = (char *) (env + 1);
-			else if (assemble(r, pos + sizeof(ElEnvelope), r->batch_len))
-				r->batch = p->assembly;
-			else
-			{
-				restart_at_log_start(r);
-				continue;
-			}
+			el_reader_restart(r);
+			continue;
 		}
 		p->batch_pos = pos;
 		p->pos = next_pos;
@@ -653,27 +631,16 @@ el_reader_next(ElReader *r, ElRecord *rec)
 
 		if (!p->in_batch)
 		{
-			MemoryContext old;
-			bool		ok = true;
-
 			if (!next_batch(r, true))
 				return false;
 			p->batch_end = r->position;
 			r->position = r->batch_start;
-			/* its scratch outlives the caller's per-tuple context */
-			old = MemoryContextSwitchTo(p->mcxt);
-			if (p->from_rest)
-				open_rest(r);
-			else
-				ok = el_batch_open(&p->records, r->batch, r->batch_len, false);
-			MemoryContextSwitchTo(old);
-			if (!ok)
-				corrupt(r, p->batch_pos, p->records.error);
+			el_reader_open_batch(r);
 			p->in_batch = true;
 		}
 		got = el_batch_next(&p->records, rec);
 		if (got < 0)
-			corrupt(r, p->batch_pos, p->records.error);
+			el_reader_corrupt(r, p->batch_pos, p->records.error);
 		if (got == 0)
 		{
 			p->in_batch = false;
@@ -690,13 +657,6 @@ el_reader_next(ElReader *r, ElRecord *rec)
 /*
  * Search
  */
-
-/* Last page of a segment that holds data. */
-static uint64
-last_page(ElReader *r)
-{
-	return EL_POS_PAGE(r->priv->seg_end - 1);
-}
 
 /*
  * Is there a batch on the page at hand that holds offset?  Sets pos if so; else
@@ -734,15 +694,12 @@ find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
 }
 
 /*
- * Set pos to the batch that holds offset (log start <= offset < log end), or to
- * one before it that the caller walks on from.  False if it was trimmed.
- *
  * Segment: the last one whose base offset is not beyond, in the directory.
  * Page in it: interpolated between offsets already known, since batches of a
  * topic are much alike, and by bisection if that does not come to an end.
  */
-static bool
-find_offset(ElReader *r, int64 offset)
+bool
+el_reader_find(ElReader *r, int64 offset)
 {
 	ElReaderPrivate *p = r->priv;
 	uint64		lo = r->info.first_seg;
@@ -756,25 +713,25 @@ find_offset(ElReader *r, int64 offset)
 		uint64		mid = lo + (hi - lo) / 2;
 
 		/* a directory page used again: its segments were freed, so mid is too low */
-		entry = el_directory_entry(r->rel, META(p), &p->dir, mid);
+		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, mid);
 		if (entry == NULL || entry->base_offset <= offset)
 			lo = mid;
 		else
 			hi = mid;
 	}
-	entry = el_directory_entry(r->rel, META(p), &p->dir, lo);
+	entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, lo);
 	if (entry == NULL)
 		return false;
 	lo_offset = entry->base_offset;
 	hi_offset = r->info.log_end;
 	if (lo + 1 < r->info.end_seg)
 	{
-		entry = el_directory_entry(r->rel, META(p), &p->dir, lo + 1);
+		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, lo + 1);
 		if (entry == NULL)
 			return false;
 		hi_offset = entry->base_offset;
 	}
-	if (!enter_segment(r, lo))
+	if (!el_reader_enter_segment(r, lo))
 		return false;
 
 	/*
@@ -782,7 +739,7 @@ find_offset(ElReader *r, int64 offset)
 	 * its "back" then says where it begins, even in an earlier segment.
 	 */
 	lo = lo * r->info.seg_pages;
-	hi = last_page(r) + 1;
+	hi = el_reader_last_page(r) + 1;
 	for (int probes = 0; hi - lo > 1; probes++)
 	{
 		uint64		mid = lo + (hi - lo) / 2;
@@ -794,7 +751,7 @@ find_offset(ElReader *r, int64 offset)
 			mid = lo + (uint64) ((double) (offset - lo_offset) /
 								 (double) (hi_offset - lo_offset) * (hi - lo));
 		mid = Min(Max(mid, lo + 1), hi - 1);
-		if (!load_page(r, mid))
+		if (!el_reader_load_page(r, mid))
 			return false;
 		special = ElPageGetSpecial(p->page.data);
 		if (special->first_offset > offset)
@@ -809,7 +766,7 @@ find_offset(ElReader *r, int64 offset)
 		if (special->first_byte == 0)
 		{
 			mid -= special->back;
-			if (!load_page(r, mid))
+			if (!el_reader_load_page(r, mid))
 				return false;
 		}
 		if (find_on_page(r, mid, offset, &next_pos, &lo_offset))
@@ -828,15 +785,15 @@ find_offset(ElReader *r, int64 offset)
 	 * a segment has not been looked at: if a batch from the segment before
 	 * ends on it, that one may be it.
 	 */
-	if (!load_page(r, lo))
+	if (!el_reader_load_page(r, lo))
 		return false;
 	if (ElPageGetSpecial(p->page.data)->first_offset > offset &&
-		lo > r->info.first_seg * r->info.seg_pages && !load_page(r, --lo))
+		lo > r->info.first_seg * r->info.seg_pages && !el_reader_load_page(r, --lo))
 		return false;
 	if (ElPageGetSpecial(p->page.data)->first_byte == 0)
 	{
 		lo -= ElPageGetSpecial(p->page.data)->back;
-		if (!load_page(r, lo))
+		if (!el_reader_load_page(r, lo))
 			return false;
 	}
 	p->pos = EL_PAGE_POS(lo) + ElPageGetSpecial(p->page.data)->first_byte -
@@ -852,6 +809,7 @@ place(ElReader *r, int64 offset)
 	r->stopped = false;
 	r->trimmed = false;
 	r->priv->in_batch = false;
+	r->priv->back_listed = r->priv->back_open = false;
 	r->priv->positioned = false;
 	r->priv->limit = PG_UINT64_MAX;
 }
@@ -875,8 +833,8 @@ int64
 el_reader_page_offset(ElReader *r, uint64 page_no)
 {
 	if (page_no / r->info.seg_pages >= r->info.end_seg ||
-		!enter_segment(r, page_no / r->info.seg_pages) ||
-		EL_PAGE_POS(page_no) >= r->priv->seg_end || !load_page(r, page_no))
+		!el_reader_enter_segment(r, page_no / r->info.seg_pages) ||
+		EL_PAGE_POS(page_no) >= r->priv->seg_end || !el_reader_load_page(r, page_no))
 		return -1;
 	return ElPageGetSpecial(r->priv->page.data)->first_offset;
 }
@@ -898,8 +856,8 @@ el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 		if (seg >= r->info.end_seg)
 			return false;
 		/* no more data in this segment, or it was trimmed: the next one */
-		if (!enter_segment(r, seg) || EL_PAGE_POS(first) >= p->seg_end ||
-			!load_page(r, first))
+		if (!el_reader_enter_segment(r, seg) || EL_PAGE_POS(first) >= p->seg_end ||
+			!el_reader_load_page(r, first))
 		{
 			first = (seg + 1) * r->info.seg_pages;
 			continue;
@@ -935,7 +893,7 @@ find_extent(ElReader *r, BlockNumber block, uint64 tag, uint64 *seg)
 				return false;
 			*seg = guess;
 		}
-		entry = el_directory_entry(r->rel, META(p), &p->dir, *seg);
+		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, *seg);
 		if (entry != NULL && block >= entry->first_block &&
 			block - entry->first_block < r->info.seg_pages &&
 			tag == el_page_tag(entry->flags, block,
@@ -968,10 +926,57 @@ el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
 	UnlockReleaseBuffer(buffer);
 
 	/* a page of a free segment, or beyond the tail, is no part of the log */
-	if (!found || !find_extent(r, block, tag, &seg) || !enter_segment(r, seg))
+	if (!found || !find_extent(r, block, tag, &seg) || !el_reader_enter_segment(r, seg))
 		return false;
 	*page_no = seg * r->info.seg_pages + (block - r->priv->seg_block);
 	return EL_PAGE_POS(*page_no) < r->priv->seg_end;
+}
+
+/*
+ * The first page of a segment, the one at hand, whose greatest time so far reaches time_ms; the last one's
+ * does.  before and last: times at the segment's ends, for a first guess.  Times of a log go up more or less
+ * evenly, so from there in growing steps, and by bisection once it lies between two pages.  False if
+ * it was trimmed; else the page is at hand.
+ */
+static bool
+find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
+			   uint64 *page_no)
+{
+	uint64		lo = r->priv->seg * r->info.seg_pages;
+	uint64		hi = el_reader_last_page(r);
+	uint64		mid = lo;
+	uint64		step = 1;
+	int			direction = 0;
+	bool		between = false;
+
+	if (before != EL_MIN_TIME && before < time_ms && time_ms <= last)
+		mid = lo + (uint64) (((double) time_ms - before) /
+							 ((double) last - before) * (hi - lo));
+	while (lo < hi)
+	{
+		mid = Min(Max(mid, lo), hi - 1);
+		if (!el_reader_load_page(r, mid))
+			return false;
+		if (ElPageGetSpecial(r->priv->page.data)->max_time >= time_ms)
+		{
+			hi = mid;
+			between |= direction > 0;
+			direction = -1;
+		}
+		else
+		{
+			lo = mid + 1;
+			between |= direction < 0;
+			direction = 1;
+		}
+		if (between || step > (hi - lo) / 2)
+			mid = lo + (hi - lo) / 2;
+		else
+			mid = direction < 0 ? hi - step : lo + step - 1;
+		step *= 2;
+	}
+	*page_no = lo;
+	return el_reader_load_page(r, lo);
 }
 
 /*
@@ -993,42 +998,38 @@ restart:
 	place(r, r->info.log_start);
 	for (uint64 seg = r->info.first_seg; seg < r->info.end_seg; seg++)
 	{
-		int64		max_time = META(p)->tail_time;
-		uint64		lo,
-					hi;
+		int64		max_time = ElPageGetMeta(p->meta.data)->tail_time;
+		int64		before;
+		uint64		page_no;
+		ElSegment  *entry;
+		ElPageSpecial *special;
 
 		if (seg + 1 < r->info.end_seg)
 		{
-			ElSegment  *next = el_directory_entry(r->rel, META(p), &p->dir,
-												  seg + 1);
-
-			if (next == NULL)
+			entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),
+									   &p->dir, seg + 1);
+			if (entry == NULL)
 				goto trimmed;
-			max_time = next->prev_max_time;
+			max_time = entry->prev_max_time;
 		}
 		if (max_time < time_ms)
 			continue;
-		if (!enter_segment(r, seg))
+		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),
+								   &p->dir, seg);
+		if (entry == NULL)
 			goto trimmed;
-
-		/* first page whose greatest-so-far reaches the time */
-		lo = seg * r->info.seg_pages;
-		hi = last_page(r);
-		while (lo < hi)
+		before = entry->prev_max_time;
+		if (!el_reader_enter_segment(r, seg) ||
+			!find_time_page(r, time_ms, before, max_time, &page_no))
+			goto trimmed;
+		special = ElPageGetSpecial(p->page.data);
+		r->position = Max(r->info.log_start, special->first_offset);
+		if (special->first_byte != 0)
 		{
-			uint64		mid = lo + (hi - lo) / 2;
-
-			if (!load_page(r, mid))
-				goto trimmed;
-			if (ElPageGetSpecial(p->page.data)->max_time >= time_ms)
-				hi = mid;
-			else
-				lo = mid + 1;
+			/* no need to look for it again */
+			p->pos = EL_PAGE_POS(page_no) + special->first_byte - EL_PAGE_START;
+			p->positioned = true;
 		}
-		if (!load_page(r, lo))
-			goto trimmed;
-		r->position = Max(r->info.log_start,
-						  ElPageGetSpecial(p->page.data)->first_offset);
 		return EL_SEEK_OK;
 	}
 	place(r, r->info.log_end);
@@ -1036,6 +1037,6 @@ restart:
 
 trimmed:
 	r->position = r->info.log_start;
-	restart_at_log_start(r);
+	el_reader_restart(r);
 	goto restart;
 }

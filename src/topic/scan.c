@@ -3,9 +3,10 @@
  * scan.c
  *	  Scans of a partition as a table: plain MVCC, without the stop of G3.
  *
- * A scan goes forward in offset order.  A parallel one deals out ranges of
- * offsets: where they lie may change meanwhile.  Backward (scrollable cursors) is a search for the row
- * before the current one, in its batch or an earlier one.
+ * A scan goes through a range of offsets, forward or (scrollable cursors, ORDER
+ * BY event_offset DESC) backward, with one reader that is placed anew when the
+ * direction changes.  A parallel one deals out ranges of offsets: where they lie
+ * may change meanwhile.
  *
  * IDENTIFICATION
  *	  src/topic/scan.c
@@ -46,13 +47,14 @@ typedef struct ElScan
 	ElReader   *reader;
 	ElTopic    *topic;			/* only the types */
 	MemoryContext mcxt;			/* of the reader */
-	bool		started;
+	ScanDirection placed;		/* where the reader goes on; no movement: it is to be placed first */
 	int64		range_end;		/* parallel: end of the range at hand */
 	bool		in_range;		/* one is at hand */
 	int64		current;		/* offset of the row last returned, -1 before the first */
-	int64		min_offset;		/* TID range */
+	int64		min_offset;		/* what is asked for */
 	int64		max_offset;
-	ElReader   *backward;		/* made when first asked to go back */
+	int64		from_time;		/* ms: begin where it may be reached; EL_MIN_TIME: no bound, or min_offset
+								 * has it in */
 } ElScan;
 
 /*
@@ -113,6 +115,7 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 	scan->mcxt = CurrentMemoryContext;
 	scan->current = -1;
 	scan->max_offset = EL_MAX_OFFSET;
+	scan->from_time = EL_MIN_TIME;
 
 	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN))
 		PredicateLockRelation(rel, snapshot);
@@ -121,23 +124,23 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 }
 
 static void
-stop_reader(ElReader *r)
+stop_reader(ElScan *scan)
 {
+	ElReader   *r = scan->reader;
+
 	if (r == NULL)
 		return;
 	if (r->strategy)
 		FreeAccessStrategy(r->strategy);
 	el_reader_end(r);
+	scan->reader = NULL;
 }
 
+/* Start over.  The reader stays: its snapshot sees nothing behind the end that it knows. */
 static void
-stop_readers(ElScan *scan)
+rewind_scan(ElScan *scan)
 {
-	stop_reader(scan->reader);
-	stop_reader(scan->backward);
-	scan->reader = NULL;
-	scan->backward = NULL;
-	scan->started = false;
+	scan->placed = NoMovementScanDirection;
 	scan->in_range = false;
 	scan->current = -1;
 }
@@ -147,7 +150,7 @@ el_scan_end(TableScanDesc sscan)
 {
 	ElScan	   *scan = (ElScan *) sscan;
 
-	stop_readers(scan);
+	stop_reader(scan);
 	if (sscan->rs_flags & SO_TEMP_SNAPSHOT)
 		UnregisterSnapshot(sscan->rs_snapshot);
 	RelationDecrementReferenceCount(sscan->rs_rd);
@@ -158,7 +161,7 @@ void
 el_scan_rescan(TableScanDesc sscan, ScanKey key, bool set_params,
 			   bool allow_strat, bool allow_sync, bool allow_pagemode)
 {
-	stop_readers((ElScan *) sscan);
+	rewind_scan((ElScan *) sscan);
 	pgstat_count_heap_scan(sscan->rs_rd);
 }
 
@@ -196,25 +199,57 @@ next_range(ElScan *scan)
 	return true;
 }
 
+/*
+ * Have the reader where the scan begins or goes on in that direction; false if
+ * there is nothing.
+ */
+static bool
+place_reader(ElScan *scan, ScanDirection direction)
+{
+	ElReader   *r;
+	int64		from;
+
+	if (scan->min_offset > scan->max_offset)
+		return false;
+	if (scan->reader == NULL)
+		scan->reader = make_reader(scan);
+	r = scan->reader;
+	scan->placed = direction;
+	if (scan->base.rs_parallel)
+		return true;			/* goes by ranges */
+
+	from = -1;
+	if (scan->from_time != EL_MIN_TIME)
+	{
+		/* nothing before it is late enough, and that stays so */
+		if (el_reader_seek_time(r, scan->from_time) == EL_SEEK_AT_END)
+		{
+			scan->max_offset = -1;
+			return false;
+		}
+		scan->from_time = EL_MIN_TIME;
+		from = r->position;
+		scan->min_offset = Max(scan->min_offset, from);
+	}
+	if (ScanDirectionIsBackward(direction))
+	{
+		from = scan->current < 0 ? scan->max_offset + 1 : scan->current;
+		if (from <= scan->min_offset)
+			return false;
+		(void) el_reader_seek(r, from);
+		return true;
+	}
+	if (Max(scan->min_offset, scan->current + 1) == from)
+		return from <= scan->max_offset;	/* the time has led there */
+	from = Max(Max(r->info.log_start, scan->min_offset), scan->current + 1);
+	return from <= scan->max_offset && el_reader_seek(r, from) == EL_SEEK_OK;
+}
+
 static bool
 next_forward(ElScan *scan, ElRecord *rec)
 {
-	ElReader   *r;
+	ElReader   *r = scan->reader;
 
-	if (!scan->started)
-	{
-		if (scan->reader == NULL)
-			scan->reader = make_reader(scan);
-		r = scan->reader;
-		scan->started = true;
-		if (scan->base.rs_parallel == NULL &&
-			el_reader_seek(r, Max(Max(r->info.log_start, scan->min_offset),
-								  scan->current + 1)) != EL_SEEK_OK)
-			return false;
-	}
-	r = scan->reader;
-	if (r == NULL)
-		return false;
 	for (;;)
 	{
 		if (scan->base.rs_parallel && !scan->in_range)
@@ -238,64 +273,19 @@ next_forward(ElScan *scan, ElRecord *rec)
 	}
 }
 
-/* The first row from low on, if it is before limit. */
 static bool
-row_between(ElReader *r, int64 low, int64 limit, ElRecord *rec)
+next_backward(ElScan *scan, ElRecord *rec)
 {
-	if (el_reader_seek(r, low) == EL_SEEK_AT_END)
-		return false;
-	while (el_reader_next(r, rec) && rec->offset < limit)
+	ElReader   *r = scan->reader;
+
+	while (r->position > scan->min_offset && el_reader_prev(r, rec))
+	{
+		if (rec->offset < scan->min_offset)
+			return false;
 		if (shows(r))
 			return true;
+	}
 	return false;
-}
-
-/*
- * The last row before offset; its bytes stay valid until the next call.  There
- * may be gaps of any length before it, so it is searched for: in growing steps back
- * until there is a row, and by bisection for the last one from there on.
- */
-static bool
-row_before(ElScan *scan, int64 offset, ElRecord *rec)
-{
-	ElReader   *r;
-	int64		low;
-	int64		limit;
-	int64		step = 1;
-	int64		from;
-	int64		found;
-
-	if (scan->backward == NULL)
-		scan->backward = make_reader(scan);
-	r = scan->backward;
-	low = Max(r->info.log_start, scan->min_offset);
-	limit = Min(offset, r->info.log_end);
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (limit <= low)
-			return false;
-		from = limit - low > step ? limit - step : low;
-		if (row_between(r, from, limit, rec))
-			break;
-		limit = from;
-		step *= 2;
-	}
-	/* no row from limit on */
-	found = rec->offset;
-	if (found + 1 == limit)
-		return true;
-	while (found + 1 < limit)
-	{
-		int64		mid = found + 1 + (limit - found - 1) / 2;
-
-		CHECK_FOR_INTERRUPTS();
-		if (row_between(r, mid, limit, rec))
-			found = rec->offset;
-		else
-			limit = mid;
-	}
-	return row_between(r, found, found + 1, rec);
 }
 
 bool
@@ -303,34 +293,40 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 					TupleTableSlot *slot)
 {
 	ElScan	   *scan = (ElScan *) sscan;
+	bool		backward = ScanDirectionIsBackward(direction);
 	ElRecord	rec;
 	bool		found;
 
-	if (ScanDirectionIsBackward(direction))
-	{
-		found = row_before(scan, scan->current < 0 ? scan->max_offset + 1 :
-						   scan->current, &rec);
-		/* forward goes on behind the row we stand on */
-		scan->started = false;
-	}
+	if (scan->placed != direction && !place_reader(scan, direction))
+		found = false;
+	else if (backward)
+		found = next_backward(scan, &rec);
 	else
-		found = next_forward(scan, &rec);
+		found = scan->current < scan->max_offset && next_forward(scan, &rec);
 	if (!found)
 	{
-		if (ScanDirectionIsBackward(direction))
-			scan->current = -1;
-		else
-			scan->current = scan->max_offset + 1;
+		scan->current = backward ? -1 : scan->max_offset + 1;
+		scan->placed = NoMovementScanDirection;
 		ExecClearTuple(slot);
 		return false;
 	}
 	scan->current = rec.offset;
-	el_slot_store(slot, scan->topic,
-				  (scan->reader ? scan->reader : scan->backward)->info.partition,
-				  &rec);
+	el_slot_store(slot, scan->topic, scan->reader->info.partition, &rec);
 	slot->tts_tableOid = RelationGetRelid(sscan->rs_rd);
 	pgstat_count_heap_getnext(sscan->rs_rd);
 	return true;
+}
+
+void
+el_scan_set_range(TableScanDesc sscan, int64 min_offset, int64 max_offset,
+				  int64 from_time)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+
+	rewind_scan(scan);
+	scan->min_offset = Max(min_offset, 0);
+	scan->max_offset = Min(max_offset, EL_MAX_OFFSET);
+	scan->from_time = from_time;
 }
 
 /*
@@ -354,11 +350,8 @@ void
 el_scan_set_tidrange(TableScanDesc sscan, ItemPointer mintid,
 					 ItemPointer maxtid)
 {
-	ElScan	   *scan = (ElScan *) sscan;
-
-	stop_readers(scan);
-	scan->min_offset = tid_bound(mintid, false);
-	scan->max_offset = tid_bound(maxtid, true);
+	el_scan_set_range(sscan, tid_bound(mintid, false),
+					  tid_bound(maxtid, true), EL_MIN_TIME);
 }
 
 bool

@@ -61,6 +61,12 @@ extern void el_scan_rescan(TableScanDesc scan, struct ScanKeyData *key,
 						   bool allow_pagemode);
 extern bool el_scan_getnextslot(TableScanDesc scan, ScanDirection direction,
 								TupleTableSlot *slot);
+/*
+ * Start over with the rows min_offset .. max_offset (none if it is empty), without those that lie before the
+ * first event at or after from_time (ms; EL_MIN_TIME: no bound).
+ */
+extern void el_scan_set_range(TableScanDesc scan, int64 min_offset,
+							  int64 max_offset, int64 from_time);
 extern void el_scan_set_tidrange(TableScanDesc scan, ItemPointer mintid,
 								 ItemPointer maxtid);
 extern bool el_scan_getnextslot_tidrange(TableScanDesc scan,
