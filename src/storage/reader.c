@@ -659,6 +659,66 @@ el_reader_next(ElReader *r, ElRecord *rec)
  */
 
 /*
+ * For the first of lo .. hi of which something holds, as it does of all behind
+ * it; it holds of hi.  What is searched grows more or less evenly: so it begins at a
+ * guess, goes from there in growing steps, and by bisection once it lies between
+ * two that were looked at.
+ */
+typedef struct Search
+{
+	uint64		lo;
+	uint64		hi;
+	uint64		mid;			/* to be looked at, while lo < hi */
+	uint64		step;
+	int			direction;		/* of the last step */
+	bool		between;
+} Search;
+
+static void
+search_begin(Search *s, uint64 lo, uint64 hi, uint64 guess)
+{
+	s->lo = lo;
+	s->hi = hi;
+	s->mid = Min(Max(guess, lo), Max(hi, lo + 1) - 1);
+	s->step = 1;
+	s->direction = 0;
+	s->between = false;
+}
+
+/* Begin again where wanted lies between the values at lo and hi. */
+static void
+search_guess(Search *s, int64 wanted, int64 at_lo, int64 at_hi)
+{
+	double		part = at_hi > at_lo ?
+		((double) wanted - at_lo) / ((double) at_hi - at_lo) : 0;
+
+	search_begin(s, s->lo, s->hi, s->lo +
+				 (uint64) (Min(Max(part, 0), 1) * (s->hi - s->lo)));
+}
+
+static void
+search_go_on(Search *s, bool holds)
+{
+	if (holds)
+	{
+		s->hi = s->mid;
+		s->between |= s->direction > 0;
+		s->direction = -1;
+	}
+	else
+	{
+		s->lo = s->mid + 1;
+		s->between |= s->direction < 0;
+		s->direction = 1;
+	}
+	if (s->between || s->step > (s->hi - s->lo) / 2)
+		s->mid = s->lo + (s->hi - s->lo) / 2;
+	else
+		s->mid = s->direction < 0 ? s->hi - s->step : s->lo + s->step - 1;
+	s->step *= 4;
+}
+
+/*
  * Is there a batch on the page at hand that holds offset?  Sets pos if so; else
  * says where the batch behind the page's last one begins and its base offset.
  */
@@ -694,7 +754,8 @@ find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
 }
 
 /*
- * Segment: the last one whose base offset is not beyond, in the directory.
+ * Segment: the last one whose base offset is not beyond, in the directory, of
+ * which few pages should be read: guessed first.
  * Page in it: interpolated between offsets already known, since batches of a
  * topic are much alike, and by bisection if that does not come to an end.
  */
@@ -704,21 +765,22 @@ el_reader_find(ElReader *r, int64 offset)
 	ElReaderPrivate *p = r->priv;
 	uint64		lo = r->info.first_seg;
 	uint64		hi = r->info.end_seg;
+	Search		search;
 	ElSegment  *entry;
 	int64		lo_offset,
 				hi_offset;
 
-	while (hi - lo > 1)
+	/* the first segment behind */
+	search_begin(&search, lo + 1, hi, lo + 1);
+	search_guess(&search, offset, r->info.log_start, r->info.log_end);
+	while (search.lo < search.hi)
 	{
-		uint64		mid = lo + (hi - lo) / 2;
-
 		/* a directory page used again: its segments were freed, so mid is too low */
-		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, mid);
-		if (entry == NULL || entry->base_offset <= offset)
-			lo = mid;
-		else
-			hi = mid;
+		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),
+								   &p->dir, search.mid);
+		search_go_on(&search, entry != NULL && entry->base_offset > offset);
 	}
+	lo = search.lo - 1;
 	entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, lo);
 	if (entry == NULL)
 		return false;
@@ -934,49 +996,34 @@ el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
 
 /*
  * The first page of a segment, the one at hand, whose greatest time so far reaches time_ms; the last one's
- * does.  before and last: times at the segment's ends, for a first guess.  Times of a log go up more or less
- * evenly, so from there in growing steps, and by bisection once it lies between two pages.  False if
- * it was trimmed; else the page is at hand.
+ * does.  before, last: greatest times of the segment before and of this one.  False if it was trimmed; else
+ * the page is at hand.
  */
 static bool
 find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
 			   uint64 *page_no)
 {
-	uint64		lo = r->priv->seg * r->info.seg_pages;
-	uint64		hi = el_reader_last_page(r);
-	uint64		mid = lo;
-	uint64		step = 1;
-	int			direction = 0;
-	bool		between = false;
+	uint64		first = r->priv->seg * r->info.seg_pages;
+	Search		search;
 
-	if (before != EL_MIN_TIME && before < time_ms && time_ms <= last)
-		mid = lo + (uint64) (((double) time_ms - before) /
-							 ((double) last - before) * (hi - lo));
-	while (lo < hi)
+	search_begin(&search, first, el_reader_last_page(r), first);
+	/* where the segment before does not tell how early this one begins, its first page does */
+	if (before != EL_MIN_TIME && before < time_ms)
+		search_guess(&search, time_ms, before, last);
+	while (search.lo < search.hi)
 	{
-		mid = Min(Max(mid, lo), hi - 1);
+		uint64		mid = search.mid;
+		int64		max_time;
+
 		if (!el_reader_load_page(r, mid))
 			return false;
-		if (ElPageGetSpecial(r->priv->page.data)->max_time >= time_ms)
-		{
-			hi = mid;
-			between |= direction > 0;
-			direction = -1;
-		}
-		else
-		{
-			lo = mid + 1;
-			between |= direction < 0;
-			direction = 1;
-		}
-		if (between || step > (hi - lo) / 2)
-			mid = lo + (hi - lo) / 2;
-		else
-			mid = direction < 0 ? hi - step : lo + step - 1;
-		step *= 2;
+		max_time = ElPageGetSpecial(r->priv->page.data)->max_time;
+		search_go_on(&search, max_time >= time_ms);
+		if (mid == first && max_time < time_ms)
+			search_guess(&search, time_ms, max_time, last);
 	}
-	*page_no = lo;
-	return el_reader_load_page(r, lo);
+	*page_no = search.lo;
+	return el_reader_load_page(r, search.lo);
 }
 
 /*
@@ -1024,7 +1071,8 @@ restart:
 			goto trimmed;
 		special = ElPageGetSpecial(p->page.data);
 		r->position = Max(r->info.log_start, special->first_offset);
-		if (special->first_byte != 0)
+		if (special->first_byte != 0 &&
+			special->first_offset >= r->info.log_start)
 		{
 			/* no need to look for it again */
 			p->pos = EL_PAGE_POS(page_no) + special->first_byte - EL_PAGE_START;

@@ -277,10 +277,15 @@ add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
 
 	get_tablespace_page_costs(rel->reltablespace, &random_page, &seq_page);
 	cost_qual_eval(&qual, filter, root);
-	path->startup_cost = random_page +
+
+	/*
+	 * The seek is no start-up cost, as a B-tree's pages are none: a LIMIT would
+	 * prefer the sequential scan, which starts at once and, the planner thinks, meets
+	 * matching rows soon, when all that do not match come first.
+	 */
+	path->startup_cost = qual.startup + path->pathtarget->cost.startup;
+	path->total_cost = path->startup_cost + random_page +
 		EL_SEEK_CPU_OPERATORS * cpu_operator_cost +
-		qual.startup + path->pathtarget->cost.startup;
-	path->total_cost = path->startup_cost +
 		ceil(rel->pages * fraction) * seq_page +
 		tuples * (cpu_tuple_cost + qual.per_tuple) +
 		path->rows * path->pathtarget->cost.per_tuple;
