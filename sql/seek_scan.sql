@@ -326,9 +326,24 @@ FROM (SELECT event_offset AS place, event_time FROM long WHERE event_offset % 50
 -- the first of each also reads catalogs
 SELECT name, count(*), max(read) <= 12 AS few, CASE WHEN max(read) > 12 THEN max(read) END AS but
 FROM (SELECT *, row_number() OVER (PARTITION BY name) n FROM reads) r WHERE n > 1 GROUP BY 1 ORDER BY 1;
+-- a time is sought from the log start on, wherever in a segment that is
+SELECT create_topic('trimmed', 1, 'text', 'text', '{"retention": null}');
+DO $$
+BEGIN
+    FOR i IN 1..1000 LOOP
+        PERFORM count(produce('trimmed', md5(i || '-' || j), md5(i || '-' || j))) FROM generate_series(1, 20) j;
+        COMMIT;
+    END LOOP;
+END $$;
+SELECT delete_events_before('trimmed', 0, 19900);
+ANALYZE trimmed;
+SELECT pg_relation_size('trimmed_p0') / 8192 > 100 AS pages, max(buffers('SELECT * FROM trimmed WHERE partition = 0 AND event_time > ''2000-01-01'' ORDER BY event_offset LIMIT 1')) <= 12 AS few
+FROM generate_series(1, 2);
+SELECT min(event_offset), count(*) FROM trimmed WHERE partition = 0 AND event_time > '2000-01-01';
+
 -- going back, a page is visited again for batches that end on the next one, but no more
 SELECT buffers('SELECT count(*) FROM (SELECT * FROM long_p0 ORDER BY event_offset DESC OFFSET 0) x')
     <= 3 * buffers('SELECT count(*) FROM (SELECT * FROM long_p0 OFFSET 0) x') AS few;
 
 DROP TABLE plain, dead;
-SELECT drop_topic('places'), drop_topic('compacted'), drop_topic('long');
+SELECT drop_topic('places'), drop_topic('compacted'), drop_topic('long'), drop_topic('trimmed');

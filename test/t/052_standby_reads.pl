@@ -172,6 +172,10 @@ is(scalar @runs, 2, '... and there is one jump forward, over what was removed: r
 is(join(' ', @offsets[-200 .. -1]), join(' ', 1800 .. 1999), '... to what is left');
 
 # reads of any length while it happens
+my %plans = (
+	backwards => '(SELECT * FROM long ORDER BY event_offset DESC OFFSET 0) b',
+	since => q{(SELECT * FROM long WHERE event_time >= now() - interval '1 day' OFFSET 0) s});
+like($standby->safe_psql('postgres', "EXPLAIN SELECT * FROM $plans{backwards}"), qr/EventlogSeek/, 'one of them goes backwards');
 my $turner = $primary->background_psql('postgres');
 $turner->{stdin} .= "CALL turn(100000);\n";
 $turner->{run}->pump_nb while length $turner->{stdin};
@@ -180,17 +184,19 @@ my ($reads, $lost) = (0, 0);
 for (my $until = time + 6; time < $until;)
 {
 	my $from = $standby->safe_psql('postgres', "SELECT log_start_offset FROM eventlog_partitions WHERE topic = 'long'::regclass");
-	foreach my $source ('long', "read_topic('long', 0, NULL, 100000)", "read_topic('long', 0, $from, 100000)")
+	foreach my $source ('long', 'backwards', 'since',
+		"read_topic('long', 0, NULL, 100000)", "read_topic('long', 0, $from, 100000)")
 	{
-		my $is = $source eq 'long' ? $right : 'value::text = to_json(repeat(md5(key), 60))::text AND key = event_offset::text';
-		my ($rc, $out, $err) = $standby->psql('postgres', "SELECT count(*), count(DISTINCT event_offset), count(*) FILTER (WHERE $is) FROM $source",
+		my $is = $source !~ /read_topic/ ? $right : 'value::text = to_json(repeat(md5(key), 60))::text AND key = event_offset::text';
+		my ($rc, $out, $err) = $standby->psql('postgres', "SELECT count(*), count(DISTINCT event_offset), count(*) FILTER (WHERE $is) FROM "
+			  . ($plans{$source} // $source),
 			extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 		if ($rc == 0 && $err eq '')
 		{
 			$reads++;
 			$bad{$source} = $out unless $out =~ /^(\d+)\|\1\|\1$/;
 		}
-		elsif ($err =~ /ERROR:  EL004/ && $source ne 'long')
+		elsif ($err =~ /ERROR:  EL004/ && $source =~ /read_topic/)
 		{
 			$lost++;
 		}
