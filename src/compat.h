@@ -210,11 +210,6 @@ extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
 #define EL_SLOT_OPS_17(func)	.is_current_xact_tuple = func,
 #endif
 
-/* EXPLAIN's properties have a header of their own since 18. */
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#endif
-
 /* Outer joins are marked in expressions since 16, before they were passed on. */
 #if PG_VERSION_NUM < 160000
 #define el_build_expression_pathkey(root, expr, op, rel) \
