@@ -10,7 +10,7 @@ import time
 
 import psycopg
 
-import bench
+import measure
 
 
 def quantiles(values):
@@ -105,7 +105,7 @@ def window(database, connection, seconds):
     for client in range(CLIENTS):
         connection.execute("SELECT reset_group(%s, 't', 'earliest')", (f"g{client}",))
     os.environ["PGDATABASE"] = database
-    count, spent = bench.Pgbench(SCRIPT, clients=CLIENTS, sync="off", seconds=seconds)()
+    count, spent = measure.Pgbench(SCRIPT, clients=CLIENTS, sync="off", seconds=seconds)()
     if connection.execute("SELECT min(lag) FROM eventlog_lag").fetchone()[0] <= 0:
         raise SystemExit("bench: a group came to the end of its topic")
     return count / spent
@@ -175,5 +175,5 @@ parser.add_argument("--seconds", type=int, default=600, help="how long the old s
 parser.add_argument("--members", type=int, default=1000)
 options = parser.parse_args()
 if options.what != "old-snapshot":
-    bench.sql("CREATE EXTENSION eventlog")
+    measure.sql("CREATE EXTENSION eventlog")
 raise SystemExit(0 if {"takeover": takeover, "old-snapshot": old_snapshot, "members": members}[options.what](options) else 1)

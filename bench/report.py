@@ -1,0 +1,68 @@
+"""The tables: contestants, ratios, targets."""
+import statistics
+
+import measure
+
+RATIOS_WIDTH = 62
+
+
+def number(x):
+    return f"{x:,.0f}" if x >= 100 else f"{x:,.1f}" if x >= 1 else f"{x:,.2f}"
+
+
+def median(row, what):
+    values = row.values(what)
+    return number(statistics.median(values)) if values else ""
+
+
+def contestants(rows):
+    print(f"\n{'':42} {'clients':>7} {'durable':>11} {'events/s':>10} {'95 % of the median':>21} {'WAL B':>7} {'disk B':>7}"
+          f" {"srv CPU":>7} {"cli CPU":>7}")
+    heading = ""
+    for row in rows:
+        if row.heading != heading:
+            heading = row.heading
+            print(heading)
+        if row.missing:
+            print(f"  {row.name:40} missing: {row.missing}")
+            continue
+        low, high = measure.interval(row.values("rate"))
+        print(f"  {row.name:40} {row.clients:>7} {row.durable:>11} {median(row, 'rate'):>10} {number(low) + ' .. ' + number(high):>21}"
+              f" {median(row, 'wal'):>7} {median(row, 'disk'):>7} {median(row, 'server_cpu'):>7} {median(row, 'client_cpu'):>7}")
+
+
+def ratios(chosen, rows):
+    """Of each round; the targets' come in a table of their own. Returns them for the raw results."""
+    kept = [(ratio, a, b, ratio.values(a, b)) for ratio in chosen for a, b in ratio.pairs(rows) if not a.missing and not b.missing]
+    if kept:
+        print(f"\n{'ratios, round by round':{RATIOS_WIDTH}} {'clients':>7} {'durable':>11} {'median':>8} {'95 % of the median':>20}")
+    for ratio, a, _, values in kept:
+        low, high = measure.interval(values)
+        print(f"  {ratio.what:{RATIOS_WIDTH - 2}} {a.clients:>7} {a.durable:>11} {statistics.median(values):>8.2f} {low:>9.2f} .. {high:.2f}")
+
+
+def targets(chosen, rows):
+    """One dict for each target: measured, judged, or why not."""
+    found = []
+    for ratio in (ratio for ratio in chosen if ratio.target):
+        one = {"target": ratio.target, "what": ratio.what, "bound": ratio.bound()}
+        pairs = list(ratio.pairs(rows))
+        if not pairs:
+            found.append({**one, "verdict": "not measured"})
+        for a, b in pairs:
+            missing = a.missing or b.missing
+            if missing:
+                found.append({**one, "verdict": f"not measured: {missing}"})
+                continue
+            values = ratio.values(a, b)
+            low, high = measure.interval(values)
+            found.append({**one, "clients": a.clients, "durable": a.durable, "median": statistics.median(values), "low": low, "high": high,
+                          "pairs": len(values), "verdict": ratio.judge(values) if len(values) >= 9 else "too few rounds"})
+    return found
+
+
+def show_targets(found):
+    print(f"\n{'targets':{RATIOS_WIDTH + 5}} {'target':>8} {'median':>8} {'95 % of the median':>20}")
+    for one in sorted(found, key=lambda one: one["target"]):
+        figures = f"{one['median']:>8.3f} {one['low']:>9.3f} .. {one['high']:<7.3f}" if "median" in one else " " * 29
+        print(f"  {one['target']:>3} {one['what']:{RATIOS_WIDTH}} {one['bound']:>7} {figures}  {one['verdict']}")

@@ -1,0 +1,80 @@
+"""A private PostgreSQL server in a folder of its own, reached through a socket there and removed afterwards."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+# Durable as shipped: fsync, full_page_writes and synchronous_commit are at their defaults. Checkpoints are made between the rounds,
+# not in one contestant's time; clients run prepared statements over and over: generic plans from the first time on, as after the fifth.
+SETTINGS = """
+listen_addresses = ''
+shared_buffers = 1GB
+max_wal_size = 16GB
+checkpoint_timeout = 1h
+work_mem = 64MB
+max_connections = 200
+autovacuum_naptime = 1h
+plan_cache_mode = force_generic_plan
+"""
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def run(command, **options):
+    done = subprocess.run(command, text=True, capture_output=True, check=False, **options)
+    if done.returncode:
+        raise SystemExit(f"bench: {command[0]} failed\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Server:
+    """`with Server(settings) as server`: it runs. `env` are the variables with which clients find it."""
+
+    def __init__(self, settings="", preload="eventlog"):
+        self.folder = tempfile.mkdtemp(prefix="bench.", dir="/tmp")
+        self.data = f"{self.folder}/data"
+        self.env = {"PGHOST": self.folder, "PGPORT": "5432", "PGUSER": "postgres", "PGDATABASE": "postgres"}
+        self.settings = f"{SETTINGS}unix_socket_directories = '{self.folder}'\nshared_preload_libraries = '{preload}'\n{settings}"
+
+    def __enter__(self):
+        try:
+            run(["initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+            with open(f"{self.data}/postgresql.conf", "a", encoding="utf-8") as file:
+                file.write(self.settings)
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if os.path.exists(f"{self.data}/postmaster.pid"):
+            self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        # its output goes to a file: a pipe would stay open as long as the server runs
+        command = ["pg_ctl", "-D", self.data, "-l", f"{self.folder}/log", "-w", "-t", "120", "-s", "start"]
+        if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
+            raise SystemExit(f"bench: the server does not start\n{pathlib.Path(self.folder, 'log').read_text()[-3000:]}")
+
+    def stop(self, mode="fast"):
+        run(["pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop"])
+
+    def cpu(self):
+        """Seconds of CPU time of all its processes so far, those that have ended included."""
+        with open(f"{self.data}/postmaster.pid", encoding="ascii") as file:
+            postmaster = int(file.readline())
+
+        def times(pid):
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                return [int(n) for n in file.read().rsplit(")", 1)[1].split()[11:15]]    # of itself: user, system; of the ended: the same
+
+        ticks = sum(times(postmaster))
+        with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as file:
+            for child in file.read().split():
+                try:
+                    ticks += sum(times(child))
+                except FileNotFoundError:
+                    pass
+        return ticks / TICK
