@@ -4,6 +4,7 @@ In each round every contestant of the set is measured once, in turn from the fir
 Raw measurements are written as JSON to descriptor 3, if that is open.
 """
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -19,14 +20,16 @@ import measure
 import report
 import server
 
-CORE = ["single"]
+CORE = ["single", "bulk", "read", "size", "transaction"]
 SETS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("sets/*.py"))
 
 
 class Context:
-    """What a set gets: the arguments, its server, a folder for its files, and one that is kept from run to run."""
+    """What a set gets: the arguments, its server, a folder for its files, one that is kept from run to run, and a stack for what it
+    opens itself and is to be closed after it (contextlib.ExitStack)."""
 
-    def __init__(self, args, folder):
+    def __init__(self, args, folder, stack):
+        self.stack, self.here = stack, pathlib.Path(__file__).parent
         self.rounds, self.seconds, self.events, self.folder = args.rounds, args.seconds, args.events, folder
         self.cache = os.path.join(os.environ.get("EVENTLOG_CACHE", tempfile.gettempdir()), "bench")
         self.server = None
@@ -47,9 +50,9 @@ def progress(text=""):
 def run_set(name, args, results):
     """Measures one set and prints its table; returns its ratios and contestants."""
     module = importlib.import_module(f"sets.{name}")
-    with tempfile.TemporaryDirectory(prefix="bench.", dir="/tmp") as folder, server.Server(getattr(module, "SETTINGS", "")) as private:
-        context = Context(args, folder)
-        context.server = private
+    with contextlib.ExitStack() as stack:
+        context = Context(args, stack.enter_context(tempfile.TemporaryDirectory(prefix="bench.", dir="/tmp")), stack)
+        context.server = private = stack.enter_context(server.Server(getattr(module, "SETTINGS", "")))
         begin = time.monotonic()
         print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
         context.sql("CREATE EXTENSION eventlog")
@@ -59,7 +62,8 @@ def run_set(name, args, results):
         running = [row for row in rows if not row.missing]
         queries = {(row.arrived, row.server): int(measure.sql(row.arrived, row.server or private)) for row in running if row.arrived}
         for number in range(1, args.rounds + 1):
-            context.sql("CHECKPOINT")
+            for where in {row.server or private for row in running}:
+                measure.sql("CHECKPOINT", where)
             for row in running if number % 2 else reversed(running):
                 progress(f"{name}, round {number} of {args.rounds}: {row.name}, {row.clients}, {row.durable}")
                 row.measure(number, private)

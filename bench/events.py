@@ -1,7 +1,7 @@
 """The events that every contestant gets: the same for the same seed, skewed keys, payloads with the entropy of real ones.
 
-json100, json1k, json10k: JSON of about 100 B, 1 KB, 10 KB: ids, times, names, amounts, of which nothing repeats that would not
-in a shop's orders. bytes100, bytes1k, bytes10k: random bytes, which nothing compresses.
+json100, json200, json1k, json10k: JSON of about 100 B, 200 B, 1 KB, 10 KB: ids, times, names, amounts, of which nothing repeats that
+would not in a shop's orders. bytes100, bytes1k, bytes10k: random bytes, which nothing compresses.
 """
 import bisect
 import itertools
@@ -53,8 +53,14 @@ def short(draw, number, customer):
             f'"customer":{customer},"amount":{draw.randint(49, 49999) / 100}}}')
 
 
+def medium(draw, number, customer):
+    return (f'{short(draw, number, customer)[:-1]},"trace":"{draw.getrandbits(128):032x}",'
+            f'"by":"{draw.choice(FIRST)} {draw.choice(LAST)}","city":"{draw.choice(CITIES)}","sku":"{draw.choice("ABCDEFGH")}{draw.randrange(10 ** 6):06}"}}')
+
+
 KINDS = {
     "json100": short,
+    "json200": medium,
     "json1k": lambda draw, number, customer: order(draw, number, customer, draw.randint(6, 8)),
     "json10k": lambda draw, number, customer: order(draw, number, customer, draw.randint(104, 122)),
     "bytes100": lambda draw, number, customer: draw.randbytes(100),

@@ -17,7 +17,7 @@ def median(row, what):
 
 def contestants(rows):
     print(f"\n{'':42} {'clients':>7} {'durable':>11} {'events/s':>10} {'95 % of the median':>21} {'WAL B':>7} {'disk B':>7}"
-          f" {"srv CPU":>7} {"cli CPU":>7}")
+          f" server  client\n{'':110} CPU s / million")
     heading = ""
     for row in rows:
         if row.heading != heading:

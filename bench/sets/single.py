@@ -1,42 +1,64 @@
-"""one event a transaction, 100 B of JSON, 8 clients
+"""one event a transaction, 100 B of JSON, 8 clients: eventlog, floors, and what else people do
 
 The clients are pgbench's. They run prepared statements, one for each of 32 events of the generator, at random; key and value are sent
 as parameters, so a client does the same whatever the statement.
 """
 import events
 import measure
+import peers
+import tables
 from measure import DURABLE, Contestant, Ratio
 
-TABLES = """
-SELECT create_topic('t_single', 8);
-CREATE TABLE heap_single (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, created timestamptz NOT NULL DEFAULT clock_timestamp(),
-                          key text, value json);
-"""
-ROWS = [("pg_logical_emit_message", "SELECT pg_logical_emit_message(true, 'bench', {value}::text)", None),
-        ("heap INSERT", "INSERT INTO heap_single (key, value) VALUES ({key}, {value})", "SELECT count(*) FROM heap_single"),
-        ("produce", "SELECT produce('t_single', {key}, {value})", "SELECT count(*) FROM t_single"),
-        ("topic INSERT", "INSERT INTO t_single (key, value) VALUES ({key}, {value})", "SELECT count(*) FROM t_single")]
+# name, statement, where its events arrive, and what has to be there
+ROWS = [
+    ("pg_logical_emit_message", "SELECT pg_logical_emit_message(true, 'bench', {value}::text)", None, None),
+    ("heap INSERT", "INSERT INTO heap (key, value) VALUES ({key}, {value})", "SELECT count(*) FROM heap", None),
+    ("produce", "SELECT produce('t', {key}, {value})", "SELECT count(*) FROM t", None),
+    ("topic INSERT", "INSERT INTO t (key, value) VALUES ({key}, {value})", "SELECT count(*) FROM t", None),
+    ("outbox INSERT", tables.OUTBOX_INSERT, "SELECT count(*) FROM outbox", None),
+    ("counter row and INSERT", tables.COUNTER_INSERT, "SELECT sum(next_offset) FROM counter_next", None),
+    ("PgQ insert_event", "SELECT pgq.insert_event('q', {key}, {value})", "SELECT count(*) FROM pgq.event_1", "pgq"),
+    ("pgmq send", "SELECT pgmq.send('q', {value}::jsonb)", "SELECT count(*) FROM pgmq.q_q", "pgmq"),
+    ("PgQue send", "SELECT pgque.send('q', {value}::jsonb)", None, "pgque"),
+]
 
 
 def set_up(context):
-    context.sql(TABLES)
+    context.missing = {name: peers.install(context, name) for name in ("pgq", "pgmq", "pgque")}
+    context.sql("SELECT create_topic('t', 8);" + tables.HEAP.format(name="heap") + tables.OUTBOX + tables.COUNTER)
+    if not context.missing["pgq"]:
+        context.sql("SELECT pgq.create_queue('q')")
+    if not context.missing["pgmq"]:
+        context.sql("SELECT pgmq.create('q')")
 
 
-def contestants(context, clients=8):
-    sample = [(key, events.literal(value)) for key, value in events.events("json100", 32)]
-    rows = [Contestant("fdatasync of 8 kB", lambda: measure.fdatasync_rate(context.server), durable="flushed"),
-            Contestant("SELECT 1", measure.Pgbench("SELECT 1;\n", clients, seconds=context.seconds, server=context.server), clients)]
-    for sync in ("on", "off"):
-        for name, statement, arrived in ROWS:
+def rows_of(context, names, clients, sync):
+    sample = list(events.events("json100", 32))
+    for name, statement, arrived, peer in ROWS:
+        if names is None or name in names:
             run = measure.one_by_one(statement, sample, clients=clients, sync=sync, seconds=context.seconds, server=context.server)
-            rows.append(Contestant(name, run, clients, DURABLE[sync], arrived=arrived))
-    return rows
+            yield Contestant(name, run, clients, DURABLE[sync], arrived=arrived, missing=peer and context.missing[peer])
+
+
+def floors(context, clients):
+    yield Contestant("SELECT 1", measure.Pgbench("SELECT 1;\n", clients, seconds=context.seconds, server=context.server), clients)
+
+
+def contestants(context):
+    return [Contestant("fdatasync of 8 kB", lambda: measure.fdatasync_rate(context.server), durable="flushed"), *floors(context, 8),
+            *(row for sync in ("on", "off") for row in rows_of(context, None, 8, sync))]
 
 
 RATIOS = [
-    Ratio("produce", "pg_logical_emit_message", target="1", at_least=0.90, durable="flushed"),
-    Ratio("produce", "heap INSERT", target="1", at_least=1.2, durable="flushed"),
-    Ratio("produce", "pg_logical_emit_message", target="2", at_least=0.85, durable="not flushed"),
-    Ratio("produce", "heap INSERT", target="2", at_least=1.3, durable="not flushed"),
+    Ratio("produce", "pg_logical_emit_message", target=1, at_least=0.90, durable="flushed"),
+    Ratio("produce", "heap INSERT", target=1, at_least=1.2, durable="flushed"),
+    Ratio("produce", "PgQ insert_event", target=1, at_least=2, durable="flushed"),
+    Ratio("produce", "pgmq send", target=1, at_least=5, durable="flushed"),
+    Ratio("produce", "pg_logical_emit_message", target=2, at_least=0.85, durable="not flushed"),
+    Ratio("produce", "heap INSERT", target=2, at_least=1.3, durable="not flushed"),
+    Ratio("produce", "PgQ insert_event", durable="not flushed"),
+    Ratio("produce", "pgmq send", durable="not flushed"),
+    Ratio("produce", "outbox INSERT"),
+    Ratio("produce", "counter row and INSERT"),
     Ratio("topic INSERT", "produce"),
 ]

@@ -1,0 +1,55 @@
+"""Peers that others publish: fetched from package registries when a set needs them, unpacked, installed into a set's database.
+
+install(context, name) returns why a peer is missing, or None.
+"""
+import glob
+import os
+import pathlib
+import shutil
+import subprocess
+
+PGMQ = "pgmq==1.1.4"        # the Python client, which brings the extension's SQL
+
+
+class Missing(Exception):
+    pass
+
+
+def fetch(context, package, commands):
+    """Runs the commands in a folder of the package's own, kept for the next time."""
+    folder = os.path.join(context.cache, package)
+    if not os.path.exists(folder):
+        shutil.rmtree(f"{folder}.new", ignore_errors=True)
+        os.makedirs(f"{folder}.new")
+        for command in commands:
+            done = subprocess.run(command, shell=True, cwd=f"{folder}.new", capture_output=True, text=True, check=False, timeout=300)
+            if done.returncode:
+                raise Missing(f"the package {package} cannot be had")
+        os.rename(f"{folder}.new", folder)
+    return folder
+
+
+def pgq(context):
+    """Debian's package, unpacked only: its functions are loaded by their path."""
+    major = context.sql("SELECT current_setting('server_version_num')::int / 10000")
+    package = f"postgresql-{major}-pgq3"
+    folder = fetch(context, package, [f"apt-get -q download {package}", "dpkg -x *.deb ."])
+    script = pathlib.Path(glob.glob(f"{folder}/usr/share/postgresql/*/contrib/pgq.sql")[0]).read_text(encoding="utf-8")
+    context.sql(script.replace("$libdir", glob.glob(f"{folder}/usr/lib/postgresql/*/lib")[0]))
+
+
+def pgmq(context):
+    folder = fetch(context, PGMQ, [f"python3 -m pip download --quiet --no-deps --only-binary :all: {PGMQ}", "python3 -m zipfile -e *.whl ."])
+    context.sql(pathlib.Path(folder, "pgmq/sql/pgmq.sql").read_text(encoding="utf-8"))
+
+
+def pgque(context):
+    raise Missing("its SQL is in no package registry")
+
+
+def install(context, name):
+    try:
+        {"pgq": pgq, "pgmq": pgmq, "pgque": pgque}[name](context)
+    except Missing as why:
+        return str(why)
+    return None
