@@ -62,7 +62,7 @@ def run_set(name, args, results):
         running = [row for row in rows if not row.missing]
         queries = {(row.arrived, row.server): int(measure.sql(row.arrived, row.server or private)) for row in running if row.arrived}
         for number in range(1, args.rounds + 1):
-            for where in {row.server or private for row in running}:
+            for where in {row.server or private for row in running} if getattr(module, "CHECKPOINTS", True) else ():
                 measure.sql("CHECKPOINT", where)
             for row in running if number % 2 else reversed(running):
                 progress(f"{name}, round {number} of {args.rounds}: {row.name}, {row.clients}, {row.durable}")
@@ -81,7 +81,7 @@ def run_set(name, args, results):
             "settings": json.loads(context.sql("SELECT json_object_agg(name, setting) FROM pg_settings WHERE source NOT IN ('default', 'override', 'client') OR name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'wal_level', 'wal_sync_method')")),
             "measurements": [one for row in running for one in row.measured]}
         results["server"] = context.sql("SELECT version()")
-    report.contestants(rows)
+    report.contestants(rows, getattr(module, "COLUMNS", {}))
     report.ratios(module.RATIOS, rows)
     print(f"  {time.monotonic() - begin:.0f} s, load {os.getloadavg()[0]:.1f}", flush=True)
     return rows

@@ -133,11 +133,8 @@ def old_snapshot(args):
     size = {database: connection.execute("SELECT pg_relation_size('_eventlog.committed_offsets_p0') / 1048576").fetchone()[0]
             for database, connection in connections.items()}
     old.rollback()
-    # the interval of the median by its order statistics, 95 %
-    ordered, n = sorted(ratios), len(ratios)
-    reach = int(n / 2 - 0.98 * n ** 0.5)
-    low, high = ordered[max(reach, 0)], ordered[min(n - 1 - reach, n - 1)]
-    print(f"consume and commit of one event, {CLIENTS} clients, snapshot held for {held:.0f} s, {n} pairs of 5 s")
+    low, high = measure.interval(ratios)
+    print(f"consume and commit of one event, {CLIENTS} clients, snapshot held for {held:.0f} s, {len(ratios)} pairs of 5 s")
     print(f"  without {statistics.median(rates['free']):9.0f} a second, offsets topic {size['free']} MB")
     print(f"  with    {statistics.median(rates['held']):9.0f} a second, offsets topic {size['held']} MB")
     print(f"  with / without: median {statistics.median(ratios):.3f}, 95 % of it within {low:.3f} .. {high:.3f}")

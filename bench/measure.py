@@ -109,9 +109,8 @@ def faster(ours, theirs):
 class Ratio:
     """Two contestants by their names, compared in each round: `of` takes the two measurements of a round.
 
+    Compared are two that have heading, clients and durability in common ("-" goes with any); these may also be chosen here.
     With `target` it is judged: the number in the table of targets, and at_least or at_most what.
-    `clients`, `durable` and `heading` choose if the names alone do not; two with different values of these are never compared, except
-    that "-" and "" stand for any.
     """
 
     def __init__(self, ours, theirs, target=None, at_least=None, at_most=None, of=faster, what=None, clients=None, durable=None, heading=None):
@@ -121,13 +120,10 @@ class Ratio:
 
     def pairs(self, rows):
         """The pairs of contestants it is about."""
-        for a in rows:
-            for b in rows:
-                if (a.name, b.name) == (self.ours, self.theirs) and all(
-                        getattr(a, name) == getattr(b, name) or getattr(b, name) in ("-", "") or name == "clients" and b.durable == "-"
-                        for name in self.choice) and all(
-                        getattr(a, name) == choice for name, choice in self.choice.items() if choice is not None):
-                    yield a, b
+        chosen = [row for row in rows if row.name == self.ours
+                  and all(choice in (None, getattr(row, name)) for name, choice in self.choice.items())]
+        return [(a, b) for a in chosen for b in rows if b.name == self.theirs and (b.heading, b.clients) == (a.heading, a.clients)
+                and b.durable in (a.durable, "-")]
 
     def values(self, a, b):
         return [self.of(x, y) for x, y in zip(a.measured, b.measured)]

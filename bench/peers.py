@@ -1,6 +1,6 @@
 """Peers that others publish: fetched from package registries when a set needs them, unpacked, installed into a set's database.
 
-install(context, name) returns why a peer is missing, or None.
+`context.missing = install(context, name, ...)` then says why a peer is missing, or None. Each has a queue "q".
 """
 import glob
 import os
@@ -36,20 +36,25 @@ def pgq(context):
     folder = fetch(context, package, [f"apt-get -q download {package}", "dpkg -x *.deb ."])
     script = pathlib.Path(glob.glob(f"{folder}/usr/share/postgresql/*/contrib/pgq.sql")[0]).read_text(encoding="utf-8")
     context.sql(script.replace("$libdir", glob.glob(f"{folder}/usr/lib/postgresql/*/lib")[0]))
+    context.sql("SELECT pgq.create_queue('q')")
 
 
 def pgmq(context):
     folder = fetch(context, PGMQ, [f"python3 -m pip download --quiet --no-deps --only-binary :all: {PGMQ}", "python3 -m zipfile -e *.whl ."])
     context.sql(pathlib.Path(folder, "pgmq/sql/pgmq.sql").read_text(encoding="utf-8"))
+    context.sql("SELECT pgmq.create('q')")
 
 
 def pgque(context):
     raise Missing("its SQL is in no package registry")
 
 
-def install(context, name):
-    try:
-        {"pgq": pgq, "pgmq": pgmq, "pgque": pgque}[name](context)
-    except Missing as why:
-        return str(why)
-    return None
+def install(context, *names):
+    missing = {}
+    for name in names:
+        try:
+            {"pgq": pgq, "pgmq": pgmq, "pgque": pgque}[name](context)
+            missing[name] = None
+        except Missing as why:
+            missing[name] = str(why)
+    return missing

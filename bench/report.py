@@ -3,11 +3,11 @@ import statistics
 
 import measure
 
-RATIOS_WIDTH = 62
+RATIOS_WIDTH = 66
 
 
 def number(x):
-    return f"{x:,.0f}" if x >= 100 else f"{x:,.1f}" if x >= 1 else f"{x:,.2f}"
+    return f"{x:,.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
 
 def median(row, what):
@@ -15,20 +15,22 @@ def median(row, what):
     return number(statistics.median(values)) if values else ""
 
 
-def contestants(rows):
-    print(f"\n{'':42} {'clients':>7} {'durable':>11} {'events/s':>10} {'95 % of the median':>21} {'WAL B':>7} {'disk B':>7}"
-          f" server  client\n{'':110} CPU s / million")
+def contestants(rows, columns):
+    """Events, WAL bytes of an event, seconds of CPU time of server and clients for a million; and what the set adds."""
+    print(f"\n{'':40} {'clients':>7} {'durable':>11} {'events/s':>11} {'95 % of the median':>25} {'WAL B':>6} {'server':>6} {'client':>6}"
+          + "".join(f" {title:>8}" for title in columns.values()))
     heading = ""
     for row in rows:
         if row.heading != heading:
             heading = row.heading
             print(heading)
         if row.missing:
-            print(f"  {row.name:40} missing: {row.missing}")
+            print(f"  {row.name:38} missing: {row.missing}")
             continue
         low, high = measure.interval(row.values("rate"))
-        print(f"  {row.name:40} {row.clients:>7} {row.durable:>11} {median(row, 'rate'):>10} {number(low) + ' .. ' + number(high):>21}"
-              f" {median(row, 'wal'):>7} {median(row, 'disk'):>7} {median(row, 'server_cpu'):>7} {median(row, 'client_cpu'):>7}")
+        print(f"  {row.name:38} {row.clients:>7} {row.durable:>11} {median(row, 'rate'):>11} {number(low) + ' .. ' + number(high):>25}"
+              f" {median(row, 'wal'):>6} {median(row, 'server_cpu'):>6} {median(row, 'client_cpu'):>6}"
+              + "".join(f" {median(row, what):>8}" for what in columns))
 
 
 def ratios(chosen, rows):
@@ -46,7 +48,7 @@ def targets(chosen, rows):
     found = []
     for ratio in (ratio for ratio in chosen if ratio.target):
         one = {"target": ratio.target, "what": ratio.what, "bound": ratio.bound()}
-        pairs = list(ratio.pairs(rows))
+        pairs = ratio.pairs(rows)
         if not pairs:
             found.append({**one, "verdict": "not measured"})
         for a, b in pairs:
@@ -62,6 +64,8 @@ def targets(chosen, rows):
 
 
 def show_targets(found):
+    if not found:
+        return
     print(f"\n{'targets':{RATIOS_WIDTH + 5}} {'target':>8} {'median':>8} {'95 % of the median':>20}")
     for one in sorted(found, key=lambda one: one["target"]):
         figures = f"{one['median']:>8.3f} {one['low']:>9.3f} .. {one['high']:<7.3f}" if "median" in one else " " * 29

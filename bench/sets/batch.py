@@ -17,7 +17,7 @@ ROWS = [
 
 
 def set_up(context):
-    context.missing = {name: peers.install(context, name) for name in ("pgq", "pgmq")}
+    context.missing = peers.install(context, "pgq", "pgmq")
     events.write_copy(f"{context.folder}/events.copy", "json100", context.events)
     context.sql(f"""
 SELECT create_topic('t', 8);
@@ -26,10 +26,6 @@ CREATE UNLOGGED TABLE source (i bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 \\copy source (key, value) FROM '{context.folder}/events.copy'
 VACUUM ANALYZE source;
 """)
-    if not context.missing["pgq"]:
-        context.sql("SELECT pgq.create_queue('q')")
-    if not context.missing["pgmq"]:
-        context.sql("SELECT pgmq.create('q')")
 
 
 def contestants(context):

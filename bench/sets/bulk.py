@@ -10,7 +10,7 @@ from measure import Contestant, Ratio
 
 
 def set_up(context):
-    context.missing = {name: peers.install(context, name) for name in ("pgq", "pgmq")}
+    context.missing = peers.install(context, "pgq", "pgmq")
     context.file = f"{context.folder}/events.copy"
     events.write_copy(context.file, "json100", context.events)
     context.sql(f"""
@@ -23,10 +23,6 @@ CREATE UNLOGGED TABLE arrays AS SELECT (i - 1) / 1000 AS n, array_agg(key ORDER 
                                        array_agg(value::jsonb ORDER BY i) AS messages FROM source GROUP BY (i - 1) / 1000;
 VACUUM ANALYZE source, arrays;
 """)
-    if not context.missing["pgq"]:
-        context.sql("SELECT pgq.create_queue('q')")
-    if not context.missing["pgmq"]:
-        context.sql("SELECT pgmq.create('q')")
 
 
 def contestants(context):
@@ -39,7 +35,7 @@ def contestants(context):
     part = context.events // 4
     row("emit_message(...) FROM source", "SELECT count(pg_logical_emit_message(true, 'bench', value)) FROM source")
     row("heap INSERT ... SELECT", "INSERT INTO heap (key, value) SELECT key, value::json FROM source", "heap")
-    row("SELECT produce(...) FROM source", "SELECT count(produce('t', key, value)) FROM source", "t")
+    row("produce(...) FROM source", "SELECT count(produce('t', key, value)) FROM source", "t")
     row("topic INSERT ... SELECT", "INSERT INTO t (key, value) SELECT key, value::json FROM source", "t")
     row("outbox INSERT ... SELECT", "INSERT INTO outbox (topic, key, payload) SELECT 'orders', key, value::json FROM source", "outbox")
     row("PgQ insert_event(...) FROM source", f"SELECT count(pgq.insert_event('q', key, value)) FROM source WHERE i <= {part}", "pgq.event_1", part, "pgq")
@@ -53,13 +49,13 @@ def contestants(context):
 
 
 RATIOS = [
-    Ratio("SELECT produce(...) FROM source", "heap INSERT ... SELECT", target=4, at_least=5),
-    Ratio("SELECT produce(...) FROM source", "PgQ insert_event(...) FROM source", target=4, at_least=15),
+    Ratio("produce(...) FROM source", "heap INSERT ... SELECT", target=4, at_least=5),
+    Ratio("produce(...) FROM source", "PgQ insert_event(...) FROM source", target=4, at_least=15),
     Ratio("topic COPY", "heap COPY", target=5, at_least=4),
     Ratio("produce_batch, arrays of 1,000", "heap COPY", target=5, at_least=4),
-    Ratio("SELECT produce(...) FROM source", "emit_message(...) FROM source"),
+    Ratio("produce(...) FROM source", "emit_message(...) FROM source"),
     Ratio("topic INSERT ... SELECT", "heap INSERT ... SELECT"),
-    Ratio("SELECT produce(...) FROM source", "outbox INSERT ... SELECT"),
-    Ratio("SELECT produce(...) FROM source", "pgmq send(...) FROM source"),
+    Ratio("produce(...) FROM source", "outbox INSERT ... SELECT"),
+    Ratio("produce(...) FROM source", "pgmq send(...) FROM source"),
     Ratio("produce_batch, arrays of 1,000", "pgmq send_batch, arrays of 1,000"),
 ]

@@ -10,6 +10,7 @@ import events
 import tables
 from measure import Contestant, Ratio
 
+COLUMNS = {"disk": "disk B"}
 BULK = {"json100": 1, "json1k": 10}             # how many times fewer events
 SINGLE = {"json100": 20, "json1k": 40, "bytes10k": 200}
 TYPE = {"json100": "json", "json1k": "json", "bytes10k": "bytea"}
@@ -45,7 +46,7 @@ BEGIN
     END LOOP;
 END $$;
 CREATE FUNCTION disk(name text) RETURNS numeric LANGUAGE sql AS $$
-    SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(name::regclass)
+    SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname ~ ('^' || name || '(_p[0-9]+)?$')
 $$;
 """)
     context.bytes = {}
