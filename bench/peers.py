@@ -46,7 +46,10 @@ def pgmq(context):
 
 
 def pgque(context):
-    raise Missing("its SQL is in no package registry")
+    if "BENCH_PGQUE" not in os.environ:
+        raise Missing("its SQL is in no package; BENCH_PGQUE can name the file pgque.sql")
+    context.sql(pathlib.Path(os.environ["BENCH_PGQUE"]).read_text(encoding="utf-8"))
+    context.sql("SELECT pgque.create_queue('q')")
 
 
 def install(context, *names):

@@ -19,7 +19,7 @@ ROWS = [
     ("counter row and INSERT", tables.COUNTER_INSERT, "SELECT sum(next_offset) FROM counter_next", None),
     ("PgQ insert_event", "SELECT pgq.insert_event('q', {key}, {value})", "SELECT count(*) FROM pgq.event_1", "pgq"),
     ("pgmq send", "SELECT pgmq.send('q', {value}::jsonb)", "SELECT count(*) FROM pgmq.q_q", "pgmq"),
-    ("PgQue send", "SELECT pgque.send('q', {value}::jsonb)", None, "pgque"),
+    ("PgQue send", "SELECT pgque.send('q', {key}::text, {value}::jsonb)", "SELECT count(*) FROM pgque.event_1", "pgque"),
 ]
 
 
