@@ -67,14 +67,16 @@ class Server:
             postmaster = int(file.readline())
 
         def times(pid):
+            """Of itself: user, system; of its children that have ended: the same."""
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                return [int(n) for n in file.read().rsplit(")", 1)[1].split()[11:15]]    # of itself: user, system; of the ended: the same
+                return [int(n) for n in file.read().rsplit(")", 1)[1].split()[11:15]]
 
-        ticks = sum(times(postmaster))
-        with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as file:
-            for child in file.read().split():
-                try:
-                    ticks += sum(times(child))
-                except FileNotFoundError:
-                    pass
-        return ticks / TICK
+        while True:
+            try:
+                with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as file:
+                    before, ticks = times(postmaster), sum(sum(times(child)) for child in file.read().split())
+                after = times(postmaster)
+                if before[2:] == after[2:]:     # none has ended meanwhile, and been counted twice or not at all
+                    return (ticks + sum(after)) / TICK
+            except (FileNotFoundError, ProcessLookupError):     # nor now
+                pass
