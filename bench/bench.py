@@ -21,12 +21,14 @@ import report
 import server
 
 CORE = ["single", "bulk", "read", "size", "transaction"]
+SETTINGS = """SELECT json_object_agg(name, setting) FROM pg_settings WHERE source NOT IN ('default', 'override', 'client')
+    OR name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'wal_level', 'wal_sync_method')"""
 SETS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("sets/*.py"))
 
 
 class Context:
-    """What a set gets: the arguments, its server, a folder for its files, one that is kept from run to run, and a stack for what it
-    opens itself and is to be closed after it (contextlib.ExitStack)."""
+    """What a set gets: the arguments, its server, a folder for its files, one that is kept from run to run, and a stack for
+    what it opens itself and is to be closed after it (contextlib.ExitStack)."""
 
     def __init__(self, args, folder, stack):
         self.stack, self.here = stack, pathlib.Path(__file__).parent
@@ -40,6 +42,12 @@ class Context:
 
     def timed_sql(self, query):
         return measure.timed_sql(query, self.server)
+
+    def pgbench(self, script, **options):
+        return measure.Pgbench(script, **{"server": self.server, **options})
+
+    def one_by_one(self, statement, sample, **options):
+        return measure.one_by_one(statement, sample, **{"server": self.server, "seconds": self.seconds, **options})
 
 
 def progress(text=""):
@@ -60,7 +68,8 @@ def run_set(name, args, results):
         module.set_up(context)
         rows = [row for row in module.contestants(context) if not args.only or re.search(args.only, row.name)]
         running = [row for row in rows if not row.missing]
-        queries = {(row.arrived, row.server): int(measure.sql(row.arrived, row.server or private)) for row in running if row.arrived}
+        destinations = {(row.arrived, row.server or private) for row in running if row.arrived}
+        before = {destination: int(measure.sql(*destination)) for destination in destinations}
         for number in range(1, args.rounds + 1):
             for where in {row.server or private for row in running} if getattr(module, "CHECKPOINTS", True) else ():
                 measure.sql("CHECKPOINT", where)
@@ -68,9 +77,9 @@ def run_set(name, args, results):
                 progress(f"{name}, round {number} of {args.rounds}: {row.name}, {row.clients}, {row.durable}")
                 row.measure(number, private)
         progress()
-        for (query, where), before in queries.items():
-            sent = sum(sum(row.values("events")) for row in running if (row.arrived, row.server) == (query, where))
-            arrived = int(measure.sql(query, where or private)) - before
+        for query, where in destinations:
+            sent = sum(sum(row.values("events")) for row in running if (row.arrived, row.server or private) == (query, where))
+            arrived = int(measure.sql(query, where)) - before[query, where]
             if arrived != sent:
                 raise SystemExit(f"bench: {sent} events were sent, {arrived} have arrived: {query}")
         problems = context.sql("SELECT t.topic, p.* FROM eventlog_topics t, check_topic(t.topic) p LIMIT 20")
@@ -78,7 +87,7 @@ def run_set(name, args, results):
             raise SystemExit(f"bench: check_topic finds\n{problems}")
         results["sets"][name] = {
             "seconds": time.monotonic() - begin, "missing": {row.name: row.missing for row in rows if row.missing},
-            "settings": json.loads(context.sql("SELECT json_object_agg(name, setting) FROM pg_settings WHERE source NOT IN ('default', 'override', 'client') OR name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'wal_level', 'wal_sync_method')")),
+            "settings": json.loads(context.sql(SETTINGS)),
             "measurements": [one for row in running for one in row.measured]}
         results["server"] = context.sql("SELECT version()")
     report.contestants(rows, getattr(module, "COLUMNS", {}))
@@ -91,14 +100,15 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/run", description="Events per second of eventlog beside its floors and peers.")
     parser.add_argument("sets", nargs="*", metavar="set", help=f"{', '.join(SETS)} (default: {', '.join(CORE)})")
     parser.add_argument("--list", action="store_true", help="what the sets are")
-    parser.add_argument("--rounds", type=int, default=9, help="measurements of each contestant (default 9, the least to judge by)")
+    parser.add_argument("--rounds", type=int, default=9, help="measurements of a contestant (default 9, the least to judge by)")
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement that takes a time (default 2)")
     parser.add_argument("--events", type=int, default=200000, help="in a bulk and in what is read (default 200000)")
     parser.add_argument("--only", metavar="REGEX", help="only contestants whose name matches")
     args = parser.parse_args()
     if args.list:
         for name in SETS:
-            print(f"{name:12} {importlib.import_module(f'sets.{name}').__doc__.splitlines()[0]}{' (core)' if name in CORE else ''}")
+            title = importlib.import_module(f"sets.{name}").__doc__.splitlines()[0]
+            print(f"{name:12} {title}{' (core)' if name in CORE else ''}")
         return
     args.events -= args.events % 10000
     if args.events < 10000 or args.rounds < 1 or args.seconds < 1:
@@ -107,8 +117,8 @@ def main():
         parser.error(f"no such set: {', '.join(unknown)}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))      # so that the server is stopped
-    results = {"arguments": vars(args), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "kernel": platform.platform(), "cpus": os.cpu_count(),
-               "load": os.getloadavg(), "sets": {}, "targets": []}
+    results = {"arguments": vars(args), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "kernel": platform.platform(),
+               "cpus": os.cpu_count(), "load": os.getloadavg(), "sets": {}, "targets": []}
     begin = time.monotonic()
     try:
         for name in args.sets or CORE:

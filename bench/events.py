@@ -1,26 +1,30 @@
 """The events that every contestant gets: the same for the same seed, skewed keys, payloads with the entropy of real ones.
 
-json100, json200, json1k, json10k: JSON of about 100 B, 200 B, 1 KB, 10 KB: ids, times, names, amounts, of which nothing repeats that
-would not in a shop's orders. bytes100, bytes1k, bytes10k: random bytes, which nothing compresses.
+json100, json200, json1k, json10k: JSON of about 100 B, 200 B, 1 KB, 10 KB: ids, times, names, amounts, of which nothing repeats
+that would not in a shop's orders. bytes100, bytes1k, bytes10k: random bytes, which nothing compresses.
 """
 import bisect
 import itertools
 import json
 import random
 
-FIRST = """Aiko Amir Anna Bela Carlos Chiara Dana David Elif Emma Farid Fatima Finn Grace Hanna Hugo Ines Ivan Jana Joao Jonas Karin Kofi
-Laila Lars Lena Lucas Maja Marek Maria Mehmet Mia Nadia Nils Noor Olga Oscar Paula Pedro Petra Priya Rafael Ravi Rosa Samir Sara Sofia
-Tariq Tomas Ulla Vera Victor Wei Yara Yusuf Zoe""".split()
-LAST = """Adler Almeida Bauer Berg Costa Dahl Diaz Eriksen Fischer Garcia Gruber Haddad Hansen Ito Jansen Kaya Keller Kowalski Kumar Lang
-Larsen Lopez Maier Moreau Nagy Novak Okafor Olsen Patel Petrov Rossi Russo Sato Schmid Silva Singh Tanaka Toth Vogel Wagner Weber Yilmaz
-Zimmer""".split()
-CITIES = "Aarhus Basel Bologna Bremen Brno Cork Dresden Gent Graz Leeds Lille Linz Lyon Malmo Nantes Odense Porto Riga Split Turku Vigo".split()
+FIRST = """Aiko Amir Anna Bela Carlos Chiara Dana David Elif Emma Farid Fatima Finn Grace Hanna Hugo Ines Ivan Jana Joao Jonas
+Karin Kofi Laila Lars Lena Lucas Maja Marek Maria Mehmet Mia Nadia Nils Noor Olga Oscar Paula Pedro Petra Priya Rafael Ravi Rosa
+Samir Sara Sofia Tariq Tomas Ulla Vera Victor Wei Yara Yusuf Zoe""".split()
+LAST = """Adler Almeida Bauer Berg Costa Dahl Diaz Eriksen Fischer Garcia Gruber Haddad Hansen Ito Jansen Kaya Keller Kowalski
+Kumar Lang Larsen Lopez Maier Moreau Nagy Novak Okafor Olsen Patel Petrov Rossi Russo Sato Schmid Silva Singh Tanaka Toth Vogel
+Wagner Weber Yilmaz Zimmer""".split()
+CITIES = """Aarhus Basel Bologna Bremen Brno Cork Dresden Gent Graz Leeds Lille Linz Lyon Malmo Nantes Odense Porto Riga Split
+Turku Vigo""".split()
 STREETS = "Mill Station School Church Garden Park River Bridge Market Castle Forest Harbour Station North South".split()
-GOODS = """bolt nut washer screw hinge bracket drill hammer saw chisel clamp plane level tape glue paint brush roller ladder lamp cable plug
-switch fuse socket pipe valve tap hose pump filter seal gasket spring bearing wheel belt chain gear shaft motor fan""".split()
-LOOKS = "small large light heavy steel brass copper oak pine black white grey green blue red matt bright long short round flat".split()
-WORDS = """please ring leave at the door with neighbour call before delivery not after six in the evening gift wrapped as agreed by phone second
-floor left entrance behind garage invoice to office urgent fragile keep dry return empty boxes driver knows way parcel shop next corner""".split()
+GOODS = """bolt nut washer screw hinge bracket drill hammer saw chisel clamp plane level tape glue paint brush roller ladder
+lamp cable plug switch fuse socket pipe valve tap hose pump filter seal gasket spring bearing wheel belt chain gear shaft motor
+fan""".split()
+LOOKS = """small large light heavy steel brass copper oak pine black white grey green blue red matt bright long short round
+flat""".split()
+WORDS = """please ring leave at the door with neighbour call before delivery not after six in the evening gift wrapped as agreed
+by phone second floor left entrance behind garage invoice to office urgent fragile keep dry return empty boxes driver knows way
+parcel shop next corner""".split()
 TYPES = ["order.created", "order.paid", "order.packed", "order.sent", "order.cancelled", "payment.failed", "refund.made"]
 WEIGHTS = [30, 25, 18, 15, 4, 5, 3]
 CUSTOMERS = 20000
@@ -28,19 +32,24 @@ CUSTOMERS = 20000
 SKEW = list(itertools.accumulate((rank + 1) ** -1.1 for rank in range(CUSTOMERS)))
 
 
+def moment(draw, number):
+    return 1767225600000 + number * 137 + draw.randrange(137)
+
+
 def item(draw):
     price = draw.randint(49, 49999)
-    return {"sku": f"{draw.choice('ABCDEFGH')}{draw.randrange(10 ** 6):06}", "name": f"{draw.choice(LOOKS)} {draw.choice(LOOKS)} {draw.choice(GOODS)}",
+    return {"sku": f"{draw.choice('ABCDEFGH')}{draw.randrange(10 ** 6):06}",
+            "name": f"{draw.choice(LOOKS)} {draw.choice(LOOKS)} {draw.choice(GOODS)}",
             "quantity": draw.choice((1, 1, 1, 2, 2, 3, 4, 10)), "price": price / 100, "tax": 20 if price % 7 else 10}
 
 
 def order(draw, number, customer, items):
-    time = 1767225600000 + number * 137 + draw.randrange(137)
-    event = {"id": f"{draw.getrandbits(128):032x}", "type": draw.choices(TYPES, WEIGHTS)[0], "at": time, "order": 700000 + number,
+    event = {"id": f"{draw.getrandbits(128):032x}", "type": draw.choices(TYPES, WEIGHTS)[0], "at": moment(draw, number),
+             "order": 700000 + number,
              "customer": {"id": customer, "name": f"{draw.choice(FIRST)} {draw.choice(LAST)}",
-                          "email": f"{draw.choice(FIRST).lower()}.{draw.choice(LAST).lower()}{draw.randrange(100)}@example.com"},
-             "address": {"street": f"{draw.choice(STREETS)} Street {draw.randint(1, 180)}", "zip": f"{draw.randrange(10 ** 5):05}",
-                         "city": draw.choice(CITIES)},
+                          "email": f"{draw.choice(FIRST)}.{draw.choice(LAST)}{draw.randrange(100)}@example.com".lower()},
+             "address": {"street": f"{draw.choice(STREETS)} Street {draw.randint(1, 180)}",
+                         "zip": f"{draw.randrange(10 ** 5):05}", "city": draw.choice(CITIES)},
              "session": f"{draw.getrandbits(64):016x}", "trace": f"{draw.getrandbits(128):032x}",
              "items": [item(draw) for _ in range(items)],
              "note": " ".join(draw.choices(WORDS, k=items))}
@@ -49,13 +58,14 @@ def order(draw, number, customer, items):
 
 
 def short(draw, number, customer):
-    return (f'{{"id":"{draw.getrandbits(64):016x}","type":"{draw.choices(TYPES, WEIGHTS)[0]}","at":{1767225600000 + number * 137 + draw.randrange(137)},'
-            f'"customer":{customer},"amount":{draw.randint(49, 49999) / 100}}}')
+    return (f'{{"id":"{draw.getrandbits(64):016x}","type":"{draw.choices(TYPES, WEIGHTS)[0]}",'
+            f'"at":{moment(draw, number)},"customer":{customer},"amount":{draw.randint(49, 49999) / 100}}}')
 
 
 def medium(draw, number, customer):
     return (f'{short(draw, number, customer)[:-1]},"trace":"{draw.getrandbits(128):032x}",'
-            f'"by":"{draw.choice(FIRST)} {draw.choice(LAST)}","city":"{draw.choice(CITIES)}","sku":"{draw.choice("ABCDEFGH")}{draw.randrange(10 ** 6):06}"}}')
+            f'"by":"{draw.choice(FIRST)} {draw.choice(LAST)}","city":"{draw.choice(CITIES)}",'
+            f'"sku":"{draw.choice("ABCDEFGH")}{draw.randrange(10 ** 6):06}"}}')
 
 
 KINDS = {

@@ -39,7 +39,8 @@ class Pgbench:
     def __call__(self):
         """(number of transactions, seconds)"""
         with tempfile.TemporaryDirectory() as folder:
-            command = ["pgbench", "-n", "-M", "prepared", "-c", str(self.clients), "-j", str(min(self.clients, os.cpu_count() or 1))]
+            threads = min(self.clients, os.cpu_count() or 1)
+            command = ["pgbench", "-n", "-M", "prepared", "-c", str(self.clients), "-j", str(threads)]
             command += ["-T", str(self.seconds)] if self.times is None else ["-t", str(self.times)]
             for number, script in enumerate(self.scripts):
                 with open(f"{folder}/{number}.sql", "w", encoding="utf-8") as file:
@@ -58,7 +59,7 @@ class Pgbench:
 
 
 def one_by_one(statement, events, **options):
-    """Pgbench with a statement in which {key} and {value} stand for those of one of the events, which pgbench sends as parameters."""
+    """Pgbench with a statement in which {key} and {value} stand for those of one of the events, sent as parameters."""
     scripts = [statement.format(key=f":k{i}", value=f":v{i}") + ";\n" for i in range(len(events))]
     variables = [f"{name}{i}={text}" for i, event in enumerate(events) for name, text in zip("kv", event)]
     return Pgbench(scripts, variables=variables, **options)
@@ -99,7 +100,8 @@ class Contestant:
 
 def client_cpu():
     """Seconds of CPU time of this process and of the clients it has run."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def faster(ours, theirs):
@@ -113,7 +115,8 @@ class Ratio:
     With `target` it is judged: the number in the table of targets, and at_least or at_most what.
     """
 
-    def __init__(self, ours, theirs, target=None, at_least=None, at_most=None, of=faster, what=None, clients=None, durable=None, heading=None):
+    def __init__(self, ours, theirs, target=None, at_least=None, at_most=None, of=faster, what=None,
+                 clients=None, durable=None, heading=None):
         self.ours, self.theirs, self.target, self.at_least, self.at_most, self.of = ours, theirs, target, at_least, at_most, of
         self.what = what or f"{ours} / {theirs}"
         self.choice = {"clients": clients, "durable": durable, "heading": heading}
@@ -140,7 +143,8 @@ class Ratio:
 
 
 def interval(values):
-    """Of the median, by order statistics: the narrowest pair that has it between them with 95 % or more. Fewer than 6: the extremes."""
+    """Of the median, by order statistics: the narrowest pair that has it between them with 95 % or more, as the binomial
+    distribution says. Fewer than 6 values: the extremes."""
     ordered, n, cut, outside = sorted(values), len(values), 0, 0.0
     while (outside := outside + 2 * math.comb(n, cut) / 2 ** n) <= 0.05:
         cut += 1

@@ -22,7 +22,7 @@ def fetch(context, package, commands):
         shutil.rmtree(f"{folder}.new", ignore_errors=True)
         os.makedirs(f"{folder}.new")
         for command in commands:
-            done = subprocess.run(command, shell=True, cwd=f"{folder}.new", capture_output=True, text=True, check=False, timeout=300)
+            done = subprocess.run(command, shell=True, cwd=f"{folder}.new", capture_output=True, check=False, timeout=300)
             if done.returncode:
                 raise Missing(f"the package {package} cannot be had")
         os.rename(f"{folder}.new", folder)
@@ -40,7 +40,8 @@ def pgq(context):
 
 
 def pgmq(context):
-    folder = fetch(context, PGMQ, [f"python3 -m pip download --quiet --no-deps --only-binary :all: {PGMQ}", "python3 -m zipfile -e *.whl ."])
+    folder = fetch(context, PGMQ, [f"python3 -m pip download --quiet --no-deps --only-binary :all: {PGMQ}",
+                                   "python3 -m zipfile -e *.whl ."])
     context.sql(pathlib.Path(folder, "pgmq/sql/pgmq.sql").read_text(encoding="utf-8"))
     context.sql("SELECT pgmq.create('q')")
 

@@ -53,7 +53,8 @@ def draw(name, rows, top):
             y += LINE
         left, right = map(place, measure.interval(rates))
         colour = COLOURS[durable]
-        out += [text(20, y, label), text(LEFT - 10, y, f"{clients} client{'s' * (clients > 1)}, {durable}".removesuffix(", -"), text_anchor="end"),
+        how = f"{clients} client{'s' * (clients > 1)}, {durable}".removesuffix(", -")
+        out += [text(20, y, label), text(LEFT - 10, y, how, text_anchor="end"),
                 f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" stroke-width="3"/>',
                 f'<circle cx="{place(statistics.median(rates)):.1f}" cy="{y - 4}" r="5" fill="{colour}"/>']
     return out, bottom + LINE

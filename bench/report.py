@@ -17,8 +17,8 @@ def median(row, what):
 
 def contestants(rows, columns):
     """Events, WAL bytes of an event, seconds of CPU time of server and clients for a million; and what the set adds."""
-    print(f"\n{'':40} {'clients':>7} {'durable':>11} {'events/s':>11} {'95 % of the median':>25} {'WAL B':>6} {'server':>6} {'client':>6}"
-          + "".join(f" {title:>8}" for title in columns.values()))
+    print(f"\n{'':40} {'clients':>7} {'durable':>11} {'events/s':>11} {'95 % of the median':>25} {'WAL B':>6} {'server':>6}"
+          f" {'client':>6}" + "".join(f" {title:>8}" for title in columns.values()))
     heading = ""
     for row in rows:
         if row.heading != heading:
@@ -28,19 +28,22 @@ def contestants(rows, columns):
             print(f"  {row.name:38} missing: {row.missing}")
             continue
         low, high = measure.interval(row.values("rate"))
-        print(f"  {row.name:38} {row.clients:>7} {row.durable:>11} {median(row, 'rate'):>11} {number(low) + ' .. ' + number(high):>25}"
-              f" {median(row, 'wal'):>6} {median(row, 'server_cpu'):>6} {median(row, 'client_cpu'):>6}"
-              + "".join(f" {median(row, what):>8}" for what in columns))
+        print(f"  {row.name:38} {row.clients:>7} {row.durable:>11} {median(row, 'rate'):>11}"
+              f" {number(low) + ' .. ' + number(high):>25} {median(row, 'wal'):>6} {median(row, 'server_cpu'):>6}"
+              f" {median(row, 'client_cpu'):>6}" + "".join(f" {median(row, what):>8}" for what in columns))
 
 
 def ratios(chosen, rows):
-    """Of each round; the targets' come in a table of their own. Returns them for the raw results."""
-    kept = [(ratio, a, b, ratio.values(a, b)) for ratio in chosen for a, b in ratio.pairs(rows) if not a.missing and not b.missing]
+    """Of each round; those of the targets come again in a table of their own."""
+    kept = [(ratio, *pair) for ratio in chosen for pair in ratio.pairs(rows) if not any(row.missing for row in pair)]
     if kept:
-        print(f"\n{'ratios, round by round':{RATIOS_WIDTH}} {'clients':>7} {'durable':>11} {'median':>8} {'95 % of the median':>20}")
-    for ratio, a, _, values in kept:
+        print(f"\n{'ratios, round by round':{RATIOS_WIDTH}} {'clients':>7} {'durable':>11} {'median':>8}"
+              f" {'95 % of the median':>20}")
+    for ratio, a, b in kept:
+        values = ratio.values(a, b)
         low, high = measure.interval(values)
-        print(f"  {ratio.what:{RATIOS_WIDTH - 2}} {a.clients:>7} {a.durable:>11} {statistics.median(values):>8.2f} {low:>9.2f} .. {high:.2f}")
+        print(f"  {ratio.what:{RATIOS_WIDTH - 2}} {a.clients:>7} {a.durable:>11} {statistics.median(values):>8.2f}"
+              f" {low:>9.2f} .. {high:.2f}")
 
 
 def targets(chosen, rows):
@@ -58,8 +61,9 @@ def targets(chosen, rows):
                 continue
             values = ratio.values(a, b)
             low, high = measure.interval(values)
-            found.append({**one, "clients": a.clients, "durable": a.durable, "median": statistics.median(values), "low": low, "high": high,
-                          "pairs": len(values), "verdict": ratio.judge(values) if len(values) >= 9 else "too few rounds"})
+            found.append({**one, "clients": a.clients, "durable": a.durable, "pairs": len(values),
+                          "median": statistics.median(values), "low": low, "high": high,
+                          "verdict": ratio.judge(values) if len(values) >= 9 else "too few rounds"})
     return found
 
 

@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import tempfile
 
-# Durable as shipped: fsync, full_page_writes and synchronous_commit are at their defaults. Checkpoints are made between the rounds,
-# not in one contestant's time; clients run prepared statements over and over: generic plans from the first time on, as after the fifth.
+# Durable as shipped: fsync, full_page_writes and synchronous_commit are at their defaults. Checkpoints are made between the
+# rounds, not in one contestant's time. Clients run prepared statements over and over: generic plans from the first time on, not
+# from the sixth.
 SETTINGS = """
 listen_addresses = ''
 shared_buffers = 1GB

@@ -2,7 +2,7 @@
 import events
 import peers
 import tables
-from measure import Contestant, Pgbench, Ratio
+from measure import Contestant, Ratio
 
 SIZES = (10, 100, 1000, 10000)
 RANGE = "FROM source WHERE i BETWEEN :at AND :at + {size} - 1"
@@ -12,7 +12,8 @@ ROWS = [
     ("produce", "SELECT count(produce('t', key, value)) " + RANGE, "t", None),
     ("topic INSERT", "INSERT INTO t (key, value) SELECT key, value::json " + RANGE, "t", None),
     ("PgQ insert_event", "SELECT count(pgq.insert_event('q', key, value)) " + RANGE, "pgq.event_1", "pgq"),
-    ("pgmq send_batch", "SELECT count(*) FROM pgmq.send_batch('q', ARRAY(SELECT value::jsonb " + RANGE + "))", "pgmq.q_q", "pgmq"),
+    ("pgmq send_batch", "SELECT count(*) FROM pgmq.send_batch('q', ARRAY(SELECT value::jsonb " + RANGE + "))", "pgmq.q_q",
+     "pgmq"),
 ]
 
 
@@ -33,11 +34,11 @@ def contestants(context):
     for size in SIZES:
         for name, statement, arrived, peer in ROWS:
             script = f"\\set at random(1, {context.events - size})\n{statement.format(size=size)};\n"
-            rows.append(Contestant(name, Pgbench(script, 8, "on", context.seconds, server=context.server), 8, "flushed", size,
-                                   arrived and f"SELECT count(*) FROM {arrived}", heading=f"{size:,} events a transaction",
-                                   missing=peer and context.missing[peer]))
+            run = context.pgbench(script, clients=8, sync="on", seconds=context.seconds)
+            rows.append(Contestant(name, run, 8, "flushed", size, arrived and f"SELECT count(*) FROM {arrived}",
+                                   heading=f"{size:,} events a transaction", missing=peer and context.missing[peer]))
     return rows
 
 
 RATIOS = [Ratio("produce", other, heading=f"{size:,} events a transaction", what=f"{size:,} a transaction: produce / {other}")
-          for size in SIZES for other in ("pg_logical_emit_message", "heap INSERT", "topic INSERT", "PgQ insert_event", "pgmq send_batch")]
+          for size in SIZES for other, *_ in ROWS if other != "produce"]

@@ -1,14 +1,13 @@
-"""produce and consume at once: 8 clients produce one event of 100 B of JSON a transaction, one consumes all they write and commits
+"""produce and consume at once: 8 clients produce an event of 100 B of JSON a transaction, one consumes all of it and commits
 
-The consumer sleeps when nothing is there: in wait_for_events, or for 10 ms. The heap's consumer may pass over ids whose transactions
-commit late; it is here as a floor.
+The consumer sleeps when nothing is there: in wait_for_events, or for some milliseconds. The heap's consumer may pass over ids
+whose transactions commit late; it is here as a floor.
 """
 import concurrent.futures
 
 import events
-import measure
 import tables
-from measure import DURABLE, Contestant, Pgbench, Ratio
+from measure import DURABLE, Contestant, Ratio
 
 COLUMNS = {"consumed": "consumed"}
 TOPIC = """\\set partition -1
@@ -56,11 +55,11 @@ def contestants(context):
     sample, rows = list(events.events("json100", 32)), []
 
     def row(name, statement, consumer, sync, arrived, consumed):
-        produce = measure.one_by_one(statement, sample, clients=8, sync=sync, seconds=context.seconds, server=context.server)
+        produce = context.one_by_one(statement, sample, clients=8, sync=sync)
 
         def run():
             before = int(context.sql(consumed))
-            consume = Pgbench(consumer, sync=sync, seconds=context.seconds, variables=[f"pos={before}", "p=0"], server=context.server)
+            consume = context.pgbench(consumer, sync=sync, seconds=context.seconds, variables=[f"pos={before}", "p=0"])
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 consuming = pool.submit(consume)
                 count, seconds = produce()
@@ -69,8 +68,8 @@ def contestants(context):
         rows.append(Contestant(name, run, 8, DURABLE[sync], arrived=arrived))
 
     for sync in ("on", "off"):
-        row("heap INSERT, index range", "INSERT INTO heap (key, value) VALUES ({key}, {value})", HEAP, sync, "SELECT count(*) FROM heap",
-            "SELECT next_offset FROM position WHERE name = 'heap'")
+        row("heap INSERT, index range", "INSERT INTO heap (key, value) VALUES ({key}, {value})", HEAP, sync,
+            "SELECT count(*) FROM heap", "SELECT next_offset FROM position WHERE name = 'heap'")
         row("counter row", tables.COUNTER_INSERT, COUNTER, sync, "SELECT sum(next_offset) FROM counter_next",
             "SELECT sum(next_offset) FROM position WHERE name LIKE 'counter%'")
         row("produce, consume", "SELECT produce('t', {key}, {value})", TOPIC, sync, "SELECT count(*) FROM t",

@@ -7,14 +7,15 @@ import itertools
 import events
 import peers
 import tables
-from measure import Contestant, Pgbench, Ratio
+from measure import Contestant, Ratio
 
 GROUPS = (1, 5, 10)
 PAGE = 500
 HEAP = f"SELECT * FROM heap WHERE id > :pos ORDER BY id LIMIT {PAGE};\n\\set pos :pos + {PAGE}\n"
 # the other half of the pattern of tables.COUNTER
 COUNTER = f"""WITH position AS (
-    UPDATE position SET next_offset = next_offset + {PAGE} WHERE name = :run::text || '_' || :client_id::text RETURNING next_offset - {PAGE} AS first)
+    UPDATE position SET next_offset = next_offset + {PAGE} WHERE name = :run::text || '_' || :client_id::text
+    RETURNING next_offset - {PAGE} AS first)
 SELECT l.* FROM position, counter_log l WHERE partition = 0 AND c_offset >= first AND c_offset < first + {PAGE} ORDER BY c_offset;
 """
 TOPIC = f"SELECT * FROM consume(:run::text || '_' || :client_id::text, 't', {PAGE}, commit => true);\n"
@@ -72,10 +73,10 @@ def contestants(context):
             prefix = f"run{next(runs)}"
             for group in range(groups) if before else ():
                 context.sql(before.format(group=f"{prefix}_{group}"))
-            count, seconds = Pgbench(script, groups, times=context.events // PAGE, variables=[f"run={prefix}", "pos=0"], server=context.server)()
+            result = context.pgbench(script, clients=groups, times=context.events // PAGE, variables=[f"run={prefix}", "pos=0"])()
             if done and context.sql(done.format(prefix=prefix)) != str(groups):
                 raise SystemExit(f"bench: {name}: not all groups have come to the end")
-            return count, seconds
+            return result
         rows.append(Contestant(name, run, groups, durable, PAGE, heading=title(groups), missing=missing))
 
     for groups in GROUPS:

@@ -2,8 +2,7 @@
 import itertools
 
 import events
-import measure
-from measure import DURABLE, Contestant, Pgbench, Ratio
+from measure import DURABLE, Contestant, Ratio
 
 PARTITIONS = (1, 4, 32, 256)
 
@@ -25,8 +24,7 @@ def contestants(context):
     sample, rows, groups = list(events.events("json100", 32)), [], itertools.count()
     for sync in ("on", "off"):
         for n in PARTITIONS:
-            run = measure.one_by_one(f"SELECT produce('t{n}', {{key}}, {{value}})", sample, clients=8, sync=sync, seconds=context.seconds,
-                                     server=context.server)
+            run = context.one_by_one(f"SELECT produce('t{n}', {{key}}, {{value}})", sample, clients=8, sync=sync)
             rows.append(Contestant(title(n), run, 8, DURABLE[sync], arrived=f"SELECT count(*) FROM t{n}",
                                    heading="produce, one event a transaction"))
     for n in PARTITIONS:
@@ -36,8 +34,8 @@ def contestants(context):
     for n in PARTITIONS:
         def consume(n=n):
             group = f"g{next(groups)}"
-            result = Pgbench(f"SELECT * FROM consume('{group}', 'read{n}', 500, commit => true);\n", sync="on", times=context.events // 500,
-                             server=context.server)()
+            result = context.pgbench(f"SELECT * FROM consume('{group}', 'read{n}', 500, commit => true);\n", sync="on",
+                                     times=context.events // 500)()
             left = context.sql(f"SELECT sum(lag) FROM eventlog_lag WHERE group_name = '{group}'")
             if left != "0":
                 raise SystemExit(f"bench: {left} events of read{n} are left")
@@ -47,4 +45,5 @@ def contestants(context):
 
 
 RATIOS = [Ratio(title(n), "1 partition", heading=heading, what=f"{heading}: {n} partitions / 1")
-          for heading in ("produce, one event a transaction", "produce(...) FROM source", "consume, 500 a time, commit") for n in PARTITIONS[1:]]
+          for heading in ("produce, one event a transaction", "produce(...) FROM source", "consume, 500 a time, commit")
+          for n in PARTITIONS[1:]]

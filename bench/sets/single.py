@@ -1,7 +1,7 @@
 """one event a transaction, 100 B of JSON, 8 clients: eventlog, floors, and what else people do
 
-The clients are pgbench's. They run prepared statements, one for each of 32 events of the generator (8 with 64 clients), at random; key and value are sent
-as parameters, so a client does the same whatever the statement.
+The clients are pgbench's. They run prepared statements at random, one for each of 32 events of the generator (8 with 64 clients);
+key and value are sent as parameters, so a client does the same whatever the statement.
 """
 import events
 import measure
@@ -25,24 +25,24 @@ ROWS = [
 
 def set_up(context):
     context.missing = peers.install(context, "pgq", "pgmq", "pgque")
-    context.sql("SELECT create_topic('t', 8);" + tables.HEAP.format(name="heap") + tables.OUTBOX + tables.COUNTER)
+    context.sql(f"SELECT create_topic('t', 8); {tables.HEAP.format(name='heap')} {tables.OUTBOX} {tables.COUNTER}")
 
 
 def rows_of(context, names, clients, sync):
-    sample = list(events.events("json100", min(32, 512 // clients)))      # preparing 32 for each of 64 clients would take a while
+    sample = list(events.events("json100", min(32, 512 // clients)))      # to prepare 32 for each of 64 clients takes a while
     for name, statement, arrived, peer in ROWS:
         if names is None or name in names:
-            run = measure.one_by_one(statement, sample, clients=clients, sync=sync, seconds=context.seconds, server=context.server)
+            run = context.one_by_one(statement, sample, clients=clients, sync=sync)
             yield Contestant(name, run, clients, DURABLE[sync], arrived=arrived, missing=peer and context.missing[peer])
 
 
-def floors(context, clients):
-    yield Contestant("SELECT 1", measure.Pgbench("SELECT 1;\n", clients, seconds=context.seconds, server=context.server), clients)
+def round_trip(context, clients):
+    return Contestant("SELECT 1", context.pgbench("SELECT 1;\n", clients=clients, seconds=context.seconds), clients)
 
 
 def contestants(context):
-    return [Contestant("fdatasync of 8 kB", lambda: measure.fdatasync_rate(context.server), durable="flushed"), *floors(context, 8),
-            *(row for sync in ("on", "off") for row in rows_of(context, None, 8, sync))]
+    return [Contestant("fdatasync of 8 kB", lambda: measure.fdatasync_rate(context.server), durable="flushed"),
+            round_trip(context, 8), *rows_of(context, None, 8, "on"), *rows_of(context, None, 8, "off")]
 
 
 RATIOS = [

@@ -1,7 +1,7 @@
 """bytes per event, in the WAL and on the disk, beside LZ4 of the same bytes in blocks of 64 KB
 
-The bytes of an event are those of its key and value. Disk: what the relations have grown by, indexes and all forks included. A bulk is
-one INSERT ... SELECT; single events are produced by a loop in the server that commits after each.
+The bytes of an event are those of its key and value. Disk: what the relations have grown by, indexes and all forks included. A
+bulk is one INSERT ... SELECT; single events are inserted by a loop in the server that commits after each.
 """
 import ctypes
 import time
@@ -50,12 +50,13 @@ CREATE FUNCTION disk(name text) RETURNS numeric LANGUAGE sql AS $$
 $$;
 """)
     context.bytes = {}
-    for kind, value_type in TYPE.items():
+    for kind in TYPE:
         count = context.events // min(BULK.get(kind, 1000), SINGLE[kind])
         path = f"{context.folder}/{kind}"
         events.write_copy(path, kind, count)
         context.sql(f"\\copy source_{kind} (key, value) FROM '{path}'\nVACUUM ANALYZE source_{kind}")
-        context.bytes[kind] = [key.encode() + (value.encode() if isinstance(value, str) else value) for key, value in events.events(kind, count)]
+        context.bytes[kind] = [key.encode() + (value.encode() if isinstance(value, str) else value)
+                               for key, value in events.events(kind, count)]
 
 
 def contestants(context):
@@ -80,7 +81,8 @@ def contestants(context):
         floor(heading, "the bytes", kind, count, lambda some: sum(map(len, some)))
         floor(heading, "LZ4 in blocks of 64 KB", kind, count, lambda some: lz4_size(b"".join(some)))
         for name, table in (("topic", f"t_{kind}"), ("heap", f"heap_{kind}")):
-            stored(heading, name, table, count, f"INSERT INTO {table} (key, value) SELECT key, value FROM source_{kind} ORDER BY i", "flushed")
+            stored(heading, name, table, count,
+                   f"INSERT INTO {table} (key, value) SELECT key, value FROM source_{kind} ORDER BY i LIMIT {count}", "flushed")
     for kind, less in SINGLE.items():
         heading, count = f"one event a transaction, {kind}", context.events // less
         floor(heading, "the bytes", kind, count, lambda some: sum(map(len, some)))

@@ -1,8 +1,8 @@
 """what it costs a transaction: pgbench's TPC-B alone, with one event of 200 B, and without the library
 
-8 clients. At scale 50 they seldom meet at one of the 50 branches, and the tables fit into shared_buffers. No checkpoint is made: images of
-full pages, some 15 kB a transaction after one, would hide what an event costs. The library loaded and unused, and not loaded, are
-measured on two servers of their own that differ in nothing else.
+8 clients. At scale 50 they seldom meet at one of the 50 branches, and the tables fit into shared_buffers. No checkpoint is made:
+images of full pages, some 15 kB a transaction after one, would hide what an event costs. The library loaded and unused, and not
+loaded, are measured on two servers of their own that differ in nothing else.
 """
 import events
 import measure
@@ -36,8 +36,7 @@ def contestants(context):
     sample = list(events.events("json200", 8))
 
     def row(name, more="", arrived=None, where=None):
-        run = measure.one_by_one(TPCB.replace("{more}", more), sample, clients=CLIENTS, sync="on", seconds=context.seconds,
-                                 server=where or context.server)
+        run = context.one_by_one(TPCB.replace("{more}", more), sample, clients=CLIENTS, sync="on", server=where or context.server)
         return Contestant(name, run, CLIENTS, "flushed", arrived=arrived, server=where)
     return [row("pgbench"), row("pgbench, produce", "SELECT produce('t', {key}, {value});\n", "SELECT count(*) FROM t"),
             row("pgbench, INSERT into the outbox", tables.OUTBOX_INSERT + ";\n", "SELECT count(*) FROM outbox"),
