@@ -100,6 +100,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/run", description="Events per second of eventlog beside its floors and peers.")
     parser.add_argument("sets", nargs="*", metavar="set", help=f"{', '.join(SETS)} (default: {', '.join(CORE)})")
     parser.add_argument("--list", action="store_true", help="what the sets are")
+    parser.add_argument("--packages", action="store_true", help="the Debian packages that the sets need")
     parser.add_argument("--rounds", type=int, default=9, help="measurements of a contestant (default 9, the least to judge by)")
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement that takes a time (default 2)")
     parser.add_argument("--events", type=int, default=200000, help="in a bulk and in what is read (default 200000)")
@@ -110,11 +111,15 @@ def main():
             title = importlib.import_module(f"sets.{name}").__doc__.splitlines()[0]
             print(f"{name:12} {title}{' (core)' if name in CORE else ''}")
         return
+    if unknown := set(args.sets) - set(SETS):
+        parser.error(f"no such set: {', '.join(unknown)}")
+    if args.packages:
+        modules = [importlib.import_module(f"sets.{name}") for name in args.sets or CORE]
+        print(*{package for module in modules for package in getattr(module, "PACKAGES", ())})
+        return
     args.events -= args.events % 10000
     if args.events < 10000 or args.rounds < 1 or args.seconds < 1:
         parser.error("at least 10,000 events, 1 round, 1 second")
-    if unknown := set(args.sets) - set(SETS):
-        parser.error(f"no such set: {', '.join(unknown)}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))      # so that the server is stopped
     results = {"arguments": vars(args), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "kernel": platform.platform(),

@@ -108,6 +108,12 @@ def faster(ours, theirs):
     return ours["rate"] / theirs["rate"]
 
 
+def cpu(ours, theirs):
+    """CPU time of an event, server and clients together."""
+    spent = [one["server_cpu"] + one["client_cpu"] for one in (ours, theirs)]
+    return spent[0] / max(spent[1], 1e-9)
+
+
 class Ratio:
     """Two contestants by their names, compared in each round: `of` takes the two measurements of a round.
 
@@ -128,8 +134,8 @@ class Ratio:
         return [(a, b) for a in chosen for b in rows if b.name == self.theirs and (b.heading, b.clients) == (a.heading, a.clients)
                 and b.durable in (a.durable, "-")]
 
-    def values(self, a, b):
-        return [self.of(x, y) for x, y in zip(a.measured, b.measured)]
+    def values(self, a, b, of=None):
+        return [(of or self.of)(x, y) for x, y in zip(a.measured, b.measured)]
 
     def bound(self):
         return f">= {self.at_least:.2f}" if self.at_least is not None else f"<= {self.at_most:.2f}"

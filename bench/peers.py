@@ -8,6 +8,8 @@ import pathlib
 import shutil
 import subprocess
 
+# Debian packages that a set with these peers needs
+PACKAGES = [] if shutil.which("pip3") else ["python3-pip"]
 PGMQ = "pgmq==1.1.4"        # the Python client, which brings the extension's SQL
 
 

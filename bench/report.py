@@ -38,12 +38,12 @@ def ratios(chosen, rows):
     kept = [(ratio, *pair) for ratio in chosen for pair in ratio.pairs(rows) if not any(row.missing for row in pair)]
     if kept:
         print(f"\n{'ratios, round by round':{RATIOS_WIDTH}} {'clients':>7} {'durable':>11} {'median':>8}"
-              f" {'95 % of the median':>20}")
+              f" {'95 % of the median':>20}    CPU")
     for ratio, a, b in kept:
         values = ratio.values(a, b)
         low, high = measure.interval(values)
         print(f"  {ratio.what:{RATIOS_WIDTH - 2}} {a.clients:>7} {a.durable:>11} {statistics.median(values):>8.2f}"
-              f" {low:>9.2f} .. {high:.2f}")
+              f" {low:>9.2f} .. {high:<7.2f} {statistics.median(ratio.values(a, b, measure.cpu)):>6.2f}")
 
 
 def targets(chosen, rows):

@@ -4,6 +4,7 @@ import peers
 import tables
 from measure import Contestant, Ratio
 
+PACKAGES = peers.PACKAGES
 SIZES = (10, 100, 1000, 10000)
 RANGE = "FROM source WHERE i BETWEEN :at AND :at + {size} - 1"
 ROWS = [

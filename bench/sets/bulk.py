@@ -8,6 +8,8 @@ import peers
 import tables
 from measure import Contestant, Ratio
 
+PACKAGES = peers.PACKAGES
+
 
 def set_up(context):
     context.missing = peers.install(context, "pgq", "pgmq")

@@ -1,7 +1,7 @@
 """one event a transaction as in single, with 1 and with 64 clients"""
 from measure import Ratio
 from sets import single
-from sets.single import set_up      # noqa: F401
+from sets.single import PACKAGES, set_up      # noqa: F401
 
 NAMES = ["pg_logical_emit_message", "heap INSERT", "produce", "topic INSERT", "PgQ insert_event"]
 

@@ -9,6 +9,7 @@ import peers
 import tables
 from measure import DURABLE, Contestant, Ratio
 
+PACKAGES = peers.PACKAGES
 # name, statement, where its events arrive, and what has to be there
 ROWS = [
     ("pg_logical_emit_message", "SELECT pg_logical_emit_message(true, 'bench', {value}::text)", None, None),
