@@ -3,6 +3,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 # Durable as shipped: fsync, full_page_writes and synchronous_commit are at their defaults. Checkpoints are made between the
@@ -43,12 +44,14 @@ class Server:
             with open(f"{self.data}/postgresql.conf", "a", encoding="utf-8") as file:
                 file.write(self.settings)
             self.start()
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
+        if kind not in (None, KeyboardInterrupt):
+            print(f"The end of the server's log:\n{self.log()[-2000:]}", file=sys.stderr)
         if os.path.exists(f"{self.data}/postmaster.pid"):
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -57,7 +60,11 @@ class Server:
         # its output goes to a file: a pipe would stay open as long as the server runs
         command = ["pg_ctl", "-D", self.data, "-l", f"{self.folder}/log", "-w", "-t", "120", "-s", "start"]
         if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-            raise SystemExit(f"bench: the server does not start\n{pathlib.Path(self.folder, 'log').read_text()[-3000:]}")
+            raise SystemExit("bench: the server does not start")
+
+    def log(self):
+        path = pathlib.Path(self.folder, "log")
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def stop(self, mode="fast"):
         run(["pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop"])
