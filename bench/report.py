@@ -3,7 +3,7 @@ import statistics
 
 import measure
 
-RATIOS_WIDTH = 66
+RATIOS_WIDTH = 68
 
 
 def number(x):
