@@ -129,6 +129,8 @@ def main():
         for name in args.sets or CORE:
             rows = run_set(name, args, results)
             results["targets"] += report.targets(importlib.import_module(f"sets.{name}").RATIOS, rows)
+        for name in () if args.sets else set(SETS) - set(CORE):
+            results["targets"] += report.targets(importlib.import_module(f"sets.{name}").RATIOS, [], f"set {name}")
         report.show_targets(results["targets"])
         print(f"\n{results['server'].split(' on ')[0]}, {results['cpus']} CPUs, load {results['load'][0]:.1f} at the start, "
               f"{args.rounds} rounds, {time.monotonic() - begin:.0f} s")

@@ -42,18 +42,19 @@ def ratios(chosen, rows):
     for ratio, a, b in kept:
         values = ratio.values(a, b)
         low, high = measure.interval(values)
+        spent = f"{statistics.median(ratio.values(a, b, measure.cpu)):>6.2f}" if ratio.of == measure.faster else ""
         print(f"  {ratio.what:{RATIOS_WIDTH - 2}} {a.clients:>7} {a.durable:>11} {statistics.median(values):>8.2f}"
-              f" {low:>9.2f} .. {high:<7.2f} {statistics.median(ratio.values(a, b, measure.cpu)):>6.2f}")
+              f" {low:>9.2f} .. {high:<7.2f} {spent}")
 
 
-def targets(chosen, rows):
-    """One dict for each target: measured, judged, or why not."""
+def targets(chosen, rows, where="left out"):
+    """One dict for each target: measured, judged, or why not: what is to be compared is missing, or not in these rows."""
     found = []
     for ratio in (ratio for ratio in chosen if ratio.target):
         one = {"target": ratio.target, "what": ratio.what, "bound": ratio.bound()}
         pairs = ratio.pairs(rows)
         if not pairs:
-            found.append({**one, "verdict": "not measured"})
+            found.append({**one, "verdict": f"not measured: {where}"})
         for a, b in pairs:
             missing = a.missing or b.missing
             if missing:
