@@ -23,10 +23,11 @@ def fetch(context, package, commands):
     if not os.path.exists(folder):
         shutil.rmtree(f"{folder}.new", ignore_errors=True)
         os.makedirs(f"{folder}.new")
-        for command in commands:
-            done = subprocess.run(command, shell=True, cwd=f"{folder}.new", capture_output=True, check=False, timeout=300)
-            if done.returncode:
-                raise Missing(f"the package {package} cannot be had")
+        try:
+            for command in commands:
+                subprocess.run(command, shell=True, cwd=f"{folder}.new", capture_output=True, check=True, timeout=300)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            raise Missing(f"the package {package} cannot be had") from error
         os.rename(f"{folder}.new", folder)
     return folder
 
