@@ -23,6 +23,7 @@ import server
 CORE = ["single", "bulk", "read", "size", "transaction"]
 SETTINGS = """SELECT json_object_agg(name, setting) FROM pg_settings WHERE source NOT IN ('default', 'override', 'client')
     OR name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'wal_level', 'wal_sync_method')"""
+USUAL = {"rounds": 9, "seconds": 2, "events": 200000}
 SETS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("sets/*.py"))
 
 
@@ -30,9 +31,11 @@ class Context:
     """What a set gets: the arguments, its server, a folder for its files, one that is kept from run to run, and a stack for
     what it opens itself and is to be closed after it (contextlib.ExitStack)."""
 
-    def __init__(self, args, folder, stack):
-        self.stack, self.here = stack, pathlib.Path(__file__).parent
-        self.rounds, self.seconds, self.events, self.folder = args.rounds, args.seconds, args.events, folder
+    def __init__(self, args, module, folder, stack):
+        self.stack, self.here, self.folder = stack, pathlib.Path(__file__).parent, folder
+        # as told, or else what the set says for itself, or else what is usual
+        self.rounds, self.seconds, self.events = (
+            getattr(args, name) or getattr(module, name.upper(), usual) for name, usual in USUAL.items())
         self.cache = os.path.join(os.environ.get("EVENTLOG_CACHE", tempfile.gettempdir()), "bench")
         self.server = None
         os.makedirs(self.cache, exist_ok=True)
@@ -59,7 +62,7 @@ def run_set(name, args, results):
     """Measures one set and prints its table; returns its ratios and contestants."""
     module = importlib.import_module(f"sets.{name}")
     with contextlib.ExitStack() as stack:
-        context = Context(args, stack.enter_context(tempfile.TemporaryDirectory(prefix="bench.", dir="/tmp")), stack)
+        context = Context(args, module, stack.enter_context(tempfile.TemporaryDirectory(prefix="bench.", dir="/tmp")), stack)
         context.server = private = stack.enter_context(server.Server(getattr(module, "SETTINGS", "")))
         begin = time.monotonic()
         print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
@@ -70,11 +73,11 @@ def run_set(name, args, results):
         running = [row for row in rows if not row.missing]
         destinations = {(row.arrived, row.server or private) for row in running if row.arrived}
         before = {destination: int(measure.sql(*destination)) for destination in destinations}
-        for number in range(1, args.rounds + 1):
+        for number in range(1, context.rounds + 1):
             for where in {row.server or private for row in running} if getattr(module, "CHECKPOINTS", True) else ():
                 measure.sql("CHECKPOINT", where)
             for row in running if number % 2 else reversed(running):
-                progress(f"{name}, round {number} of {args.rounds}: {row.name}, {row.clients}, {row.durable}")
+                progress(f"{name}, round {number} of {context.rounds}: {row.name}, {row.clients}, {row.durable}")
                 row.measure(number, private)
         progress()
         for query, where in destinations:
@@ -82,9 +85,10 @@ def run_set(name, args, results):
             arrived = int(measure.sql(query, where)) - before[query, where]
             if arrived != sent:
                 raise SystemExit(f"bench: {sent} events were sent, {arrived} have arrived: {query}")
-        problems = context.sql("SELECT t.topic, p.* FROM eventlog_topics t, check_topic(t.topic) p LIMIT 20")
-        if problems:
-            raise SystemExit(f"bench: check_topic finds\n{problems}")
+        for where in {row.server or private for row in running}:
+            problems = measure.sql("SELECT t.topic, p.* FROM eventlog_topics t, check_topic(t.topic) p LIMIT 20", where)
+            if problems:
+                raise SystemExit(f"bench: check_topic finds\n{problems}")
         results["sets"][name] = {
             "seconds": time.monotonic() - begin, "missing": {row.name: row.missing for row in rows if row.missing},
             "settings": json.loads(context.sql(SETTINGS)),
@@ -92,6 +96,8 @@ def run_set(name, args, results):
         results["server"] = context.sql("SELECT version()")
     report.contestants(rows, getattr(module, "COLUMNS", {}))
     report.ratios(module.RATIOS, rows)
+    if hasattr(module, "show"):     # what else it has to tell
+        module.show(rows)
     print(f"  {time.monotonic() - begin:.0f} s, load {os.getloadavg()[0]:.1f}", flush=True)
     return rows
 
@@ -101,9 +107,9 @@ def main():
     parser.add_argument("sets", nargs="*", metavar="set", help=f"{', '.join(SETS)} (default: {', '.join(CORE)})")
     parser.add_argument("--list", action="store_true", help="what the sets are")
     parser.add_argument("--packages", action="store_true", help="the Debian packages that the sets need")
-    parser.add_argument("--rounds", type=int, default=9, help="measurements of a contestant (default 9, the least to judge by)")
-    parser.add_argument("--seconds", type=int, default=2, help="of each measurement that takes a time (default 2)")
-    parser.add_argument("--events", type=int, default=200000, help="in a bulk and in what is read (default 200000)")
+    parser.add_argument("--rounds", type=int, help="measurements of a contestant (default 9, the least to judge by)")
+    parser.add_argument("--seconds", type=int, help="of each measurement that takes a time (default 2, or the set's)")
+    parser.add_argument("--events", type=int, help="in a bulk and in what is read (default 200000, or the set's)")
     parser.add_argument("--only", metavar="REGEX", help="only contestants whose name matches")
     args = parser.parse_args()
     if args.list:
@@ -117,8 +123,9 @@ def main():
         modules = [importlib.import_module(f"sets.{name}") for name in args.sets or CORE]
         print(*{package for module in modules for package in getattr(module, "PACKAGES", ())})
         return
-    args.events -= args.events % 10000
-    if args.events < 10000 or args.rounds < 1 or args.seconds < 1:
+    if args.events is not None:
+        args.events -= args.events % 10000
+    if any(value is not None and value < least for value, least in ((args.events, 10000), (args.rounds, 1), (args.seconds, 1))):
         parser.error("at least 10,000 events, 1 round, 1 second")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))      # so that the server is stopped
@@ -133,7 +140,7 @@ def main():
             results["targets"] += report.targets(importlib.import_module(f"sets.{name}").RATIOS, [], f"set {name}")
         report.show_targets(results["targets"])
         print(f"\n{results['server'].split(' on ')[0]}, {results['cpus']} CPUs, load {results['load'][0]:.1f} at the start, "
-              f"{args.rounds} rounds, {time.monotonic() - begin:.0f} s")
+              f"{time.monotonic() - begin:.0f} s")
     finally:
         results["load_end"] = os.getloadavg()
         try:

@@ -143,7 +143,7 @@ class Kafka:
     def consume(self, topic, events, group):
         """kafka-consumer-perf-test. The rate without the time until it has its partitions, which is told apart."""
         out = self.tool("org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", self.bootstrap(), "--topic", topic,
-                        "--num-records", events, "--group", group, "--hide-header")
+                        "--num-records", events, "--group", group, "--hide-header", "--timeout", 120000)
         values = [value.strip() for value in out.strip().split("\n")[-1].split(",")]
         if len(values) != 10 or int(values[4]) < events:
             raise SystemExit(f"bench: kafka-consumer-perf-test says\n{out[-3000:]}")
