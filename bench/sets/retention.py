@@ -17,9 +17,14 @@ def set_up(context):
     with open(context.payload, "w", encoding="utf-8") as file:
         file.writelines(f"{value}\n" for _, value in events.events("json100", 20000))
     context.client = client.Client(context.folder)
-    for work, segment in (("small", 65536), ("bulk", 1048576)):
+    for work, segment in (("small", 65536), ("bulk", 262144)):
         for name, options in (("keep", KEEP), ("remove", REMOVE.format(bytes=4 * segment))):
-            context.sql(f"""SELECT create_topic('{work}_{name}', 8, options => '{{"segment_bytes": {segment}, {options}}}')""")
+            topic = f"{work}_{name}"
+            context.sql(f"""SELECT create_topic('{topic}', 8, options => '{{"segment_bytes": {segment}, {options}}}')""")
+            # so many that some have to go from the first round on; the groups begin behind them
+            context.client(context.server, "produce", context.payload, topic, 400000, 100, 5)
+            if work == "small":
+                context.sql(f"SELECT reset_group('{topic}_g' || client, '{topic}', 'latest') FROM generate_series(0, {CLIENTS - 1}) client")
 
 
 def contestants(context):
