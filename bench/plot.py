@@ -10,6 +10,7 @@ import pathlib
 import statistics
 import sys
 
+import curves
 import measure
 
 WIDTH, LEFT, LINE = 1000, 430, 20
@@ -66,6 +67,9 @@ def main():
     for name, one in results["sets"].items():
         lines, y = draw(f"{name}: events/s", rows_of(one["measurements"]), y)
         out += lines
+        for curve in curves.latencies, curves.series:
+            lines, y = curve(one["measurements"], y, WIDTH, text)
+            out += lines
     source.with_suffix(".svg").write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" font-family="sans-serif" font-size="13">\n'
         f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(out) + "\n</svg>\n", encoding="utf-8")

@@ -6,7 +6,6 @@ third, of consuming without the time until the consumer has its partitions. Thei
 tool takes. Ours: bench/client.c, binary arrays over TCP; each transaction is flushed before it is answered, each batch consumed is committed
 and that is flushed. Kafka's consumer commits every 5 s.
 """
-# packages: maven
 import itertools
 
 import client
@@ -15,6 +14,7 @@ import kafka
 import measure
 from measure import Contestant, Ratio
 
+PACKAGES = ["maven"]
 EVENTS = 1000000
 PARTITIONS, BATCH = 8, 1000
 TOPICS = {"json": ("text", "json"), "text": ("text", "text")}
