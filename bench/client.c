@@ -389,7 +389,8 @@ send_paced(void *arg)
 
 		sleep_until(due);
 		sent = now();
-		n = snprintf(value, sizeof(value), "{\"due\":%lld,\"sent\":%lld,\"transaction\":%lld,\"type\":\"order.paid\",\"amount\":1234.50}",
+		n = snprintf(value, sizeof(value),
+					 "{\"due\":%lld,\"sent\":%lld,\"transaction\":%lld,\"type\":\"order.paid\",\"amount\":1234.50}",
 					 (long long) (due < s->begin + WARM_UP ? 0 : due), (long long) sent, (long long) i);
 		if (s->batch == 1)
 			PQclear(checked(s->conn, PQexecPrepared(s->conn, "one", 2, params, NULL, NULL, 1)));

@@ -12,11 +12,11 @@ class Client:
 
     def __init__(self, folder):
         def config(what):
-            return subprocess.run([os.environ.get("PG_CONFIG", "pg_config"), what], text=True, capture_output=True, check=True).stdout.strip()
+            return subprocess.check_output([os.environ.get("PG_CONFIG", "pg_config"), what], text=True).strip()
 
-        self.program = f"{folder}/client"
-        done = subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{config('--includedir')}",
-                               str(pathlib.Path(__file__).parent / "client.c"), f"-L{config('--libdir')}", f"-Wl,-rpath,{config('--libdir')}",
+        self.program, libraries = f"{folder}/client", config("--libdir")
+        done = subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
+                               f"-I{config('--includedir')}", str(pathlib.Path(__file__).parent / "client.c"), f"-L{libraries}", f"-Wl,-rpath,{libraries}",
                                "-lpq", "-lpthread", "-o", self.program], text=True, capture_output=True, check=False)
         if done.returncode:
             raise SystemExit(f"bench: client.c does not compile\n{done.stderr}")

@@ -33,13 +33,14 @@ def latencies(measurements, top, width, text):
     for (_, _, what, label), row in values.items():
         y += LINE
         out.append(text(20, y, label))
-        out.append(f'<line x1="{place(row["p50"]):.1f}" x2="{place(row["p99.9"]):.1f}" y1="{y - 4}" y2="{y - 4}" stroke="{COLOURS[what]}"/>')
-        out += [f'<circle cx="{place(row[at]):.1f}" cy="{y - 4}" r="{radius}" fill="{COLOURS[what]}"/>' for at, radius in AT.items()]
+        left, right, colour = place(row["p50"]), place(row["p99.9"]), COLOURS[what]
+        out.append(f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}"/>')
+        out += [f'<circle cx="{place(row[at]):.1f}" cy="{y - 4}" r="{radius}" fill="{colour}"/>' for at, radius in AT.items()]
     return out, bottom + LINE
 
 
 def series(measurements, top, width, text):
-    """Events/s from step to step; grey where a checkpoint ended."""
+    """Events/s from step to step; grey where a checkpoint was made."""
     out = []
     for one in measurements:
         steps = one.get("series", ())
@@ -58,11 +59,12 @@ def series(measurements, top, width, text):
         for step in steps:
             if step["checkpoints"]:
                 x = place(step, 0)[0]
-                out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top + 2 * LINE}" y2="{top + LINE + HEIGHT}" stroke="#bbbbbb" stroke-width="4"/>')
+                out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top + 2 * LINE}" y2="{top + LINE + HEIGHT}" stroke="#bbbbbb"'
+                           ' stroke-width="4"/>')
         for number, what in enumerate(("produced", "consumed")):
             points = " ".join("{:.1f},{:.1f}".format(*place(step, step[what])) for step in steps)
             out.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[what]}" stroke-width="2"/>')
             out.append(text(width - 200 + 90 * number, top + LINE, what, fill=COLOURS[what]))
-        out.append(text(80, top + HEIGHT + 2 * LINE, "grey: a checkpoint ended", font_size=11))
+        out.append(text(80, top + HEIGHT + 2 * LINE, "grey: a checkpoint", font_size=11))
         top += HEIGHT + 3 * LINE
     return out, top

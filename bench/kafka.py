@@ -2,7 +2,6 @@
 import os
 import pathlib
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -13,8 +12,8 @@ from server import TICK
 
 POM = pathlib.Path(__file__).parent / "kafka" / "pom.xml"
 # what kafka-run-class.sh gives to every JVM, and what kafka-server-start.sh and the tools' scripts give besides
-JVM = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
-       "-Djava.awt.headless=true"]
+JVM = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+       "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true"]
 SERVER_HEAP, TOOL_HEAP = ["-Xmx1G", "-Xms1G"], ["-Xmx512M"]
 
 SETTINGS = """
@@ -50,7 +49,8 @@ def fetch():
         cache.mkdir(parents=True)
         shutil.copy(POM, cache / "pom.xml")
         done = subprocess.run(["mvn", "-B", "-q", f"-Dmaven.repo.local={cache.parent}/maven", "-f", cache / "pom.xml",
-                               "dependency:copy-dependencies", f"-DoutputDirectory={cache}/lib"], capture_output=True, text=True, check=False)
+                               "dependency:copy-dependencies", f"-DoutputDirectory={cache}/lib"],
+                              capture_output=True, text=True, check=False)
         if done.returncode:
             return None, "its jars could not be fetched: " + (done.stdout + done.stderr).strip()[-300:].replace("\n", " ")
         shutil.copy(POM, fetched)
@@ -72,7 +72,8 @@ class Kafka:
     def __enter__(self):
         try:
             config = f"{self.folder}/server.properties"
-            pathlib.Path(config).write_text(SETTINGS.format(folder=self.folder, port=self.port, controller=free_port()), encoding="utf-8")
+            settings = SETTINGS.format(folder=self.folder, port=self.port, controller=free_port())
+            pathlib.Path(config).write_text(settings, encoding="utf-8")
             self.tool("kafka.tools.StorageTool", "format", "-t", "ZXZlbnRsb2ctYmVuY2gxMg", "-c", config)
             with open(f"{self.folder}/log", "wb") as log:
                 self.process = subprocess.Popen(["java", *SERVER_HEAP, *JVM, "-cp", f"{self.jars}/*", "kafka.Kafka", config],
@@ -123,7 +124,8 @@ class Kafka:
 
     def produced(self, topic):
         """The number of events in a topic."""
-        out = self.tool("org.apache.kafka.tools.GetOffsetShell", "--bootstrap-server", self.bootstrap(), "--topic", topic, "--time", "-1")
+        out = self.tool("org.apache.kafka.tools.GetOffsetShell", "--bootstrap-server", self.bootstrap(), "--topic", topic,
+                        "--time", "-1")
         return sum(int(line.rsplit(":", 1)[1]) for line in out.split())
 
     def produce(self, topic, events, warm_up, payload, **config):
@@ -148,8 +150,3 @@ class Kafka:
         if len(values) != 10 or int(values[4]) < events:
             raise SystemExit(f"bench: kafka-consumer-perf-test says\n{out[-3000:]}")
         return {"rate": float(values[9]), "events": int(values[4]), "join_s": int(values[6]) / 1000}
-
-
-def children_cpu():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime

@@ -1,6 +1,8 @@
 """Pairs that should differ in nothing: the same work with and without something that must not slow it down."""
 import copy
 
+import psycopg
+
 import events
 import measure
 from measure import Ratio, interval
@@ -28,15 +30,22 @@ def database(server, name):
     return other
 
 
+def connect(server, **options):
+    return psycopg.connect(host=server.env["PGHOST"], port=server.env["PGPORT"], user=server.env["PGUSER"],
+                           dbname=server.env["PGDATABASE"], **options)
+
+
 def produce_and_consume(topic, seconds, server):
-    """A contestant's run(): clients produce an event, and consume and commit what has come, in turn; afterwards all groups must have come to
-    the end and lost nothing."""
-    work = measure.one_by_one(WORK.format(topic=topic), list(events.events("json100", 32)), clients=CLIENTS, seconds=seconds, server=server)
+    """A contestant's run(): clients produce an event, and consume and commit what has come, in turn; afterwards all groups must
+    have come to the end and lost nothing."""
+    work = measure.one_by_one(WORK.format(topic=topic), list(events.events("json100", 32)), clients=CLIENTS, sync="on",
+                              seconds=seconds, server=server)
 
     def run():
         result = work()
         for client in range(CLIENTS):
-            while measure.sql(f"SELECT count(*) FROM consume('{topic}_g{client}', '{topic}', 100000, commit => true)", server) != "0":
+            rest = f"SELECT count(*) FROM consume('{topic}_g{client}', '{topic}', 100000, commit => true)"
+            while measure.sql(rest, server) != "0":
                 pass
         wrong = measure.sql(f"SELECT group_name, partition, lag, events_lost FROM eventlog_lag WHERE topic = '{topic}'::regclass"
                             " AND (committed_offset <> log_end_offset OR events_lost <> 0)", server)

@@ -1,8 +1,9 @@
 """nothing happens: a server with 1,000 topics x 8 partitions, beside a server with none
 
-Every partition has an event; a group has consumed one topic. Both servers are looked at over the same time, after a checkpoint of both: bytes of
-the data folder without WAL, more than the empty one's, by partition; CPU time of all processes; WAL. Autovacuum and eventlog's maintenance come every
-20 s, so that each measurement has them: 3 and 15 times as often as usual. For some minutes at a time: --seconds 120.
+Every partition has an event; a group has consumed one topic. Both servers are looked at over the same time, after a
+checkpoint of both: bytes of the data folder without WAL, more than the empty one's, by partition; CPU time of all processes;
+WAL. Autovacuum and eventlog's maintenance come every 20 s, so that each measurement has them: 3 and 15 times as often as
+usual. For some minutes at a time: --seconds 120.
 """
 import os
 import time
@@ -36,8 +37,9 @@ def set_up(context):
     context.empty = context.stack.enter_context(server.Server(SETTINGS))
     measure.sql("CREATE EXTENSION eventlog", context.empty)
     for first in range(1, TOPICS + 1, 50):
-        context.sql(f"SELECT count(create_topic('t' || i, {PARTITIONS})) FROM generate_series({first}, {first + 49}) i")
-        context.sql(f"SELECT count(produce('t' || i, 'key', '{{}}', partition => p)) FROM generate_series({first}, {first + 49}) i,"
+        some = f"FROM generate_series({first}, {first + 49}) i"
+        context.sql(f"SELECT count(create_topic('t' || i, {PARTITIONS})) {some}")
+        context.sql(f"SELECT count(produce('t' || i, 'key', '{{}}', partition => p)) {some},"
                     f" generate_series(0, {PARTITIONS - 1}) p")
     events = context.sql("SELECT sum(events), sum(partitions), count(*) FROM eventlog_topics WHERE topic::text ~ '^t[0-9]+$'")
     if events != f"{TOPICS * PARTITIONS}|{TOPICS * PARTITIONS}|{TOPICS}":
@@ -82,9 +84,11 @@ def contestants(context):
     return [Contestant(NAME, run)]
 
 
-COLUMNS = {"partition_kb": "kB each", "cpu_percent": "CPU %", "empty_cpu_percent": "empty's", "wal_bytes": "WAL B", "empty_wal_bytes": "empty's"}
+COLUMNS = {"partition_kb": "kB each", "cpu_percent": "CPU %", "empty_cpu_percent": "empty's", "wal_bytes": "WAL B",
+           "empty_wal_bytes": "empty's"}
 RATIOS = [
     Ratio(NAME, NAME, target=15, at_most=64, of=lambda ours, _: ours["partition_kb"], what="kB on disk of a partition"),
     Ratio(NAME, NAME, target=15, at_most=1, of=lambda ours, _: ours["cpu_percent"], what="% of a core"),
-    Ratio(NAME, NAME, target=15, at_most=0, of=lambda ours, _: ours["wal_bytes"] - ours["empty_wal_bytes"], what="WAL bytes more than the empty server's"),
+    Ratio(NAME, NAME, target=15, at_most=0, of=lambda ours, _: ours["wal_bytes"] - ours["empty_wal_bytes"],
+          what="WAL bytes more than the empty server's"),
 ]

@@ -1,21 +1,21 @@
 """many events in a log of one partition, against an empty one: produce and consume at its end; seek in it
 
-Logs of 1, 10, ... million events, up to --events (default 10 million; 100 million take some 5 GB and minutes to fill); "empty" has 100,000. At the end
-the last 100,000 events are consumed, 500 at a time. Seeks are to random offsets and times; what they find is checked, and buffers are
-those that EXPLAIN (ANALYZE, BUFFERS) shows when a session has done the same before: the greatest of up to 20, fewer when they take long.
+Logs of 1, 10, ... million events, up to --events (default 10 million; 100 million take some 5 GB and minutes to fill);
+"empty" has 100,000. At the end the last 100,000 events are consumed, 500 at a time. Seeks are to random offsets and times;
+what they find is checked, and buffers are those that EXPLAIN (ANALYZE, BUFFERS) shows when a session has done the same
+before: the greatest of up to 20, fewer when they take long.
 """
+import functools
 import itertools
 import json
 import random
 import shutil
 
-import psycopg
-
 import client
 import events
 import measure
 from measure import DURABLE, Contestant, Ratio
-from paired import CLIENTS, ENDS, Unharmed
+from paired import CLIENTS, ENDS, Unharmed, connect
 
 EVENTS = 10000000
 SETTINGS = "max_wal_size = 4GB"
@@ -42,9 +42,7 @@ def set_up(context):
     for topic, size in (("empty", EMPTY), *((f"t{size}", size) for size in context.sizes)):
         context.sql(f"""SELECT create_topic('{topic}', 1, options => '{{"retention": null}}')""")
         context.client(context.server, "produce", payload, topic, size, 10000, 2)
-    env = context.server.env
-    context.session = context.stack.enter_context(psycopg.connect(
-        host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], dbname=env["PGDATABASE"], autocommit=True))
+    context.session = context.stack.enter_context(connect(context.server, autocommit=True))
 
 
 def end_of(context, topic):
@@ -70,8 +68,8 @@ def seek(context, topic, query):
         buffers.append(blocks)
         spent += seconds
         found = context.session.execute(statement.replace("*", "event_offset, event_time", 1)).fetchall()
-        good = len(found) == 1 and (found[0][0] == end - 1 if "DESC" in query else found[0][1] == at if "event_time" in query else found[0][0] == offset)
-        if not good:
+        expected = ("offset", end - 1) if "DESC" in query else ("time", at) if "event_time" in query else ("offset", offset)
+        if [dict(zip(("offset", "time"), row))[expected[0]] for row in found] != [expected[1]]:
             raise SystemExit(f"bench: {statement}: {found}")
     return len(buffers), spent, {"buffers": max(buffers)}
 
@@ -91,19 +89,22 @@ def contestants(context):
             return said["events"], said["seconds"]
         return run
 
+    def produce(topic):
+        return measure.one_by_one(f"SELECT produce('{topic}', {{key}}, {{value}})", sample, clients=CLIENTS, sync="on",
+                                  seconds=context.seconds, server=context.server)
+
     for topic, name in logs:
-        rows.append(Contestant(name, measure.one_by_one(f"SELECT produce('{topic}', {{key}}, {{value}})", sample, clients=CLIENTS, sync="on",
-                                                        seconds=context.seconds, server=context.server),
-                               CLIENTS, DURABLE["on"], arrived=ENDS.format(topic=topic), heading="produce"))
+        rows.append(Contestant(name, produce(topic), CLIENTS, DURABLE["on"], arrived=ENDS.format(topic=topic), heading="produce"))
     for topic, name in logs:
         rows.append(Contestant(name, consume(topic), durable=DURABLE["on"], heading="consume at the end, commit"))
     for topic, name in logs[1:]:
         for kind, query in SEEKS.items():
-            rows.append(Contestant(f"{kind}, {name}", lambda topic=topic, query=query: seek(context, topic, query), heading="seeks a second"))
-    RATIOS[:] = [Unharmed(label(size), "empty", target=13, at_least=0.93, heading=heading, what=f"{heading}, {label(size)} / empty")
+            rows.append(Contestant(f"{kind}, {name}", functools.partial(seek, context, topic, query), heading="seeks a second"))
+    RATIOS[:] = [Unharmed(label(size), "empty", 13, at_least=0.93, heading=heading, what=f"{heading}, {label(size)} / empty")
                  for heading in ("produce", "consume at the end, commit") for size in context.sizes]
-    RATIOS.extend(Ratio(f"{kind}, {label(context.sizes[-1])}", f"{kind}, {label(context.sizes[-1])}", target=11, at_most=12, of=buffers,
-                        what=f"buffers: {kind}, {label(context.sizes[-1])}") for kind in SEEKS)
+    for kind in SEEKS:
+        name = f"{kind}, {logs[-1][1]}"
+        RATIOS.append(Ratio(name, name, target=11, at_most=12, of=buffers, what=f"buffers: {name}"))
     return rows
 
 

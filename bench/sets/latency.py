@@ -1,10 +1,11 @@
 """from the producer's statement to the waiting consumer, at 1,000 and 10,000 events/s; one event for 100 waiting groups
 
-Open loop: events are due by the clock, on 16 connections in turn, whatever the answers take. One event a transaction, at 10,000/s ten. The
-consumer is the guide's loop: consume, commit, and when nothing came wait_for_events. Both latencies of a run begin when a statement is
-sent: one ends with the server's answer that it is committed, the other when the consumer has the event in hand, before it commits.
-(From the time when an event is due: in the raw results as from_due. That is kinder to the ratio: both have what the sender is late.) The
-first second of each measurement is not counted. Clients are bench/client.c; --seconds 5 and more for 99.9 %.
+Open loop: events are due by the clock, on 16 connections in turn, whatever the answers take. One event a transaction, at
+10,000/s ten. The consumer is the guide's loop: consume, commit, and when nothing came wait_for_events. Both latencies of a
+run begin when a statement is sent: one ends with the server's answer that it is committed, the other when the consumer has
+the event in hand, before it commits. (From the time when an event is due: in the raw results as from_due. That is kinder to
+the ratio: both have what the sender is late.) The first second of each measurement is not counted. Clients are
+bench/client.c; --seconds 5 and more for 99.9 %.
 """
 import itertools
 import statistics
@@ -33,7 +34,8 @@ def contestants(context):
             group = f"g{next(groups)}"
             seconds = context.seconds + 1
             context.sql(f"SELECT reset_group('{group}', 't{rate}', 'latest')")
-            consumer = context.client.start(context.server, "follow", group, f"t{rate}", rate * seconds, PGOPTIONS=f"-c synchronous_commit={sync}")
+            consumer = context.client.start(context.server, "follow", group, f"t{rate}", rate * seconds,
+                                            PGOPTIONS=f"-c synchronous_commit={sync}")
             if consumer.stderr.readline() != "ready\n":
                 context.client.finish(consumer)
             sent = context.client(context.server, "paced", f"t{rate}", rate, seconds, CONNECTIONS, batch)
@@ -41,16 +43,19 @@ def contestants(context):
             if not sent["events"] == had["events"] == rate * seconds:
                 raise SystemExit(f"bench: {sent['events']} events sent, {had['events']} had")
             return sent["events"], sent["seconds"], {
-                "client_cpu": (sent["client_cpu"] + had["client_cpu"]) / sent["events"] * 1e6, "waits": had["waits"], "late": sent["late"],
-                "commit": sent["from_send"], "consumer": had["from_send"], "from_due": {"commit": sent["from_due"], "consumer": had["from_due"]}}
+                "client_cpu": (sent["client_cpu"] + had["client_cpu"]) / sent["events"] * 1e6,
+                "waits": had["waits"], "late": sent["late"], "commit": sent["from_send"], "consumer": had["from_send"],
+                "from_due": {"commit": sent["from_due"], "consumer": had["from_due"]}}
         return run
 
     def wake():
         said = context.client(context.server, "wake", "wake", WAITERS, WAKES, timeout=300)
-        return WAITERS * WAKES, said["last"]["p50"] / 1000 * WAKES, {"client_cpu": said["client_cpu"] / WAITERS / WAKES * 1e6, "wake": said}
+        had = WAITERS * WAKES
+        return had, said["last"]["p50"] / 1000 * WAKES, {"client_cpu": said["client_cpu"] / had * 1e6, "wake": said}
 
-    rows = [Contestant(f"{rate:,} events/s", follow(rate, batch, sync), clients=CONNECTIONS, durable=DURABLE[sync], arrived=f"SELECT count(*) FROM t{rate}",
-                       heading="produced flushed; the consumer's commits are") for rate, batch in RATES.items() for sync in ("on", "off")]
+    rows = [Contestant(f"{rate:,} events/s", follow(rate, batch, sync), CONNECTIONS, DURABLE[sync],
+                       arrived=f"SELECT count(*) FROM t{rate}", heading="produced flushed; the consumer's commits are")
+            for rate, batch in RATES.items() for sync in ("on", "off")]
     return [*rows, Contestant(f"{WAITERS} groups wait", wake, clients=WAITERS, heading="one commit for all")]
 
 
@@ -64,7 +69,8 @@ def ratio(rate, at, durable, **target):
                  what=f"{at}, {rate:,}/s: consumer, its commits {durable} / commit", **target)
 
 
-RATIOS = [ratio(rate, at, durable, **(target if rate == 1000 else {})) for rate in RATES for durable in (DURABLE["on"], DURABLE["off"])
+RATIOS = [ratio(rate, at, durable, **(target if rate == 1000 else {}))
+          for rate in RATES for durable in (DURABLE["on"], DURABLE["off"])
           for at, target in (("p50", {"target": 12, "at_most": 1.3}), ("p99", {"target": 12, "at_most": 2.0}), ("p99.9", {}))]
 
 
@@ -78,5 +84,6 @@ def show(rows):
             line(f"{row.name}: sent later than due", row.values("late"))
             line(f"{'':{len(row.name)}}  commit", row.values("commit"))
             line(f"{'':{len(row.name)}}  consumer, its commits {row.durable}", row.values("consumer"))
-        for what, name in (("commit", "the producer's commit"), ("first", "the first has it"), ("last", "all have it")) if row.values("wake") else ():
-            print(f"  {f'{row.name}: {name}':52}{statistics.median(one[what]['p50'] for one in row.values('wake')):>10.3f}")
+        for what, name in (("commit", "the producer's commit"), ("first", "the first has it"), ("last", "all have it")):
+            if row.values("wake"):
+                print(f"  {f'{row.name}: {name}':52}{statistics.median(one[what]['p50'] for one in row.values('wake')):>10.3f}")

@@ -24,7 +24,7 @@ def set_up(context):
             # so many that some have to go from the first round on; the groups begin behind them
             context.client(context.server, "produce", context.payload, topic, 400000, 100, 5)
             if work == "small":
-                context.sql(f"SELECT reset_group('{topic}_g' || client, '{topic}', 'latest') FROM generate_series(0, {CLIENTS - 1}) client")
+                context.sql(f"SELECT reset_group('{topic}_g' || n, '{topic}', 'latest') FROM generate_series(0, {CLIENTS - 1}) n")
 
 
 def contestants(context):
@@ -50,9 +50,11 @@ def contestants(context):
         for name in ("keep", "remove"):
             topic = f"{work}_{name}"
             run = produce_and_consume(topic, context.seconds, context.server) if work == "small" else bulk(topic)
-            rows.append(Contestant(name, removing(topic, run), clients, DURABLE["on"], arrived=ENDS.format(topic=topic), heading=heading))
+            rows.append(Contestant(name, removing(topic, run), clients, DURABLE["on"], arrived=ENDS.format(topic=topic),
+                                   heading=heading))
     return rows
 
 
 COLUMNS = {"mb": "MB"}
-RATIOS = [Unharmed("remove", "keep", target=13, at_least=0.93, heading=heading, what=f"retention / none, {heading}") for heading in (SMALL, BULK)]
+RATIOS = [Unharmed("remove", "keep", target=13, at_least=0.93, heading=heading, what=f"retention / none, {heading}")
+          for heading in (SMALL, BULK)]

@@ -1,13 +1,13 @@
 """an old snapshot is held in one of two databases: produce one event, consume and commit what has come, 8 clients
 
-Two databases of one server do the same in turn. In one of them a REPEATABLE READ transaction took its snapshot before the first event,
-and holds it. For ten minutes: --seconds 30.
+Two databases of one server do the same in turn. In one of them a REPEATABLE READ transaction took its snapshot before the
+first event, and holds it. For ten minutes: --seconds 30.
 """
 import psycopg
 
 import measure
 from measure import DURABLE, Contestant
-from paired import CLIENTS, ENDS, Unharmed, database, produce_and_consume
+from paired import CLIENTS, ENDS, Unharmed, connect, database, produce_and_consume
 
 WITHOUT, WITH = "without an old snapshot", "with an old snapshot"
 
@@ -16,8 +16,7 @@ def set_up(context):
     context.databases = {WITHOUT: database(context.server, "free"), WITH: database(context.server, "held")}
     for where in context.databases.values():
         measure.sql("SELECT create_topic('t', 8)", where)
-    env = context.databases[WITH].env
-    context.old = context.stack.enter_context(psycopg.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], dbname=env["PGDATABASE"]))
+    context.old = context.stack.enter_context(connect(context.databases[WITH]))
     context.old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     context.old.execute("SELECT count(*) FROM pg_class")
 
@@ -28,8 +27,8 @@ def contestants(context):
 
         def checked():
             result = work()
-            held = measure.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
-                               " AND backend_xmin IS NOT NULL", where)
+            held = measure.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                               " AND state = 'idle in transaction' AND backend_xmin IS NOT NULL", where)
             if held != ("1" if name == WITH else "0"):
                 raise SystemExit(f"bench: {held} old snapshots in the database {name}")
             size = measure.sql("SELECT pg_relation_size('_eventlog.committed_offsets_p0') / 1048576.0", where)
