@@ -16,7 +16,8 @@ class Client:
 
         self.program, libraries = f"{folder}/client", config("--libdir")
         done = subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-                               f"-I{config('--includedir')}", str(pathlib.Path(__file__).parent / "client.c"), f"-L{libraries}", f"-Wl,-rpath,{libraries}",
+                               f"-I{config('--includedir')}", str(pathlib.Path(__file__).parent / "client.c"),
+                               f"-L{libraries}", f"-Wl,-rpath,{libraries}",
                                "-lpq", "-lpthread", "-o", self.program], text=True, capture_output=True, check=False)
         if done.returncode:
             raise SystemExit(f"bench: client.c does not compile\n{done.stderr}")

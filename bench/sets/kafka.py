@@ -3,7 +3,7 @@
 Kafka: its own performance tools, as it ships them. A batch has room for 1,000 events, up to five requests are under way,
 acks=all; as shipped it does not fsync, with flush.messages=1 (a fifth of the events) it does at each batch. Rates are the
 tools' own: of producing without the first third, of consuming without the time until the consumer has its partitions. Their
-CPU time is all but what the start of the same tool takes. Ours: bench/client.c, binary arrays over TCP; each transaction is
+CPU time is without what such a tool takes for one event. Ours: bench/client.c, binary arrays over TCP; each transaction is
 flushed before it is answered, each batch consumed is committed and that is flushed. Kafka's consumer commits every 5 s.
 """
 import itertools
