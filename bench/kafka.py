@@ -52,7 +52,8 @@ def fetch():
                                "dependency:copy-dependencies", f"-DoutputDirectory={cache}/lib"],
                               capture_output=True, text=True, check=False)
         if done.returncode:
-            return None, "its jars could not be fetched: " + (done.stdout + done.stderr).strip()[-300:].replace("\n", " ")
+            (cache / "log").write_text(done.stdout + done.stderr, encoding="utf-8")
+            return None, f"Maven cannot fetch Kafka {version()}, see {cache}/log"
         shutil.copy(POM, fetched)
     return cache / "lib", None
 

@@ -152,7 +152,7 @@ RATIOS = [
 
 def show(rows):
     print(f"\nKafka {kafka.version()}")
-    for row in rows:
+    for row in (row for row in rows if not row.missing):
         sizes = [statistics.median(row.values(what) or [0]) for what in ("batch_bytes", "events_per_request")]
         if any(sizes):
             print(f"  {row.name:40} bytes a batch {sizes[0]:,.0f}, events a request {sizes[1]:,.0f}")
