@@ -29,7 +29,7 @@ SEEKS = {
 
 
 def set_up(context):
-    context.sizes = [size for size in (1000000 * 10 ** n for n in range(6)) if size <= context.events]
+    context.sizes = sizes_to(context.events)
     if not context.sizes:
         raise SystemExit("bench: large needs --events 1000000 or more")
     need, free = sum(context.sizes) * 100 + 6 * 2 ** 30, shutil.disk_usage(context.server.data).free
@@ -100,11 +100,7 @@ def contestants(context):
     for topic, name in logs[1:]:
         for kind, query in SEEKS.items():
             rows.append(Contestant(f"{kind}, {name}", functools.partial(seek, context, topic, query), heading="seeks a second"))
-    RATIOS[:] = [Unharmed(label(size), "empty", 13, at_least=0.93, heading=heading, what=f"{heading}, {label(size)} / empty")
-                 for heading in ("produce", "consume at the end, commit") for size in context.sizes]
-    for kind in SEEKS:
-        name = f"{kind}, {logs[-1][1]}"
-        RATIOS.append(Ratio(name, name, target=11, at_most=12, of=buffers, what=f"buffers: {name}"))
+    RATIOS[:] = ratios(context.sizes)
     return rows
 
 
@@ -116,5 +112,19 @@ def buffers(ours, _):
     return ours["buffers"]
 
 
+def ratios(sizes):
+    """Logs of all sizes against the empty one; seeks in the largest."""
+    found = [Unharmed(label(size), "empty", 13, at_least=0.93, heading=heading, what=f"{heading}, {label(size)} / empty")
+             for heading in ("produce", "consume at the end, commit") for size in sizes]
+    for kind in SEEKS:
+        name = f"{kind}, {label(sizes[-1])}"
+        found.append(Ratio(name, name, target=11, at_most=12, of=buffers, what=f"buffers: {name}"))
+    return found
+
+
+def sizes_to(events):
+    return [size for size in (1000000 * 10 ** n for n in range(6)) if size <= events]
+
+
 COLUMNS = {"buffers": "buffers"}
-RATIOS = []     # they depend on --events
+RATIOS = ratios(sizes_to(EVENTS))     # others with another --events
