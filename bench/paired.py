@@ -18,7 +18,8 @@ class Unharmed(Ratio):
     """Judged by the interval: all of it has to be above the bound."""
 
     def judge(self, values):
-        return "met" if interval(values)[0] > self.at_least else "missed, by the interval"
+        low, high = interval(values)
+        return "met" if low > self.at_least else "missed" if high <= self.at_least else "not shown: the bound is inside"
 
 
 def database(server, name):
