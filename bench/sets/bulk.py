@@ -21,9 +21,11 @@ SELECT create_topic('t', 8);
 {tables.OUTBOX}
 CREATE UNLOGGED TABLE source (i bigint GENERATED ALWAYS AS IDENTITY, key text, value text);
 \\copy source (key, value) FROM '{context.file}'
-CREATE UNLOGGED TABLE arrays AS
-    SELECT (i - 1) / 1000 AS n, array_agg(key ORDER BY i) AS keys, array_agg(value ORDER BY i) AS event_values,
-           array_agg(value::jsonb ORDER BY i) AS messages FROM source GROUP BY (i - 1) / 1000;
+CREATE UNLOGGED TABLE arrays (n bigint, keys text[], event_values text[], messages jsonb[]);
+-- as a client's parameters would be: not compressed
+ALTER TABLE arrays ALTER keys SET STORAGE EXTERNAL, ALTER event_values SET STORAGE EXTERNAL, ALTER messages SET STORAGE EXTERNAL;
+INSERT INTO arrays
+    SELECT (i - 1) / 1000, array_agg(key ORDER BY i), array_agg(value ORDER BY i), array_agg(value::jsonb ORDER BY i) FROM source GROUP BY (i - 1) / 1000;
 VACUUM ANALYZE source, arrays;
 """)
 
