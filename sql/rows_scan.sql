@@ -21,6 +21,10 @@ EXECUTE p(17);
 RESET plan_cache_mode;
 -- what is more than the call, or might have to call again, is left to PostgreSQL
 EXPLAIN (COSTS OFF) SELECT r FROM read_topic('rows') r;
+EXPLAIN (COSTS OFF) SELECT event_offset FROM read_topic('rows') r WHERE r IS NOT NULL;
+EXPLAIN (COSTS OFF) SELECT r FROM read_topic('rows') r UNION ALL SELECT r FROM latest('rows') r;
+EXPLAIN (COSTS OFF) SELECT s.n FROM (VALUES (1), (9)) v (o) LEFT JOIN (SELECT r IS NULL AS n, event_offset FROM read_topic('rows') r) s
+	ON s.event_offset = v.o;
 EXPLAIN (COSTS OFF) SELECT * FROM read_topic('rows') WITH ORDINALITY;
 EXPLAIN (COSTS OFF) SELECT * FROM ROWS FROM (read_topic('rows'), generate_series(1, 3));
 EXPLAIN (COSTS OFF) SELECT * FROM generate_series(0, 1) p, LATERAL read_topic('rows', p);
@@ -41,6 +45,10 @@ SELECT count(*) FROM (SELECT partition, event_offset, convert_from(value, 'UTF8'
 SELECT partition, headers, event_offset FROM consume('columns', 'rows') WHERE headers <> '{}' AND key::int > 30 ORDER BY 1, 3;
 SELECT 'x' AS no_column FROM consume('none', 'rows') LIMIT 1;
 SELECT upper(left(value::text, 3)) AS expression FROM read_topic('rows', 0) WHERE event_offset = 1;
+SELECT event_offset FROM read_topic('rows', 0) r WHERE r::text LIKE '%,8,%';
+SELECT (r).event_offset FROM (SELECT r FROM read_topic('rows', 0, 18) r UNION ALL SELECT r FROM latest('rows') r) u WHERE (r).event_offset = 18;
+SELECT v.o, s.n FROM (VALUES (1), (90)) v (o) LEFT JOIN (SELECT r IS NULL AS n, event_offset FROM read_topic('rows', 0) r) s
+	ON s.event_offset = v.o ORDER BY 1;
 SELECT CASE WHEN key = '5' THEN NULL ELSE value IS NULL END AS c, count(*) FROM read_topic('rows') GROUP BY 1 ORDER BY 1;
 
 -- it is called once, whatever is rescanned

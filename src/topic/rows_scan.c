@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
@@ -127,6 +128,21 @@ has_exec_param(Node *node, void *context)
 	return expression_tree_walker(node, has_exec_param, context);
 }
 
+/*
+ * Looked for in what the scan will evaluate: attr_needed knows nothing of conditions on this
+ * table alone, of placeholders, and of what stands in a UNION ALL.
+ */
+static bool
+wants_whole_row(RelOptInfo *rel)
+{
+	Bitmapset  *columns = NULL;
+
+	pull_varattnos((Node *) list_make2(rel->reltarget->exprs,
+									   extract_actual_clauses(rel->baserestrictinfo, false)),
+				   rel->relid, &columns);
+	return bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns);
+}
+
 /* The call that this entry of FROM consists of; NULL if it is not one of ours, or is more than that. */
 static FuncExpr *
 our_call(RelOptInfo *rel, RangeTblEntry *rte)
@@ -141,8 +157,7 @@ our_call(RelOptInfo *rel, RangeTblEntry *rte)
 		has_exec_param((Node *) call, NULL))
 		return NULL;
 	/* no whole row, and no column that the function does not have */
-	if (rel->max_attr > EL_ROW_MAX_COLUMNS ||
-		(rel->min_attr <= 0 && !bms_is_empty(rel->attr_needed[0 - rel->min_attr])))
+	if (rel->max_attr > EL_ROW_MAX_COLUMNS || wants_whole_row(rel))
 		return NULL;
 	return call;
 }
