@@ -805,6 +805,7 @@ el_reader_find(ElReader *r, int64 offset)
 	for (int probes = 0; hi - lo > 1; probes++)
 	{
 		uint64		mid = lo + (hi - lo) / 2;
+		uint64		begin;
 		uint64		next_pos;
 		ElPageSpecial *special;
 
@@ -825,21 +826,19 @@ el_reader_find(ElReader *r, int64 offset)
 		}
 
 		/* where the batch that covers the page begins, its header tells how far it goes */
-		if (special->first_byte == 0)
-		{
-			mid -= special->back;
-			if (!el_reader_load_page(r, mid))
-				return false;
-		}
-		if (find_on_page(r, mid, offset, &next_pos, &lo_offset))
+		begin = mid - (special->first_byte == 0 ? special->back : 0);
+		if (!el_reader_load_page(r, begin))
+			return false;
+		if (find_on_page(r, begin, offset, &next_pos, &lo_offset))
 			return true;
 		/* so the batch behind the last one on that page is known, too */
 		if (EL_POS_PAGE(next_pos) >= hi)
 		{
-			lo = mid;
+			lo = begin;
 			break;
 		}
-		lo = EL_POS_PAGE(next_pos);
+		/* before mid, if that one is damaged */
+		lo = Max(EL_POS_PAGE(next_pos), mid);
 	}
 
 	/*

@@ -120,5 +120,31 @@ is(query(q{SELECT * FROM failed WHERE sqlstate <> 'XX001' AND NOT (sqlstate = '0
 cmp_ok(query(q{SELECT count(*) FROM failed WHERE how = 'read_topic'}), '<', $partitions, 'and the others can be read');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|signal 11|signal 6/, 'nothing fell');
 note(query(q{SELECT problem FROM found ORDER BY random() LIMIT 12}));
+
+# in front of a batch over many pages: whoever seeks into it finds the damage, and does not look for it for ever
+query(<<'EOT');
+SELECT create_topic('large', 1, 'text', 'text', '{"compression": "none"}');
+DO $$ BEGIN FOR i IN 0 .. 20 LOOP
+	PERFORM produce('large', i::text, repeat(md5(i::text), CASE WHEN i = 10 THEN 5000 ELSE 20 END));
+	COMMIT;
+END LOOP; END $$;
+EOT
+my $file = $node->data_dir . '/' . query(q{SELECT pg_relation_filepath('large_p0')});
+$node->stop;
+my $bytes = slurp_file($file);
+my $at = 0;
+# its envelope: length, command id, magic
+do { $at = index($bytes, pack('S', 0xBA7C), $at + 1) } while unpack('L', substr $bytes, $at - 8, 4) < 160_000;
+substr($bytes, $at - 4, 1) ^= chr(1);
+open my $fh, '>:raw', $file or die "$file: $!";
+print $fh $bytes;
+close $fh;
+$node->start;
+foreach my $offset (9 .. 11)
+{
+	my ($rc, $out, $err) = $node->psql('postgres', "SET statement_timeout = '20s'; SELECT key FROM read_topic('large', 0, $offset, 1)");
+	$offset == 10 ? like($err, qr/is corrupt at offset 10: checksum of the envelope/, 'what the damage is in front of cannot be read')
+		: is($out, $offset, "offset $offset can be");
+}
 $node->stop;
 done_testing();
