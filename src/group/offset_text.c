@@ -46,14 +46,14 @@ el_offset_value_text(StringInfo buf, int64 next)
 }
 
 /* A reader for the two shapes of JSON that we write. */
-typedef struct Scan
+typedef struct Cursor
 {
 	const char *p;
 	const char *end;
-} Scan;
+} Cursor;
 
 static bool
-scan_char(Scan *s, char c)
+scan_char(Cursor *s, char c)
 {
 	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' ||
 							 *s->p == '\r'))
@@ -66,7 +66,7 @@ scan_char(Scan *s, char c)
 
 /* A string of fewer than size bytes, unescaped; only ASCII may be written as \u. */
 static bool
-scan_string(Scan *s, char *buf, int size)
+scan_string(Cursor *s, char *buf, int size)
 {
 	int			n = 0;
 
@@ -136,7 +136,7 @@ scan_string(Scan *s, char *buf, int size)
 }
 
 static bool
-scan_int(Scan *s, int64 *v)
+scan_int(Cursor *s, int64 *v)
 {
 	int64		n = 0;
 	const char *start;
@@ -187,7 +187,7 @@ scan_uuid(const char *text, pg_uuid_t *uuid)
 bool
 el_offset_parse_key(const char *data, int32 len, ElOffsetKey *key)
 {
-	Scan		s = {data, data + len};
+	Cursor		s = {data, data + len};
 	char		group[EL_NAME_SIZE * MAX_MULTIBYTE_CHAR_LEN];
 	char		uuid[64];
 	char	   *name;
@@ -217,7 +217,7 @@ el_offset_parse_key(const char *data, int32 len, ElOffsetKey *key)
 bool
 el_offset_parse_value(const char *data, int32 len, int64 *next)
 {
-	Scan		s = {data, data + len};
+	Cursor		s = {data, data + len};
 	char		name[16];
 
 	return scan_char(&s, '{') && scan_string(&s, name, sizeof(name)) &&

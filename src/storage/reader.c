@@ -1002,27 +1002,47 @@ static bool
 find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
 			   uint64 *page_no)
 {
-	uint64		first = r->priv->seg * r->info.seg_pages;
-	Search		search;
+	uint64		lo = r->priv->seg * r->info.seg_pages;
+	uint64		hi = el_reader_last_page(r);
 
-	search_begin(&search, first, el_reader_last_page(r), first);
-	/* where the segment before does not tell how early this one begins, its first page does */
-	if (before != EL_MIN_TIME && before < time_ms)
-		search_guess(&search, time_ms, before, last);
-	while (search.lo < search.hi)
+	for (int probes = 0; lo < hi; probes++)
 	{
-		uint64		mid = search.mid;
+		uint64		mid = lo;
 		int64		max_time;
+		ElPageSpecial *special;
 
+		/*
+		 * Where it would be if events came evenly between two pages that were
+		 * looked at.  They do not: a pause, or many of the same time, would let the
+		 * guesses creep up on it, so each fifth time the middle is taken.  Where the
+		 * segment before does not tell how early this one begins, its first page does.
+		 */
+		if (probes % 5 == 4)
+			mid = lo + (hi - lo) / 2;
+		else if (before != EL_MIN_TIME && before < time_ms)
+			mid = lo + (uint64) (((double) time_ms - before) /
+								 ((double) last - before) * (hi - lo));
+		mid = Min(mid, hi - 1);
 		if (!el_reader_load_page(r, mid))
 			return false;
-		max_time = ElPageGetSpecial(r->priv->page.data)->max_time;
-		search_go_on(&search, max_time >= time_ms);
-		if (mid == first && max_time < time_ms)
-			search_guess(&search, time_ms, max_time, last);
+		special = ElPageGetSpecial(r->priv->page.data);
+		max_time = special->max_time;
+		if (max_time >= time_ms)
+		{
+			/* on the pages that one batch covers nothing else begins */
+			if (special->first_byte == 0)
+				mid -= Min(special->back, mid - lo);
+			hi = mid;
+			last = max_time;
+		}
+		else
+		{
+			lo = mid + 1;
+			before = max_time;
+		}
 	}
-	*page_no = search.lo;
-	return el_reader_load_page(r, search.lo);
+	*page_no = lo;
+	return el_reader_load_page(r, lo);
 }
 
 /*
