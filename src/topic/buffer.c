@@ -448,9 +448,11 @@ static bool
 appender_open(Appender *a, Oid topic, int32 partition, Oid leaf)
 {
 	memset(a, 0, sizeof(*a));
-	a->rel = try_table_open(leaf, NoLock);
+	/* as try_table_open() does, but for a look into the catalog cache: it is locked */
+	a->rel = RelationIdGetRelation(leaf);
 	if (a->rel == NULL)
 		return false;
+	pgstat_init_relation(a->rel);
 	a->topic = el_topic(topic);
 	a->partition = partition;
 	el_log_options(a->topic, partition, a->rel, &a->options);
