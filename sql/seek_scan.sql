@@ -345,5 +345,15 @@ SELECT min(event_offset), count(*) FROM trimmed WHERE partition = 0 AND event_ti
 SELECT buffers('SELECT count(*) FROM (SELECT * FROM long_p0 ORDER BY event_offset DESC OFFSET 0) x')
     <= 3 * buffers('SELECT count(*) FROM (SELECT * FROM long_p0 OFFSET 0) x') AS few;
 
+-- a log that has nothing left, or begins where the truncated one ended
+SET enable_seqscan = off;
+SELECT delete_events_before('trimmed', 0, 20000);
+SELECT event_offset FROM trimmed ORDER BY event_offset DESC LIMIT 1;
+TRUNCATE trimmed;
+SELECT event_offset FROM trimmed ORDER BY event_offset DESC LIMIT 1;
+SELECT produce('trimmed', 'k', 'v') IS NULL AS buffered;
+SELECT event_offset FROM trimmed ORDER BY event_offset DESC LIMIT 2;
+RESET enable_seqscan;
+
 DROP TABLE plain, dead;
 SELECT drop_topic('places'), drop_topic('compacted'), drop_topic('long'), drop_topic('trimmed');

@@ -132,7 +132,8 @@ prev_batch(ElReader *r)
 		int			found = 1;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!r->info.exists || r->position <= r->info.log_start)
+		if (!r->info.exists ||
+			Min(r->position, r->info.log_end) <= r->info.log_start)
 			return false;
 		if (!p->back_listed)
 			found = list_at_position(r) ? 1 : -1;
