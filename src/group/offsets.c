@@ -42,18 +42,19 @@
  * Asked by each transaction that appends.  What was found is right until a
  * table or schema comes, goes or is renamed.
  */
-static bool relations_known = false;
+static uint64 relation_changes = 1;
 
 static void
 forget_relations(Datum arg, int cacheid, uint32 hashvalue)
 {
-	relations_known = false;
+	relation_changes++;
 }
 
 bool
 el_offsets_relations(Oid *topic, Oid *leaf)
 {
 	static bool watched = false;
+	static uint64 found_at = 0;
 	static Oid	found_topic;
 	static Oid	found_leaf;
 
@@ -63,19 +64,19 @@ el_offsets_relations(Oid *topic, Oid *leaf)
 		CacheRegisterSyscacheCallback(NAMESPACENAME, forget_relations, (Datum) 0);
 		watched = true;
 	}
-	if (!relations_known)
+	if (found_at != relation_changes)
 	{
-		Oid			schema;
+		/* word that they change may come in while they are looked up, and an error may end that */
+		uint64		changes = relation_changes;
+		Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
 
 		found_topic = found_leaf = InvalidOid;
-		/* first: word that they change may come in while they are looked up */
-		relations_known = true;
-		schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
 		if (OidIsValid(schema))
 		{
 			found_topic = get_relname_relid("committed_offsets", schema);
 			found_leaf = get_relname_relid("committed_offsets_p0", schema);
 		}
+		found_at = changes;
 	}
 	*topic = found_topic;
 	*leaf = found_leaf;

@@ -156,6 +156,22 @@ EOT
 is(query("SELECT count(*) FROM eventlog_lag WHERE group_name ~ '^drop_'"), 0, 'no lag of what is gone');
 query('CREATE EXTENSION eventlog', 'ext');
 is(query("SELECT create_topic('d'); SELECT produce('d', 'k', '1'); SELECT count(*) FROM consume('drop_extension0', 'd')", 'ext'), "d\n0\n1", 'an extension that comes back begins anew');
+
+# where a look at the catalog ends in an error, the next one looks again
+my $session = $node->background_psql('ext', on_error_stop => 0);
+my $locker = $node->background_psql('ext');
+$session->query_safe("SELECT count(*) FROM consume('looks', 'd', commit => true); SELECT produce('d', 'k', '2')");
+$locker->query_safe("UPDATE pg_class SET reltuples = reltuples WHERE oid = '_eventlog.committed_offsets_p0'::regclass");
+$session->query_safe('SELECT 1');
+$locker->query_safe('BEGIN; LOCK pg_class IN ACCESS EXCLUSIVE MODE');
+$session->query("SET lock_timeout = '100ms'; SELECT produce('d', 'k', '3')");
+like($session->{stderr}, qr/lock timeout/, 'the catalog is locked');
+$locker->query_safe('ROLLBACK');
+$session->{stderr} = '';
+is($session->query("RESET lock_timeout; SELECT count(*) FROM consume('looks', 'd', commit => true)"), 1, 'committed offsets are found once it is not');
+is($session->{stderr}, '', 'without an error');
+$session->quit;
+$locker->quit;
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|signal 11|signal 6|could not open file|cache lookup failed/, 'nothing fell, and no error of the inside');
 $node->stop;
 done_testing();
