@@ -564,7 +564,9 @@ note_in_vain(Compaction *c)
 
 	START_CRIT_SECTION();
 	meta->vain_segs = c->end_seg - meta->clean_seg;
-	meta->tombstones_due = 0;
+	/* those that may go later are a reason to try again, then */
+	if (meta->tombstones_due <= c->now)
+		meta->tombstones_due = 0;
 	el_page_seal(BufferGetPage(metabuf));
 	MarkBufferDirty(metabuf);
 	if (RelationNeedsWAL(c->rel))
