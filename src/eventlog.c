@@ -224,6 +224,18 @@ resource_release_callback(ResourceReleasePhase phase, bool isCommit,
 		el_group_after_locks(isCommit);
 }
 
+/* Does an error say nothing of what was looked at, but of the moment: interrupts, locks, memory? */
+static bool
+is_of_the_moment(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return category == ERRCODE_OPERATOR_INTERVENTION ||
+		category == ERRCODE_TRANSACTION_ROLLBACK ||
+		category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
 ErrorData *
 el_attempt(void (*step) (void *), void *arg)
 {
@@ -244,8 +256,7 @@ el_attempt(void (*step) (void *), void *arg)
 	{
 		MemoryContextSwitchTo(mcxt);
 		problem = CopyErrorData();
-		if (problem->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			problem->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		if (is_of_the_moment(problem->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();

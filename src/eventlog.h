@@ -59,7 +59,7 @@ extern void el_check_catalog_version(void);
 
 /*
  * Run step(arg) in a subtransaction.  NULL, or what went wrong, in
- * CurrentMemoryContext; a cancelled query stays an error.
+ * CurrentMemoryContext; a cancelled query, a lock timeout and the like stay errors.
  */
 extern ErrorData *el_attempt(void (*step) (void *), void *arg);
 

@@ -170,6 +170,14 @@ $locker->query_safe('ROLLBACK');
 $session->{stderr} = '';
 is($session->query("RESET lock_timeout; SELECT count(*) FROM consume('looks', 'd', commit => true)"), 1, 'committed offsets are found once it is not');
 is($session->{stderr}, '', 'without an error');
+
+# a view that cannot wait for a partition says so, and does not count it as empty
+$locker->query_safe('BEGIN; LOCK ONLY d_p0 IN ACCESS EXCLUSIVE MODE');
+foreach my $view (qw(topics partitions))
+{
+	$session->query("SET lock_timeout = '100ms'; SELECT * FROM eventlog_$view");
+	like($session->{stderr}, qr/ERROR:  canceling statement due to lock timeout/, "eventlog_$view does not leave out what is locked");
+}
 $session->quit;
 $locker->quit;
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|signal 11|signal 6|could not open file|cache lookup failed/, 'nothing fell, and no error of the inside');
