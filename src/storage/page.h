@@ -44,7 +44,7 @@
  * Version of everything in this file.  Any change of layout or meaning raises
  * it; a version that the code does not know is refused.
  */
-#define EL_FORMAT_VERSION	2
+#define EL_FORMAT_VERSION	3
 #define EL_META_MAGIC		0x474f4c45	/* "ELOG" */
 
 #define EL_PAGE_ID_DATA			0xE101
@@ -181,9 +181,9 @@ typedef struct ElMeta
 	BlockNumber spare_directory;	/* a directory page free for reuse */
 
 	uint32		compactions;	/* ever */
-	uint32		vain_segs;		/* so many segments from clean_seg on would not become fewer */
 	uint64		clean_seg;		/* no key occurs twice in the segments before */
 	int64		tombstones_due;	/* ms: when the first tombstone in there may go; 0: none */
+	uint32		vain_segs;		/* so many segments from clean_seg on would not become fewer */
 	uint32		nroots;			/* used slots of root */
 	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* group % EL_MAX_GROUPS -> directory page */
 } ElMeta;

@@ -810,7 +810,7 @@ el_reader_find(ElReader *r, int64 offset)
 		ElPageSpecial *special;
 
 		/* estimates come close within a few steps, or the batches are too uneven */
-		if (probes < EL_MAX_ESTIMATES && hi_offset > lo_offset)
+		if (probes < EL_MAX_ESTIMATES && offset >= lo_offset && hi_offset > lo_offset)
 			mid = lo + (uint64) ((double) (offset - lo_offset) /
 								 (double) (hi_offset - lo_offset) * (hi - lo));
 		mid = Min(Max(mid, lo + 1), hi - 1);

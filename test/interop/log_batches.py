@@ -18,7 +18,7 @@ PAGE_START = 24                     # page header
 PAGE_END = BLCKSZ - 40              # special area
 PAGE_DATA = PAGE_END - PAGE_START
 PAGE_ID_DATA, PAGE_ID_DIRECTORY, PAGE_ID_META = 0xE101, 0xE102, 0xE103
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 META_MAGIC = 0x474F4C45
 ENVELOPE_MAGIC = 0xBA7C
 HINT_COMMITTED, HINT_ABORTED, SETTLED = 1, 2, 4
@@ -26,7 +26,7 @@ SEGMENT_CONTINUES = 1
 
 PAGE_HEADER = struct.Struct("=QHHHHHHI")        # lsn, checksum, flags, lower, upper, special, size and version, prune xid
 SPECIAL = struct.Struct("=QqqIIIHH")            # page no, first offset, max time, back, crc, unused, first byte, page id
-META = struct.Struct("=IIiIqqqQqQqQQQQQIIIIQqI") # up to root[]
+META = struct.Struct("=IIiIqqqQqQqQQQQQIIIIQqII") # up to root[]
 SEGMENT = struct.Struct("=qqQII")               # base offset, prev max time, prev end, first block, flags
 ENVELOPE = struct.Struct("=QIIHHI")             # fxid, length, cid, magic, flags, crc
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")  # RecordBatch v2
@@ -52,7 +52,7 @@ class Log:
         page = self.block(0, PAGE_ID_META)
         (magic, version, self.partition, self.seg_pages, self.log_start, self.log_end, self.floor, self.tail_pos, self.tail_time,
          self.settled_pos, self.settled_offset, self.batches, self.reuse_seg, self.first_seg, self.end_seg, self.alloc_seg,
-         self.tail_block, self.next_block, self.spare_directory, self.compactions, _, _, self.nroots) = META.unpack_from(page, PAGE_START)
+         self.tail_block, self.next_block, self.spare_directory, self.compactions, _, _, _, self.nroots) = META.unpack_from(page, PAGE_START)
         require(magic == META_MAGIC and version == FORMAT_VERSION, f"metapage: magic {magic:x}, version {version}")
         require(self.nroots <= MAX_GROUPS, f"metapage: {self.nroots} directory pages")
         self.root = struct.unpack_from(f"={self.nroots}I", page, PAGE_START + META.size)
