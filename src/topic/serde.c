@@ -618,7 +618,8 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 		return;
 	}
 
-	from_base = getBaseType(from_type);
+	/* most often, and then without a look at the catalog */
+	from_base = from_type == TEXTOID ? TEXTOID : getBaseType(from_type);
 
 	/* a domain's own values have been checked; a typmod has to be applied by the input function */
 	if (from_type == to->type && to->typmod < 0)

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 
 typedef enum ElSerdeKind
 {
@@ -63,6 +64,16 @@ extern void el_serialize(ElSerde *s, Datum value, const char **data, int32 *len)
  * not checked again.
  */
 extern Datum el_deserialize(ElSerde *s, const char *data, int32 len);
+
+/* Are the bytes the value's own, with nothing but a length before them? */
+static inline bool
+el_serde_is_bytes(const ElSerde *s)
+{
+	return s->kind == EL_SERDE_BYTEA ||
+		((s->kind == EL_SERDE_TEXT || s->kind == EL_SERDE_JSON) &&
+		 GetDatabaseEncoding() == PG_UTF8);
+}
+
 /* The same for bytes that may not be a value of the type: text in another encoding, text that is not JSON. */
 extern Datum el_deserialize_unknown(ElSerde *s, const char *data, int32 len);
 

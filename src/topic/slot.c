@@ -23,6 +23,9 @@
 #include "topic/row.h"
 #include "topic/tableam.h"
 
+/* Room for text that a slot keeps from row to row. */
+#define EL_SLOT_TEXT	(64 * 1024)
+
 typedef struct ElSlot
 {
 	VirtualTupleTableSlot base;
@@ -30,6 +33,11 @@ typedef struct ElSlot
 	int32		partition;
 	ElRecord	record;
 	MemoryContext mcxt;			/* of the datums; made when first needed */
+
+	/* text and the like is not allocated for each row: it goes here, one behind the other */
+	char	   *text;
+	Size		text_size;
+	Size		text_used;
 } ElSlot;
 
 static void
@@ -39,6 +47,37 @@ bad_bytes(void *arg)
 
 	errcontext("\"%s\", partition %d, offset " INT64_FORMAT,
 			   get_rel_name(s->topic->relid), s->partition, s->record.offset);
+}
+
+/* A key or value that is not null. */
+static Datum
+make_value(ElSlot *s, ElSerde *serde, const char *data, int32 len)
+{
+	char	   *text;
+
+	if (!el_serde_is_bytes(serde))
+		return el_deserialize(serde, data, len);
+	if (s->text_used == 0)
+	{
+		/* of both, since the first one must not move */
+		Size		need = 2 * MAXALIGN(VARHDRSZ) + MAXALIGN(Max(s->record.key_len, 0)) +
+			MAXALIGN(Max(s->record.value_len, 0));
+
+		if (s->text_size < need)
+		{
+			if (s->text)
+				pfree(s->text);
+			s->text = NULL;
+			need = Max(need, EL_SLOT_TEXT / 4);
+			s->text = MemoryContextAlloc(s->base.base.tts_mcxt, need);
+			s->text_size = need;
+		}
+	}
+	text = s->text + s->text_used;
+	s->text_used += MAXALIGN(VARHDRSZ + len);
+	SET_VARSIZE(text, VARHDRSZ + len);
+	memcpy(VARDATA(text), data, len);
+	return PointerGetDatum(text);
 }
 
 /* Columns first .. end - 1, counted from 0, of the record. */
@@ -70,12 +109,12 @@ make_columns(ElSlot *s, int first, int end, Datum *values, bool *nulls)
 			case EL_ATT_KEY:
 				nulls[i] = r->key_len < 0;
 				values[i] = nulls[i] ? (Datum) 0 :
-					el_deserialize(&t->key, r->key, r->key_len);
+					make_value(s, &t->key, r->key, r->key_len);
 				break;
 			case EL_ATT_VALUE:
 				nulls[i] = r->value_len < 0;
 				values[i] = nulls[i] ? (Datum) 0 :
-					el_deserialize(&t->value, r->value, r->value_len);
+					make_value(s, &t->value, r->value, r->value_len);
 				break;
 			case EL_ATT_HEADERS:
 				values[i] = el_headers_to_jsonb(r->headers, r->headers_len);
@@ -95,6 +134,8 @@ el_slot_init(TupleTableSlot *slot)
 
 	s->topic = NULL;
 	s->mcxt = NULL;
+	s->text = NULL;
+	s->text_size = s->text_used = 0;
 }
 
 static void
@@ -105,6 +146,10 @@ el_slot_release(TupleTableSlot *slot)
 	if (s->mcxt)
 		MemoryContextDelete(s->mcxt);
 	s->mcxt = NULL;
+	if (s->text)
+		pfree(s->text);
+	s->text = NULL;
+	s->text_size = s->text_used = 0;
 }
 
 static void
@@ -114,6 +159,13 @@ el_slot_clear(TupleTableSlot *slot)
 
 	TTSOpsVirtual.clear(slot);
 	s->topic = NULL;
+	s->text_used = 0;
+	if (s->text_size > EL_SLOT_TEXT)
+	{
+		pfree(s->text);
+		s->text = NULL;
+		s->text_size = 0;
+	}
 	if (s->mcxt)
 		MemoryContextReset(s->mcxt);
 }
