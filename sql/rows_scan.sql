@@ -1,6 +1,7 @@
 -- FROM consume(...) and its like are read without a tuplestore, and nobody can tell but by EXPLAIN.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
+\i test/plan.sql
 RESET client_min_messages;
 SELECT create_topic('rows', 2, 'int4', 'text');
 SELECT produce('rows', NULLIF(i, 3), CASE WHEN i % 5 > 0 THEN repeat('v', i) END,
@@ -8,29 +9,29 @@ SELECT produce('rows', NULLIF(i, 3), CASE WHEN i % 5 > 0 THEN repeat('v', i) END
 SELECT produce('rows', 41, repeat('x', 200000), partition => 1) IS NULL AS buffered;
 
 -- which places of a query
-EXPLAIN (COSTS OFF) SELECT * FROM consume('g', 'rows');
-EXPLAIN (COSTS OFF) SELECT count(*) FROM consume_bytes('g', 'rows') WHERE event_offset > 3;
-EXPLAIN (COSTS OFF) SELECT key + 1 FROM consume_as(NULL::rows, 'g') ORDER BY value;
-EXPLAIN (COSTS OFF) SELECT * FROM claim('g', 'rows');
-EXPLAIN (COSTS OFF) SELECT a.key FROM read_topic('rows', 0) a JOIN latest('rows') b USING (key);
-EXPLAIN (COSTS OFF, FORMAT JSON) SELECT partition FROM read_topic('rows');
+SELECT * FROM plan($q$SELECT * FROM consume('g', 'rows')$q$);
+SELECT * FROM plan($q$SELECT count(*) FROM consume_bytes('g', 'rows') WHERE event_offset > 3$q$);
+SELECT * FROM plan($q$SELECT key + 1 FROM consume_as(NULL::rows, 'g') ORDER BY value$q$);
+SELECT * FROM plan($q$SELECT * FROM claim('g', 'rows')$q$);
+SELECT * FROM plan($q$SELECT a.key FROM read_topic('rows', 0) a JOIN latest('rows') b USING (key)$q$);
+SELECT * FROM plan($q$SELECT partition FROM read_topic('rows')$q$, 'COSTS OFF, FORMAT JSON');
 PREPARE p(bigint) AS SELECT key FROM read_topic('rows', 0, $1);
 SET plan_cache_mode = force_generic_plan;
-EXPLAIN (COSTS OFF) EXECUTE p(3);
+SELECT * FROM plan($q$EXECUTE p(3)$q$);
 EXECUTE p(17);
 RESET plan_cache_mode;
 -- what is more than the call, or might have to call again, is left to PostgreSQL
-EXPLAIN (COSTS OFF) SELECT r FROM read_topic('rows') r;
-EXPLAIN (COSTS OFF) SELECT event_offset FROM read_topic('rows') r WHERE r IS NOT NULL;
-EXPLAIN (COSTS OFF) SELECT r FROM read_topic('rows') r UNION ALL SELECT r FROM latest('rows') r;
-EXPLAIN (COSTS OFF) SELECT s.n FROM (VALUES (1), (9)) v (o) LEFT JOIN (SELECT r IS NULL AS n, event_offset FROM read_topic('rows') r) s
-	ON s.event_offset = v.o;
-EXPLAIN (COSTS OFF) SELECT * FROM read_topic('rows') WITH ORDINALITY;
-EXPLAIN (COSTS OFF) SELECT * FROM ROWS FROM (read_topic('rows'), generate_series(1, 3));
-EXPLAIN (COSTS OFF) SELECT * FROM generate_series(0, 1) p, LATERAL read_topic('rows', p);
-EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM read_topic('rows', p)) FROM generate_series(0, 1) p;
-EXPLAIN (COSTS OFF) SELECT * FROM read_topic('rows', (SELECT 1));
-EXPLAIN (COSTS OFF) SELECT read_topic('rows');
+SELECT * FROM plan($q$SELECT r FROM read_topic('rows') r$q$);
+SELECT * FROM plan($q$SELECT event_offset FROM read_topic('rows') r WHERE r IS NOT NULL$q$);
+SELECT * FROM plan($q$SELECT r FROM read_topic('rows') r UNION ALL SELECT r FROM latest('rows') r$q$);
+SELECT * FROM plan($q$SELECT s.n FROM (VALUES (1), (9)) v (o) LEFT JOIN (SELECT r IS NULL AS n, event_offset FROM read_topic('rows') r) s
+	ON s.event_offset = v.o$q$);
+SELECT * FROM plan($q$SELECT * FROM read_topic('rows') WITH ORDINALITY$q$);
+SELECT * FROM plan($q$SELECT * FROM ROWS FROM (read_topic('rows'), generate_series(1, 3))$q$);
+SELECT * FROM plan($q$SELECT * FROM generate_series(0, 1) p, LATERAL read_topic('rows', p)$q$);
+SELECT * FROM plan($q$SELECT (SELECT count(*) FROM read_topic('rows', p)) FROM generate_series(0, 1) p$q$);
+SELECT * FROM plan($q$SELECT * FROM read_topic('rows', (SELECT 1))$q$);
+SELECT * FROM plan($q$SELECT read_topic('rows')$q$);
 
 -- the same rows as by PostgreSQL's way
 CREATE TABLE theirs AS SELECT topic, partition, event_offset, event_time, key, value::text, headers
@@ -53,7 +54,7 @@ SELECT CASE WHEN key = '5' THEN NULL ELSE value IS NULL END AS c, count(*) FROM 
 
 -- it is called once, whatever is rescanned
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM (VALUES (1), (2), (3)) v (i) LEFT JOIN consume('rescan', 'rows') c ON c.event_offset > v.i;
+SELECT * FROM plan($q$SELECT count(*) FROM (VALUES (1), (2), (3)) v (i) LEFT JOIN consume('rescan', 'rows') c ON c.event_offset > v.i$q$);
 SELECT count(*) FROM (VALUES (1), (2), (3)) v (i) LEFT JOIN consume('rescan', 'rows') c ON c.event_offset > v.i;
 SELECT count(*) FROM consume('rescan', 'rows');
 RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_material;
@@ -116,8 +117,9 @@ SELECT count(*) FROM consume('g', 'rows', max_events => 0);
 SELECT count(*) FROM consume('g', 'pg_class');
 -- a function with settings of its own
 ALTER FUNCTION read_topic SET work_mem = '1MB';
-EXPLAIN (COSTS OFF) SELECT * FROM read_topic('rows');
+SELECT * FROM plan($q$SELECT * FROM read_topic('rows')$q$);
 SELECT count(*) FROM read_topic('rows');
 ALTER FUNCTION read_topic RESET work_mem;
 SELECT drop_topic('rows');
 DROP TABLE theirs;
+DROP FUNCTION plan;

@@ -2,6 +2,7 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
+\i test/plan.sql
 SET timezone = 'UTC';
 SET datestyle = ISO;
 SET jit = off;
@@ -32,39 +33,39 @@ VACUUM ANALYZE places;
 SELECT partition, log_start_offset, log_end_offset, segments > 3 AS segments FROM eventlog_partitions WHERE topic = 'places'::regclass ORDER BY 1;
 
 -- what is sought
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE partition = 1 AND event_offset >= 1000;
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE partition = 1 AND 1000 <= event_offset AND event_offset < 1200::smallint;
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE partition = 1 AND event_offset = 1000 LIMIT 1;
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE partition = 1 AND event_time > '2026-01-01 09:00';
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE partition = 1 AND event_time BETWEEN date '2026-01-01' + 1 AND now() - interval '1 hour' AND key = 'k';
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE partition = 1 AND event_offset > (SELECT 900) ORDER BY event_offset;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 ORDER BY event_offset DESC LIMIT 10;
-EXPLAIN (COSTS OFF) SELECT * FROM places ORDER BY event_offset DESC LIMIT 10;
-EXPLAIN (COSTS OFF) SELECT * FROM places WHERE event_offset >= 1000;
-EXPLAIN (COSTS OFF) SELECT max(event_offset) FROM places WHERE partition = 1;
-EXPLAIN (COSTS OFF, VERBOSE) SELECT key FROM places_p1 p WHERE event_offset >= 1000;
-EXPLAIN (COSTS OFF, FORMAT JSON) SELECT key FROM places_p1 WHERE event_offset >= 1000 ORDER BY event_offset DESC;
+SELECT * FROM plan($q$SELECT * FROM places WHERE partition = 1 AND event_offset >= 1000$q$);
+SELECT * FROM plan($q$SELECT * FROM places WHERE partition = 1 AND 1000 <= event_offset AND event_offset < 1200::smallint$q$);
+SELECT * FROM plan($q$SELECT * FROM places WHERE partition = 1 AND event_offset = 1000 LIMIT 1$q$);
+SELECT * FROM plan($q$SELECT * FROM places WHERE partition = 1 AND event_time > '2026-01-01 09:00'$q$);
+SELECT * FROM plan($q$SELECT * FROM places WHERE partition = 1 AND event_time BETWEEN date '2026-01-01' + 1 AND now() - interval '1 hour' AND key = 'k'$q$);
+SELECT * FROM plan($q$SELECT * FROM places WHERE partition = 1 AND event_offset > (SELECT 900) ORDER BY event_offset$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 ORDER BY event_offset DESC LIMIT 10$q$);
+SELECT * FROM plan($q$SELECT * FROM places ORDER BY event_offset DESC LIMIT 10$q$);
+SELECT * FROM plan($q$SELECT * FROM places WHERE event_offset >= 1000$q$);
+SELECT * FROM plan($q$SELECT max(event_offset) FROM places WHERE partition = 1$q$);
+SELECT * FROM plan($q$SELECT key FROM places_p1 p WHERE event_offset >= 1000$q$, 'COSTS OFF, VERBOSE');
+SELECT * FROM plan($q$SELECT key FROM places_p1 WHERE event_offset >= 1000 ORDER BY event_offset DESC$q$, 'COSTS OFF, FORMAT JSON');
 SELECT max(event_offset), min(event_offset) FROM places WHERE partition = 0;
 
 -- and what is not: all of a log, an upper bound of times, what is evaluated for each row, other columns' types, other tables
-EXPLAIN (COSTS OFF) SELECT count(*) FROM places WHERE partition = 1;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_time < '2026-01-01 01:00';
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset > random() * 1000;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset > (random() * 1000)::bigint;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset > partition;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset > 1000.5;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset <> 1000;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset > 1000 OR key = 'k';
+SELECT * FROM plan($q$SELECT count(*) FROM places WHERE partition = 1$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_time < '2026-01-01 01:00'$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset > random() * 1000$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset > (random() * 1000)::bigint$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset > partition$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset > 1000.5$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset <> 1000$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset > 1000 OR key = 'k'$q$);
 CREATE TABLE plain (partition int, event_offset bigint);
-EXPLAIN (COSTS OFF) SELECT * FROM plain WHERE event_offset > 1000 ORDER BY event_offset;
+SELECT * FROM plan($q$SELECT * FROM plain WHERE event_offset > 1000 ORDER BY event_offset$q$);
 SET eventlog.enable_seek = off;
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset >= 1000;
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset >= 1000$q$);
 RESET eventlog.enable_seek;
 
 -- a security barrier: only what cannot leak is evaluated before the view's own condition
 CREATE VIEW barrier WITH (security_barrier) AS SELECT * FROM places_p1 WHERE key LIKE '%-1';
-EXPLAIN (COSTS OFF) SELECT * FROM barrier WHERE event_offset >= 1000 AND event_time >= date '2026-01-02';
-EXPLAIN (COSTS OFF) SELECT * FROM places_p1 WHERE event_offset >= 1000 AND event_time >= date '2026-01-01' AND key LIKE '%-1';
+SELECT * FROM plan($q$SELECT * FROM barrier WHERE event_offset >= 1000 AND event_time >= date '2026-01-02'$q$);
+SELECT * FROM plan($q$SELECT * FROM places_p1 WHERE event_offset >= 1000 AND event_time >= date '2026-01-01' AND key LIKE '%-1'$q$);
 DROP VIEW barrier;
 
 -- the same rows in the same order as by reading everything
@@ -174,9 +175,9 @@ GROUP BY 1, 2 ORDER BY 1, 2;
 CREATE TABLE dead (source_partition int, source_offset bigint, small smallint);
 INSERT INTO dead SELECT i % 3, i * 131 % 1600, i * 131 % 1600 FROM generate_series(1, 20) i UNION ALL SELECT 0, NULL, NULL;
 ANALYZE dead;
-EXPLAIN (COSTS OFF) SELECT d.source_offset, e.key FROM dead d JOIN places e ON e.partition = d.source_partition AND e.event_offset = d.source_offset;
-EXPLAIN (COSTS OFF) SELECT d.source_offset, e.key FROM dead d JOIN places_p1 e ON e.event_offset > d.small AND e.event_offset < d.small + 3;
-EXPLAIN (COSTS OFF) SELECT d.source_offset, e.key FROM dead d, LATERAL (SELECT * FROM places_p1 WHERE event_offset < d.source_offset ORDER BY event_offset DESC LIMIT 2) e;
+SELECT * FROM plan($q$SELECT d.source_offset, e.key FROM dead d JOIN places e ON e.partition = d.source_partition AND e.event_offset = d.source_offset$q$);
+SELECT * FROM plan($q$SELECT d.source_offset, e.key FROM dead d JOIN places_p1 e ON e.event_offset > d.small AND e.event_offset < d.small + 3$q$);
+SELECT * FROM plan($q$SELECT d.source_offset, e.key FROM dead d, LATERAL (SELECT * FROM places_p1 WHERE event_offset < d.source_offset ORDER BY event_offset DESC LIMIT 2) e$q$);
 SELECT (compare(query)).*, substr(query, 1, 60) AS query FROM unnest(ARRAY[
     'SELECT d.source_offset, e.key FROM dead d JOIN places e ON e.partition = d.source_partition AND e.event_offset = d.source_offset ORDER BY 1, 2',
     'SELECT d.source_offset, e.event_offset, e.key FROM dead d JOIN places_p1 e ON e.event_offset > d.small AND e.event_offset < d.small + 3 ORDER BY 1, 2',
@@ -193,15 +194,15 @@ SET enable_seqscan = on;
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 SET enable_memoize = off;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT d.source_offset, e.key
-FROM (SELECT * FROM dead WHERE source_offset IN (131, 917, 1048, 1179) ORDER BY source_offset) d JOIN places e ON e.partition = d.source_partition AND e.event_offset = d.source_offset;
+SELECT * FROM plan($q$SELECT d.source_offset, e.key
+FROM (SELECT * FROM dead WHERE source_offset IN (131, 917, 1048, 1179) ORDER BY source_offset) d JOIN places e ON e.partition = d.source_partition AND e.event_offset = d.source_offset$q$, 'ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF');
 SELECT nrows, problem FROM compare('SELECT d.source_offset, e.key FROM dead d JOIN places e ON e.partition = d.source_partition AND e.event_offset = d.source_offset ORDER BY 1, 2', 'Nested Loop');
 RESET random_page_cost;
 SET enable_seqscan = off;
 RESET enable_mergejoin;
 RESET enable_memoize;
 SET enable_nestloop = off;
-EXPLAIN (COSTS OFF) SELECT a.key, b.key FROM places_p1 a JOIN places_p2 b USING (event_offset) WHERE a.event_offset > 1000;
+SELECT * FROM plan($q$SELECT a.key, b.key FROM places_p1 a JOIN places_p2 b USING (event_offset) WHERE a.event_offset > 1000$q$);
 SELECT * FROM compare('SELECT a.event_offset, a.key, b.key FROM places_p1 a JOIN places_p2 b USING (event_offset) WHERE a.event_offset > 1000', 'Merge Join');
 RESET enable_hashjoin;
 RESET enable_nestloop;
@@ -209,13 +210,13 @@ RESET enable_nestloop;
 -- generic plans: bounds and the partition are known when they run
 SET plan_cache_mode = force_generic_plan;
 PREPARE place(int, bigint) AS SELECT partition, event_offset, key FROM places WHERE partition = $1 AND event_offset >= $2 ORDER BY event_offset LIMIT 2;
-EXPLAIN (COSTS OFF) EXECUTE place(2, 1000);
+SELECT * FROM plan($q$EXECUTE place(2, 1000)$q$);
 EXECUTE place(2, 1000);
 EXECUTE place(0, 0);
 EXECUTE place(0, NULL);
 EXECUTE place(NULL, 0);
 PREPARE since(timestamptz, smallint) AS SELECT event_offset, event_time FROM places_p1 WHERE event_time >= $1 AND event_offset < $2 ORDER BY event_offset DESC LIMIT 2;
-EXPLAIN (COSTS OFF) EXECUTE since('2026-01-01 05:00', 1000);
+SELECT * FROM plan($q$EXECUTE since('2026-01-01 05:00', 1000)$q$);
 EXECUTE since('2026-01-01 05:00', 1240);
 EXECUTE since('2027-01-01', 1000);
 RESET plan_cache_mode;
@@ -224,7 +225,7 @@ RESET enable_seqscan;
 
 -- cursors go both ways without a copy of the rows, through gaps of aborted batches
 BEGIN;
-EXPLAIN (COSTS OFF) DECLARE up SCROLL CURSOR FOR SELECT event_offset, key FROM places_p1 WHERE event_offset BETWEEN 1000 AND 1240 ORDER BY event_offset;
+SELECT * FROM plan($q$DECLARE up SCROLL CURSOR FOR SELECT event_offset, key FROM places_p1 WHERE event_offset BETWEEN 1000 AND 1240 ORDER BY event_offset$q$);
 DECLARE up SCROLL CURSOR FOR SELECT event_offset, key FROM places_p1 WHERE event_offset BETWEEN 1000 AND 1240 ORDER BY event_offset;
 DECLARE down SCROLL CURSOR FOR SELECT event_offset, key FROM places_p1 WHERE event_offset BETWEEN 1000 AND 1240 ORDER BY event_offset DESC;
 FETCH 2 FROM up;
@@ -285,9 +286,9 @@ COMMIT;
 
 -- inside parallel workers
 SET max_parallel_workers_per_gather = 2;
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) AS parallel FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT count(*), min(event_offset), max(event_offset) FROM places WHERE event_offset >= 1000 AND event_time >= '2026-01-01 05:00';
-RESET force_parallel_mode;
+SELECT set_config(name, 'off', false) AS parallel FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SET max_parallel_workers_per_gather = 0;
 SELECT count(*), min(event_offset), max(event_offset) FROM places WHERE event_offset >= 1000 AND event_time >= '2026-01-01 05:00';
 
@@ -357,3 +358,4 @@ RESET enable_seqscan;
 
 DROP TABLE plain, dead;
 SELECT drop_topic('places'), drop_topic('compacted'), drop_topic('long'), drop_topic('trimmed');
+DROP FUNCTION plan;
