@@ -82,14 +82,22 @@ foreach my $i (1 .. $waiters)
 ok($node->poll_query_until('postgres', "SELECT count(*) = $waiters AND min(partitions) = 2 FROM eventlog_members WHERE state = 'waiting'"), "$waiters consumers wait");
 $node->safe_psql('postgres', 'CHECKPOINT');
 
+# What else the machine does, taking memory from idle processes for one, can only add: the least of up to three stretches counts.
 my @pids = map { $_->{pid} } @sessions;
-my %before = map { $_ => cpu($_) } @pids;
-$from = $wal->();
-pass_time($seconds);
-my $spent = 0;
-$spent += cpu($_) - $before{$_} foreach @pids;
-my $moved = $wal->() - $from;
-note(sprintf('%d waiters spent %.3f s of CPU time in %d s (%.2f %%); WAL moved %d bytes, %d without them', $waiters, $spent, $seconds, 100 * $spent / $seconds, $moved, $alone));
+my ($spent, $moved);
+foreach my $stretch (1 .. 3)
+{
+	my %before = map { $_ => cpu($_) } @pids;
+	$from = $wal->();
+	pass_time($seconds);
+	my $sum = 0;
+	$sum += cpu($_) - $before{$_} foreach @pids;
+	my $wrote = $wal->() - $from;
+	note(sprintf('%d waiters spent %.3f s of CPU time in %d s (%.2f %%); WAL moved %d bytes, %d without them', $waiters, $sum, $seconds, 100 * $sum / $seconds, $wrote, $alone));
+	$spent = $sum if !defined $spent || $sum < $spent;
+	$moved = $wrote if !defined $moved || $wrote > $moved;
+	last if $spent <= $seconds * 0.01;
+}
 cmp_ok($spent, '<=', $seconds * 0.01, 'CPU time of all of them: at most 1 % of a core');
 cmp_ok($moved, '<=', $alone, 'WAL moves no more than without them');
 # A look that happens to run now has a snapshot, but a fresh one; nobody waits with an older one.
