@@ -170,6 +170,17 @@ find_free_extents(Compaction *c)
 	pfree(dir);
 }
 
+/* End of the critical section that has changed a page: the WAL gets all of it. */
+static void
+finish_page(Relation rel, Buffer buffer)
+{
+	MarkBufferDirty(buffer);
+	if (RelationNeedsWAL(rel))
+		log_newpage_buffer(buffer, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
+}
+
 /* An extent for the output; from the end of the file if none was left behind. */
 static BlockNumber
 take_extent(Compaction *c)
@@ -195,11 +206,7 @@ take_extent(Compaction *c)
 	block = meta->next_block;
 	meta->next_block += meta->seg_pages;
 	el_page_seal(BufferGetPage(metabuf));
-	MarkBufferDirty(metabuf);
-	if (RelationNeedsWAL(c->rel))
-		log_newpage_buffer(metabuf, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(metabuf);
+	finish_page(c->rel, metabuf);
 	return block;
 }
 
@@ -237,11 +244,7 @@ write_page(Compaction *c)
 								NULL);
 	START_CRIT_SECTION();
 	memcpy(BufferGetPage(buffer), page, BLCKSZ);
-	MarkBufferDirty(buffer);
-	if (RelationNeedsWAL(c->rel))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
+	finish_page(c->rel, buffer);
 	c->page_no = PG_UINT64_MAX;
 }
 
@@ -568,11 +571,7 @@ note_in_vain(Compaction *c)
 	if (meta->tombstones_due <= c->now)
 		meta->tombstones_due = 0;
 	el_page_seal(BufferGetPage(metabuf));
-	MarkBufferDirty(metabuf);
-	if (RelationNeedsWAL(c->rel))
-		log_newpage_buffer(metabuf, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(metabuf);
+	finish_page(c->rel, metabuf);
 }
 
 /* Is there enough that was not compacted before, or a tombstone to go? */
