@@ -342,6 +342,31 @@ SELECT pg_relation_size('trimmed_p0') / 8192 > 100 AS pages, max(buffers('SELECT
 FROM generate_series(1, 2);
 SELECT min(event_offset), count(*) FROM trimmed WHERE partition = 0 AND event_time > '2000-01-01';
 
+-- many pages have the same greatest time, and some events behind it earlier ones; also as compaction writes them
+DO $$
+BEGIN
+    FOR topic IN 1..2 LOOP
+        PERFORM create_topic('same_time' || topic, 1, 'text', 'text', '{"segment_bytes": 1048576, "retention": null}'
+            || CASE topic WHEN 2 THEN '{"cleanup_policy": "compact"}'::jsonb ELSE '{}' END);
+        FOR i IN 0..99 LOOP
+            PERFORM count(produce('same_time' || topic, i % 50 || '-' || j, repeat(md5(i || '-' || j), 3),
+                event_time => '2026-01-01'::timestamptz + i / 20 * interval '1 h' - CASE WHEN i % 3 = 1 THEN interval '10 min' ELSE '0' END))
+                FROM generate_series(1, 500) j;
+            COMMIT;
+        END LOOP;
+    END LOOP;
+END $$;
+VACUUM ANALYZE same_time1, same_time2;
+SELECT apply_retention('same_time2') AS freed;
+SELECT topic, count(*) FROM (SELECT 'same_time1' AS topic FROM same_time1 UNION ALL SELECT 'same_time2' FROM same_time2) t GROUP BY 1 ORDER BY 1;
+SELECT topic, pg_relation_size(topic || '_p0') / 8192 > 200 AS pages, count(*), max(problem) AS problem,
+    max(read) FILTER (WHERE minutes % 60 = 0) <= 12 AS few, max(CASE WHEN minutes % 60 = 0 AND read > 12 THEN read END) AS but
+FROM (SELECT topic, minutes, c.problem, buffers(query || ' LIMIT 1') AS read
+      FROM unnest(ARRAY['same_time1', 'same_time2']) topic, generate_series(-5, 290, 5) minutes,
+          format('SELECT event_offset, event_time FROM %I WHERE partition = 0 AND event_time >= %L', topic, '2026-01-01'::timestamptz + minutes * interval '1 min') query,
+          compare(query) c) t
+GROUP BY topic ORDER BY topic;
+
 -- going back, a page is visited again for batches that end on the next one, but no more
 SELECT buffers('SELECT count(*) FROM (SELECT * FROM long_p0 ORDER BY event_offset DESC OFFSET 0) x')
     <= 3 * buffers('SELECT count(*) FROM (SELECT * FROM long_p0 OFFSET 0) x') AS few;
@@ -357,5 +382,5 @@ SELECT event_offset FROM trimmed ORDER BY event_offset DESC LIMIT 2;
 RESET enable_seqscan;
 
 DROP TABLE plain, dead;
-SELECT drop_topic('places'), drop_topic('compacted'), drop_topic('long'), drop_topic('trimmed');
+SELECT drop_topic('places'), drop_topic('compacted'), drop_topic('long'), drop_topic('trimmed'), drop_topic('same_time1'), drop_topic('same_time2');
 DROP FUNCTION plan;

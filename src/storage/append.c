@@ -89,7 +89,16 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 		pos = limit;
 
 	rec->batch_pos = pos;
-	rec->max_time = pos < limit ? Max(meta->tail_time, max_time) : max_time;
+	if (pos < limit && meta->tail_time >= max_time)
+	{
+		rec->max_time = meta->tail_time;
+		rec->time_page = meta->tail_time_page;
+	}
+	else
+	{
+		rec->max_time = max_time;
+		rec->time_page = EL_POS_PAGE(pos) % meta->seg_pages;
+	}
 	last_seg = EL_POS_PAGE(pos + rec->space - 1) / meta->seg_pages;
 	seg = EL_POS_PAGE(pos) / meta->seg_pages;
 	blocks = palloc((last_seg - seg + 1) * sizeof(BlockNumber));

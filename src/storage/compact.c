@@ -85,7 +85,8 @@ typedef struct Compaction
 	uint64		fxid;			/* greatest in the open batch */
 	ElCodec		codec;			/* strongest in the open batch */
 	uint64		pos;
-	int64		seg_time;		/* greatest event time in the segment at hand */
+	int64		seg_time;		/* greatest event time in the segment at hand, ... */
+	uint32		time_page;		/* ... and the page in it that was the first to reach it */
 	int			nsegments;
 	int			max_segments;
 	ElSegment  *segments;		/* prev_end relative to the output; of each, of the one before */
@@ -265,6 +266,7 @@ begin_segment(Compaction *c, int64 base_offset, bool continues)
 	s->first_block = take_extent(c);
 	s->flags = EL_SEGMENT_FLAGS(continues ? EL_SEGMENT_CONTINUES : 0, c->gen, c->gen);
 	c->seg_time = EL_MIN_TIME;
+	c->time_page = 0;
 }
 
 /* Append the open batch to the output, by the rules of append.c. */
@@ -305,8 +307,13 @@ write_batch(Compaction *c)
 		rec.batch_pos = c->nsegments * seg_data;
 		begin_segment(c, rec.base_offset, false);
 	}
-	c->seg_time = Max(c->seg_time, c->builder.max_timestamp);
+	if (c->builder.max_timestamp > c->seg_time)
+	{
+		c->seg_time = c->builder.max_timestamp;
+		c->time_page = EL_POS_PAGE(rec.batch_pos) % c->meta->seg_pages;
+	}
 	rec.max_time = c->seg_time;
+	rec.time_page = c->time_page;
 
 	while (done < rec.space)
 	{

@@ -38,8 +38,8 @@ page_crc(Page page)
 	INIT_CRC32C(crc);
 	COMP_CRC32C(crc, &lower, sizeof(lower));
 	COMP_CRC32C(crc, special, offsetof(ElPageSpecial, crc));
-	COMP_CRC32C(crc, &special->unused,
-				sizeof(ElPageSpecial) - offsetof(ElPageSpecial, unused));
+	COMP_CRC32C(crc, &special->time_page,
+				sizeof(ElPageSpecial) - offsetof(ElPageSpecial, time_page));
 	if (special->page_id != EL_PAGE_ID_DATA && lower >= EL_PAGE_START &&
 		lower <= EL_PAGE_END)
 		COMP_CRC32C(crc, (char *) page + EL_PAGE_START, lower - EL_PAGE_START);

@@ -44,7 +44,7 @@
  * Version of everything in this file.  Any change of layout or meaning raises
  * it; a version that the code does not know is refused.
  */
-#define EL_FORMAT_VERSION	3
+#define EL_FORMAT_VERSION	4
 #define EL_META_MAGIC		0x474f4c45	/* "ELOG" */
 
 #define EL_PAGE_ID_DATA			0xE101
@@ -62,7 +62,8 @@ typedef struct ElPageSpecial
 	uint32		back;			/* if no batch begins here: pages back to where the
 								 * covering batch begins */
 	uint32		crc;			/* el_page_seal() */
-	uint32		unused;
+	uint32		time_page;		/* the page, counted from the segment's first, that was the
+								 * first to reach max_time */
 	uint16		first_byte;		/* where the first batch begins, from the
 								 * page's start; 0: none begins here */
 	uint16		page_id;
@@ -184,6 +185,7 @@ typedef struct ElMeta
 	uint64		clean_seg;		/* no key occurs twice in the segments before */
 	int64		tombstones_due;	/* ms: when the first tombstone in there may go; 0: none */
 	uint32		vain_segs;		/* so many segments from clean_seg on would not become fewer */
+	uint32		tail_time_page; /* as time_page, of the tail's segment */
 	uint32		nroots;			/* used slots of root */
 	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* group % EL_MAX_GROUPS -> directory page */
 } ElMeta;

@@ -1002,44 +1002,47 @@ static bool
 find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
 			   uint64 *page_no)
 {
-	uint64		lo = r->priv->seg * r->info.seg_pages;
+	uint64		begin = r->priv->seg * r->info.seg_pages;
+	uint64		lo = begin;
 	uint64		hi = el_reader_last_page(r);
+	int			row = 0;		/* guesses in a row that were too early, or (negative) too late */
 
-	for (int probes = 0; lo < hi; probes++)
+	while (lo < hi)
 	{
 		uint64		mid = lo;
-		int64		max_time;
+		uint64		step = 0;
 		ElPageSpecial *special;
 
 		/*
 		 * Where it would be if events came evenly between two pages that were
-		 * looked at.  They do not: a pause, or many of the same time, would let the
-		 * guesses creep up on it, so each fifth time the middle is taken.  Where the
-		 * segment before does not tell how early this one begins, its first page does.
+		 * looked at.  They do not, and guesses would creep up on it from one side;
+		 * so from the second in a row on they go further, up to the middle.  Where
+		 * the segment before does not tell how early this one begins, its first page
+		 * does.
 		 */
-		if (probes % 5 == 4)
-			mid = lo + (hi - lo) / 2;
-		else if (before != EL_MIN_TIME && before < time_ms)
+		if (before != EL_MIN_TIME && before < time_ms)
 			mid = lo + (uint64) (((double) time_ms - before) /
 								 ((double) last - before) * (hi - lo));
+		if (abs(row) > 1)
+			step = Min(UINT64CONST(1) << Min(2 * (abs(row) - 1), 32), (hi - lo) / 2);
+		mid = row > 0 ? Max(mid, lo + step) : Min(mid, hi - 1 - step);
 		mid = Min(mid, hi - 1);
 		if (!el_reader_load_page(r, mid))
 			return false;
 		special = ElPageGetSpecial(r->priv->page.data);
-		max_time = special->max_time;
-		if (max_time >= time_ms)
+		if (special->max_time < time_ms)
 		{
-			/* on the pages that one batch covers nothing else begins */
-			if (special->first_byte == 0)
-				mid -= Min(special->back, mid - lo);
-			hi = mid;
-			last = max_time;
-		}
-		else
-		{
+			row = Max(row, 0) + 1;
 			lo = mid + 1;
-			before = max_time;
+			before = special->max_time;
+			continue;
 		}
+		row = Min(row, 0) - 1;
+		/* however many pages have the same time, each knows the first */
+		hi = Max(lo, Min(mid, begin + special->time_page));
+		last = special->max_time;
+		if (last == time_ms)
+			lo = hi;
 	}
 	*page_no = lo;
 	return el_reader_load_page(r, lo);

@@ -59,14 +59,14 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 			special->first_offset = rec->base_offset;
 			special->back = 0;
 		}
-		special->max_time = rec->max_time;
 	}
 	else
 	{
 		special->first_offset = rec->base_offset;
 		special->back = nth;
-		special->max_time = rec->max_time;
 	}
+	special->max_time = rec->max_time;
+	special->time_page = rec->time_page;
 	el_page_seal(page);
 }
 
@@ -82,6 +82,7 @@ el_apply_append_meta(Page page, const xl_el_append *rec)
 	meta->log_end = rec->base_offset + rec->count;
 	meta->tail_pos = rec->batch_pos + rec->space;
 	meta->tail_time = rec->max_time;
+	meta->tail_time_page = rec->time_page;
 	meta->tail_block = rec->tail_block;
 	meta->end_seg = EL_POS_PAGE(meta->tail_pos - 1) / meta->seg_pages + 1;
 	meta->batches++;

@@ -64,6 +64,7 @@ typedef struct xl_el_append
 	uint32		count;			/* offsets it takes */
 	uint32		first_page;		/* pages of the batch in earlier records */
 	BlockNumber tail_block;		/* first block of the segment the batch ends in */
+	uint32		time_page;		/* of its segment: the first to reach max_time */
 	uint32		flags;
 } xl_el_append;
 
