@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "storage/buf_internals.h"
+#include "storage/smgr.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "eventlog supports PostgreSQL 15 to 18"
@@ -174,6 +175,20 @@ extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
 #if PG_VERSION_NUM < 160000
 #define PGIOAlignedBlock PGAlignedBlock
 #endif
+
+/* Extend the main fork by n blocks of zeros, from block on. */
+static inline void
+el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
+{
+#if PG_VERSION_NUM < 160000
+	PGAlignedBlock zeros = {0};
+
+	for (BlockNumber i = 0; i < n; i++)
+		smgrextend(srel, MAIN_FORKNUM, block + i, zeros.data, false);
+#else
+	smgrzeroextend(srel, MAIN_FORKNUM, block, n, false);
+#endif
+}
 
 /* May a role call a function? */
 #if PG_VERSION_NUM < 160000

@@ -414,5 +414,8 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	}
 	UnlockReleaseBuffer(metabuf);
 	pfree(blocks);
+	/* many batches in a row: the WAL writer begins what would all be left to the commit's flush */
+	if (npages > 1 && RelationNeedsWAL(rel))
+		XLogSetAsyncXactLSN(XactLastRecEnd);
 	return rec.base_offset;
 }
