@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * reader.h
- *	  What reader.c and backward.c share: the state of a reader.
+ *	  What reader.c, backward.c and search.c share: the state of a reader.
  *
  * IDENTIFICATION
  *	  src/storage/reader.h
