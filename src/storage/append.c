@@ -33,6 +33,9 @@
 /* What XLogBeginInsert() has room for without being asked. */
 #define EL_PAGES_WITHOUT_ASKING 4
 
+/* After so much WAL of one transaction the WAL writer is told to begin. */
+#define EL_NUDGE_BYTES (1024 * 1024)
+
 /* A batch as it goes into the stream: envelope, batch bytes, zeros up to the alignment. */
 typedef struct AppendStream
 {
@@ -341,6 +344,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	BlockNumber *blocks;
 	uint32		npages;
 	int64		log_end;
+	XLogRecPtr	wal_end = XactLastRecEnd;
 
 	el_require_preload();
 	wrong = el_batch_read_header(batch, len, &header);
@@ -414,8 +418,9 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	}
 	UnlockReleaseBuffer(metabuf);
 	pfree(blocks);
-	/* many batches in a row: the WAL writer begins what would all be left to the commit's flush */
-	if (npages > 1 && RelationNeedsWAL(rel))
+	/* else all that a large transaction has written would be left to the flush of its commit */
+	if (wal_end != InvalidXLogRecPtr &&
+		wal_end / EL_NUDGE_BYTES != XactLastRecEnd / EL_NUDGE_BYTES)
 		XLogSetAsyncXactLSN(XactLastRecEnd);
 	return rec.base_offset;
 }
