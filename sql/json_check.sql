@@ -9,6 +9,10 @@ INSERT INTO document VALUES ('{"id": 17, "at":-0.5e+10,"tags":["a","b\n\"c"],"ok
 	('"12345678\t12345678\f"'), ('-0'), ('1E5'), ('null'), ('[[[{"a":[{}]}]]]'), ('{"":""}'), ('"\u00e4\ud83d\ude00"'),
 	(''), (' '), (repeat('[', 64) || repeat(']', 64)), (repeat('[', 65) || repeat(']', 65)), (repeat('{"a":', 70) || '1' || repeat('}', 70)),
 	('01'), ('1.'), ('.5'), ('+1'), ('1e'), ('tru'), ('nul'), ('[1,]'), ('{"a":1,}'), ('{"a"}'), ('{a:1}'), ('[1 2]'), ('"a' || chr(9) || '"'), ('"\x"'), ('"\'), ('{}}');
+-- strings and numbers longer than what is looked at at once, and ends of them in each place of it
+INSERT INTO document VALUES ('{"long":"' || repeat('x', 150) || '","n":' || repeat('7', 130) || '.' || repeat('1', 70) || '}'), ('{"open":"' || repeat('x', 200) || '}'),
+	('["' || repeat('a\n', 60) || '"]'), (repeat(' ', 100) || '{ "a" : [ ] }' || repeat(' ', 100)), ('["' || repeat('ä', 40) || '"]'), ('[' || repeat('1', 70)), ('"' || repeat('x', 70) || ']');
+INSERT INTO document SELECT format('["%s\"y",12,-3.5e1,true]', repeat('x', n)) FROM generate_series(0, 70) n;
 -- each with a byte left out, doubled or replaced
 CREATE TABLE candidate AS
 SELECT doc FROM document

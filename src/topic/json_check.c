@@ -7,6 +7,9 @@
  * that produce() does besides compressing it.  It copies, counts and calls back; for what is
  * plain, one pass over the bytes with no memory but a stack of bits says the same.
  *
+ * What is plain ends with a bracket, as objects and arrays do: so whoever steps over one
+ * character that is not the last need not ask whether another one follows.
+ *
  * IDENTIFICATION
  *	  src/topic/json_check.c
  *
@@ -14,182 +17,269 @@
  */
 #include "postgres.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
 
 #include "topic/json_check.h"
 
 #define MAX_LEVELS 64
 
-/* Characters of a string that need no second look: all but ", \ and control characters. */
-static inline bool
-is_plain(unsigned char c)
+/* Strings and numbers are not walked byte by byte: what ends them is known of many bytes at once. */
+#define WINDOW 64
+
+typedef struct Scan
 {
-	return c >= 0x20 && c != '"' && c != '\\';
+	const char *begin;			/* of the text */
+	const char *end;
+	const char *window;			/* bit i is about window[i] */
+	uint64		stops;			/* is " or \ or a control character, or beyond the end */
+	uint64		others;			/* is no digit */
+} Scan;
+
+#ifdef __SSE2__
+
+/* 16 bytes at a time */
+static inline void
+look_at(const char *bytes, uint64 *stops, uint64 *others)
+{
+	*stops = *others = 0;
+	for (int i = 0; i < WINDOW; i += 16)
+	{
+		__m128i		v = _mm_loadu_si128((const __m128i *) (bytes + i));
+		__m128i		control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+		__m128i		quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+		__m128i		escape = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+		__m128i		digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+		__m128i		stop = _mm_or_si128(control, _mm_or_si128(quote, escape));
+		__m128i		other = _mm_cmpeq_epi8(_mm_max_epu8(digit, _mm_set1_epi8(10)), digit);
+
+		*stops |= (uint64) _mm_movemask_epi8(stop) << i;
+		*others |= (uint64) _mm_movemask_epi8(other) << i;
+	}
 }
 
-/* Of eight bytes: the lowest bit set belongs to the first one that is so. */
-#define ONES	UINT64CONST(0x0101010101010101)
-#define HIGHS	UINT64CONST(0x8080808080808080)
-#define HAS_ZERO(v)		(((v) - ONES) & ~(v) & HIGHS)
-#define HAS_LESS(v, n)	(((v) - ONES * (n)) & ~(v) & HIGHS)
+#else
 
-/* Behind the closing quote of a string that begins behind its opening one; NULL: not plain. */
-static const char *
-skip_string(const char *p, const char *end)
+#define EACH(byte)	(UINT64CONST(0x0101010101010101) * (byte))
+
+/* The high bit of each byte that is zero. */
+static inline uint64
+zeros(uint64 v)
+{
+	return ~(((v & EACH(0x7F)) + EACH(0x7F)) | v | EACH(0x7F));
+}
+
+/* Eight high bits, the first byte's last. */
+static inline uint64
+gather(uint64 high_bits)
+{
+	return (high_bits * UINT64CONST(0x0002040810204081)) >> 56;
+}
+
+/* 8 bytes at a time */
+static inline void
+look_at(const char *bytes, uint64 *stops, uint64 *others)
+{
+	*stops = *others = 0;
+	for (int i = 0; i < WINDOW; i += 8)
+	{
+		uint64		v;
+		uint64		digit;
+
+		memcpy(&v, bytes + i, sizeof(v));
+#ifdef WORDS_BIGENDIAN
+		v = pg_bswap64(v);
+#endif
+		/* 3 in the upper half, and no carry out of the lower one with 6 more */
+		digit = zeros(((v & EACH(0xF0)) ^ EACH(0x30)) |
+					  (((v & EACH(0x0F)) + EACH(6)) & EACH(0x10)));
+		*stops |= gather(zeros(v & EACH(0xE0)) | zeros(v ^ EACH('"')) |
+						 zeros(v ^ EACH('\\'))) << i;
+		*others |= gather(digit ^ EACH(0x80)) << i;
+	}
+}
+
+#endif
+
+static pg_noinline void
+move_window(Scan *s, const char *p)
+{
+	if (s->end - s->begin >= WINDOW)
+	{
+		/* the last one ends with the text */
+		s->window = Min(p, s->end - WINDOW);
+		look_at(s->window, &s->stops, &s->others);
+	}
+	else
+	{
+		char		copy[WINDOW] = {0};
+
+		s->window = s->begin;
+		memcpy(copy, s->begin, s->end - s->begin);
+		look_at(copy, &s->stops, &s->others);
+	}
+}
+
+/* Go to the first byte from p on, before the end, that is in a set of bits; to where there is none. */
+#define NEXT(s, p, set) \
+	for (;;) \
+	{ \
+		uint64		found; \
+\
+		if (unlikely((p) - (s)->window >= WINDOW)) \
+			move_window(s, p); \
+		found = (s)->set >> ((p) - (s)->window); \
+		if (likely(found != 0)) \
+		{ \
+			(p) += pg_rightmost_one_pos64(found); \
+			break; \
+		} \
+		(p) = (s)->window + WINDOW; \
+		if ((p) >= (s)->end) \
+			break; \
+	}
+
+/*
+ * What follows returns where it has come to, NULL if that is not plain.
+ */
+
+/* Behind the closing quote of a string that begins behind its opening one. */
+static pg_attribute_always_inline const char *
+skip_string(Scan *s, const char *p)
 {
 	for (;;)
 	{
-#ifndef WORDS_BIGENDIAN
-		while (end - p >= 8)
-		{
-			uint64		v;
-
-			memcpy(&v, p, 8);
-			v = HAS_LESS(v, 0x20) | HAS_ZERO(v ^ ONES * '"') |
-				HAS_ZERO(v ^ ONES * '\\');
-			if (v != 0)
-			{
-				p += pg_rightmost_one_pos64(v) / 8;
-				break;
-			}
-			p += 8;
-		}
-#endif
-		while (p < end && is_plain((unsigned char) *p))
-			p++;
-		if (p == end)
+		NEXT(s, p, stops);
+		if (unlikely(p >= s->end))
 			return NULL;
-		if (*p == '"')
+		if (likely(*p == '"'))
 			return p + 1;
-		if (*p != '\\' || end - p < 2 || strchr("\"\\/bfnrt", p[1]) == NULL ||
-			p[1] == '\0')
+		if (*p != '\\' || p[1] == '\0' || strchr("\"\\/bfnrt", p[1]) == NULL)
 			return NULL;
 		p += 2;
 	}
 }
 
-static inline bool
-is_digit(const char *p, const char *end)
+static pg_attribute_always_inline const char *
+skip_digits(Scan *s, const char *p)
 {
-	return p < end && *p >= '0' && *p <= '9';
+	const char *begin = p;
+
+	NEXT(s, p, others);
+	return p > begin ? p : NULL;
 }
 
-static const char *
-skip_number(const char *p, const char *end)
+static pg_attribute_always_inline const char *
+skip_number(Scan *s, const char *p)
 {
-	if (p < end && *p == '-')
+	const char *begin;
+
+	if (*p == '-')
 		p++;
-	if (!is_digit(p, end))
+	begin = p;
+	p = skip_digits(s, p);
+	if (p == NULL || (*begin == '0' && p > begin + 1))
 		return NULL;
-	if (*p == '0')
-		p++;
-	else
-		while (is_digit(p, end))
-			p++;
-	if (p < end && *p == '.')
-	{
-		if (!is_digit(++p, end))
-			return NULL;
-		while (is_digit(p, end))
-			p++;
-	}
-	if (p < end && (*p == 'e' || *p == 'E'))
+	if (*p == '.' && (p = skip_digits(s, p + 1)) == NULL)
+		return NULL;
+	if (unlikely(*p == 'e' || *p == 'E'))
 	{
 		p++;
-		if (p < end && (*p == '+' || *p == '-'))
+		if (*p == '+' || *p == '-')
 			p++;
-		if (!is_digit(p, end))
-			return NULL;
-		while (is_digit(p, end))
-			p++;
+		p = skip_digits(s, p);
 	}
 	return p;
 }
 
 static const char *
-skip_word(const char *p, const char *end, const char *word)
+skip_word(Scan *s, const char *p, const char *word)
 {
 	size_t		len = strlen(word);
 
-	return (size_t) (end - p) >= len && memcmp(p, word, len) == 0 ?
+	return (size_t) (s->end - p) >= len && memcmp(p, word, len) == 0 ?
 		p + len : NULL;
 }
 
-static inline const char *
-skip_space(const char *p, const char *end)
+static inline bool
+is_space(char c)
 {
-	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static inline const char *
+skip_space(const char *p)
+{
+	while (unlikely(is_space(*p)))
 		p++;
 	return p;
 }
 
-/* Behind "key" : and the space behind it */
-static const char *
-skip_key(const char *p, const char *end)
+/* Behind "key" : and the space behind it. */
+static pg_attribute_always_inline const char *
+skip_key(Scan *s, const char *p)
 {
-	if (p == end || *p != '"')
+	if (*p != '"')
 		return NULL;
-	p = skip_string(p + 1, end);
+	p = skip_string(s, p + 1);
 	if (p == NULL)
 		return NULL;
-	p = skip_space(p, end);
-	if (p == end || *p != ':')
-		return NULL;
-	return skip_space(p + 1, end);
+	p = skip_space(p);
+	return *p == ':' ? skip_space(p + 1) : NULL;
 }
 
 bool
 el_json_is_plain(const char *json, int32 len)
 {
-	const char *p = skip_space(json, json + len);
-	const char *end = json + len;
+	Scan		s = {.begin = json, .end = json + len};
+	const char *p;
 	uint64		in_object = 0;	/* bit 0: the innermost level is one */
 	int			level = 0;
 
+	while (s.end > json && is_space(s.end[-1]))
+		s.end--;
+	if (s.end == json || (s.end[-1] != '}' && s.end[-1] != ']'))
+		return false;
+	p = skip_space(json);
+	move_window(&s, p);
+
 	for (;;)
 	{
-		/* a value */
-		if (p == NULL || p == end)
+		/* a value, with its key */
+		if ((in_object & 1) && (p = skip_key(&s, p)) == NULL)
 			return false;
-		switch (*p)
+		if (*p == '"')
+			p = skip_string(&s, p + 1);
+		else if ((*p >= '0' && *p <= '9') || *p == '-')
+			p = skip_number(&s, p);
+		else if (*p == '{' || *p == '[')
 		{
-			case '{':
-			case '[':
-				if (level++ == MAX_LEVELS)
-					return false;
-				in_object = in_object << 1 | (*p == '{');
-				p = skip_space(p + 1, end);
-				if (p < end && *p == (in_object & 1 ? '}' : ']'))
-					break;		/* empty; closed below */
-				if (in_object & 1)
-					p = skip_key(p, end);
+			if (level++ == MAX_LEVELS)
+				return false;
+			in_object = in_object << 1 | (*p == '{');
+			p = skip_space(p + 1);
+			if (*p != (in_object & 1 ? '}' : ']'))
 				continue;
-			case '"':
-				p = skip_string(p + 1, end);
-				break;
-			case 't':
-				p = skip_word(p, end, "true");
-				break;
-			case 'f':
-				p = skip_word(p, end, "false");
-				break;
-			case 'n':
-				p = skip_word(p, end, "null");
-				break;
-			default:
-				p = skip_number(p, end);
 		}
+		else if (*p == 't')
+			p = skip_word(&s, p, "true");
+		else if (*p == 'f')
+			p = skip_word(&s, p, "false");
+		else
+			p = skip_word(&s, p, "null");
 		if (p == NULL)
 			return false;
 
 		/* behind it: what it closes, and then another one */
 		for (;;)
 		{
-			p = skip_space(p, end);
-			if (level == 0)
-				return p == end;
-			if (p == end)
-				return false;
+			if (level == 0 || p == s.end)
+				return level == 0 && p == s.end;
+			p = skip_space(p);
 			if (*p == ',')
 				break;
 			if (*p != (in_object & 1 ? '}' : ']'))
@@ -198,8 +288,6 @@ el_json_is_plain(const char *json, int32 len)
 			in_object >>= 1;
 			level--;
 		}
-		p = skip_space(p + 1, end);
-		if (in_object & 1)
-			p = skip_key(p, end);
+		p = skip_space(p + 1);
 	}
 }
