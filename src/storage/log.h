@@ -232,6 +232,11 @@ extern bool el_reader_seek_pages(ElReader *r, uint64 first, uint64 end);
 extern bool el_reader_padding_clean(const ElReader *r);
 /* The logical page that the reader is at. */
 extern uint64 el_reader_page(const ElReader *r);
+/* The one that the batch of el_reader_next_batch() begins on. */
+extern uint64 el_reader_batch_page(const ElReader *r);
+/* What a page says of times (ElPageSpecial); false if it is no part of the log.  The reader can go on afterwards. */
+extern bool el_reader_page_times(ElReader *r, uint64 page_no, int64 *max_time,
+								 uint32 *time_page);
 /* Base offset of the first batch that begins on, or covers, a logical page; -1 if it is not there (any more). */
 extern int64 el_reader_page_offset(ElReader *r, uint64 page_no);
 /* Logical page that a block of the file holds, if it holds part of the log as of the reader's end. */
@@ -267,8 +272,11 @@ typedef void (*ElCheckReport) (void *arg, const char *problem);
 extern void el_log_check(Relation rel, int32 partition, ElCheckReport report,
 						 void *arg);
 
-/* VACUUM: settle outcomes below the horizon, advance relfrozenxid's bound.  Returns the oldest
- * xid that may still be undecided on a page, at most oldest_xmin; invalid if the pass could not see all. */
-extern TransactionId el_log_settle(Relation rel, TransactionId oldest_xmin);
+/*
+ * VACUUM: settle outcomes below the horizon, all there are, or up to the first batch that has to be left, which
+ * is as far as the settled position moves.  Returns the oldest xid that may still be undecided
+ * on a page, at most oldest_xmin; invalid if the pass has not seen all.
+ */
+extern TransactionId el_log_settle(Relation rel, TransactionId oldest_xmin, bool all);
 
 #endif							/* EL_LOG_H */

@@ -140,7 +140,7 @@ publish(SettlePass *pass)
 }
 
 TransactionId
-el_log_settle(Relation rel, TransactionId oldest_xmin)
+el_log_settle(Relation rel, TransactionId oldest_xmin, bool all)
 {
 	PGAlignedBlock copy;
 	ElMeta	   *meta = ElPageGetMeta(copy.data);
@@ -170,6 +170,8 @@ el_log_settle(Relation rel, TransactionId oldest_xmin)
 		ElPageSpecial *special;
 
 		el_vacuum_delay_point();
+		if (pass.gap && !all)
+			break;
 		pos = el_batch_begin_pos(pos);
 		if (pos >= meta->tail_pos)
 			break;
@@ -203,7 +205,7 @@ el_log_settle(Relation rel, TransactionId oldest_xmin)
 	}
 	pfree(dir);
 	publish(&pass);
-	return (TransactionId) pass.oldest_left;
+	return pos < meta->tail_pos ? InvalidTransactionId : (TransactionId) pass.oldest_left;
 
 trimmed:
 

@@ -67,8 +67,8 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 
 	if (!o->cleanup_compact)
 		return 0;
-	/* as VACUUM does, which need not have come by */
-	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf));
+	/* as VACUUM does, which need not have come by; an old snapshot must not make each round longer */
+	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf), false);
 	return el_log_compact(leaf, &policy);
 }
 

@@ -310,7 +310,7 @@ relation_vacuum(Relation rel, struct VacuumParams *params,
 						RelationGetRelationName(rel))));
 		return;
 	}
-	frozen = el_log_settle(rel, oldest_xmin);
+	frozen = el_log_settle(rel, oldest_xmin, true);
 	el_log_info(rel, &info);
 	el_vac_update_relstats(rel, RelationGetNumberOfBlocks(rel),
 						   (double) (info.log_end - info.log_start), frozen);
