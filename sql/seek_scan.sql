@@ -357,8 +357,9 @@ BEGIN
     END LOOP;
 END $$;
 VACUUM ANALYZE same_time1, same_time2;
-SELECT apply_retention('same_time2') AS freed;
-SELECT topic, count(*) FROM (SELECT 'same_time1' AS topic FROM same_time1 UNION ALL SELECT 'same_time2' FROM same_time2) t GROUP BY 1 ORDER BY 1;
+SELECT apply_retention('same_time2') >= 0 AS done;
+SELECT count(*) < 50000 AS compacted FROM same_time2;
+-- (few where the time is an event's; one between two takes as many guesses as it takes)
 SELECT topic, pg_relation_size(topic || '_p0') / 8192 > 200 AS pages, count(*), max(problem) AS problem,
     max(read) FILTER (WHERE minutes % 60 = 0) <= 12 AS few, max(CASE WHEN minutes % 60 = 0 AND read > 12 THEN read END) AS but
 FROM (SELECT topic, minutes, c.problem, buffers(query || ' LIMIT 1') AS read

@@ -82,13 +82,54 @@ check_structure(void *arg)
 	pfree(dir);
 }
 
-/* Every batch from walk->offset on: CRC, records, offsets. */
+/* What a page and the one before say of times: seeks by time rely on it. */
+typedef struct Times
+{
+	uint64		next;			/* page to look at */
+	bool		known;			/* of the one before: */
+	int64		max_time;
+	uint32		time_page;
+} Times;
+
+/*
+ * Pages before end: in a segment greatest times never fall, and each page knows
+ * the first of its own.  That it is a time that an event has cannot be asked: an
+ * append that failed may have left a later one on the last page of a segment.
+ */
+static void
+check_times(Walk *walk, ElReader *r, Times *t, uint64 end)
+{
+	for (; t->next < end; t->next++)
+	{
+		uint32		index = t->next % r->info.seg_pages;
+		int64		max_time;
+		uint32		time_page;
+
+		if (!el_reader_page_times(r, t->next, &max_time, &time_page))
+		{
+			t->known = false;
+			continue;
+		}
+		if (time_page > index ||
+			(t->known && index > 0 &&
+			 (max_time < t->max_time ||
+			  time_page != (max_time > t->max_time ? index : t->time_page))))
+			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": page %u is wrong about the greatest time so far",
+											 t->next / r->info.seg_pages, index));
+		t->known = true;
+		t->max_time = max_time;
+		t->time_page = time_page;
+	}
+}
+
+/* Every batch from walk->offset on: CRC, records, offsets; and its pages. */
 static void
 check_batches(void *arg)
 {
 	Walk	   *walk = arg;
 	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	ElBatchReader records = {0};
+	Times		times = {PG_UINT64_MAX};
 	int64		expected = -1;
 
 	walk->offset = Max(walk->offset, r->info.log_start);
@@ -106,6 +147,12 @@ check_batches(void *arg)
 			{
 				r->trimmed = false;
 				expected = -1;
+				times.next = PG_UINT64_MAX;
+			}
+			if (times.next == PG_UINT64_MAX)
+			{
+				times.next = el_reader_batch_page(r);
+				times.known = false;
 			}
 			if (expected >= 0 && r->header.base_offset < expected)
 				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": batch overlaps the one before, which ends at " INT64_FORMAT,
@@ -128,7 +175,11 @@ check_batches(void *arg)
 			if (got < 0)
 				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": %s",
 												 r->header.base_offset, records.error));
+			/* the batch is not needed any more */
+			check_times(walk, r, &times, walk->page);
 		}
+		if (times.next != PG_UINT64_MAX)
+			check_times(walk, r, &times, walk->page + 1);
 		if (expected >= 0 && expected != r->info.log_end)
 			walk->report(walk->arg, psprintf("the last batch ends at offset " INT64_FORMAT ", the log at " INT64_FORMAT,
 											 expected - 1, r->info.log_end));

@@ -24,7 +24,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -423,6 +422,12 @@ uint64
 el_reader_page(const ElReader *r)
 {
 	return EL_POS_PAGE(r->priv->pos);
+}
+
+uint64
+el_reader_batch_page(const ElReader *r)
+{
+	return EL_POS_PAGE(r->priv->batch_pos);
 }
 
 /* Establish pos for the position; false at the end. */

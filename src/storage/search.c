@@ -20,12 +20,12 @@
 
 #include "storage/bufmgr.h"
 
-#include "eventlog.h"
 #include "storage/meta.h"
 #include "storage/reader.h"
 
-/* Interpolation steps of a seek before it goes on by bisection. */
+/* Estimates of a seek before it goes on by bisection: by offset, and by time, which is less even. */
 #define EL_MAX_ESTIMATES 8
+#define EL_MAX_TIME_ESTIMATES 6
 
 /*
  * For the first of lo .. hi of which something holds, as it does of all behind
@@ -259,14 +259,36 @@ el_reader_seek(ElReader *r, int64 offset)
 	return EL_SEEK_OK;
 }
 
-int64
-el_reader_page_offset(ElReader *r, uint64 page_no)
+/* The special area of a page that is part of the log, else NULL. */
+static ElPageSpecial *
+page_special(ElReader *r, uint64 page_no)
 {
 	if (page_no / r->info.seg_pages >= r->info.end_seg ||
 		!el_reader_enter_segment(r, page_no / r->info.seg_pages) ||
 		EL_PAGE_POS(page_no) >= r->priv->seg_end || !el_reader_load_page(r, page_no))
-		return -1;
-	return ElPageGetSpecial(r->priv->page.data)->first_offset;
+		return NULL;
+	return ElPageGetSpecial(r->priv->page.data);
+}
+
+int64
+el_reader_page_offset(ElReader *r, uint64 page_no)
+{
+	ElPageSpecial *special = page_special(r, page_no);
+
+	return special == NULL ? -1 : special->first_offset;
+}
+
+bool
+el_reader_page_times(ElReader *r, uint64 page_no, int64 *max_time,
+					 uint32 *time_page)
+{
+	ElPageSpecial *special = page_special(r, page_no);
+
+	if (special == NULL)
+		return false;
+	*max_time = special->max_time;
+	*time_page = special->time_page;
+	return true;
 }
 
 bool
@@ -362,10 +384,23 @@ el_reader_block_page(ElReader *r, BlockNumber block, uint64 *page_no)
 	return EL_PAGE_POS(*page_no) < r->priv->seg_end;
 }
 
+/* a - b, where a is not less */
+static inline double
+time_span(int64 a, int64 b)
+{
+	return (double) ((uint64) a - (uint64) b);
+}
+
 /*
- * The first page of a segment, the one at hand, whose greatest time so far reaches time_ms; the last one's
- * does.  before, last: greatest times of the segment before and of this one.  False if it was trimmed; else
- * the page is at hand.
+ * The first page of a segment, the one at hand, whose greatest time so far
+ * reaches time_ms; the last one's does.  before, last: greatest times of the
+ * segment before and of this one.  False if it was trimmed; else the page is at
+ * hand.
+ *
+ * Guessed as if events came evenly between the bounds, or, as there are pauses,
+ * as evenly as between the last two bounds on the same side, whichever is further
+ * from there.  Where that does not come to an end it is bisected.  Where the
+ * segment before does not tell how early this one begins, its first page does.
  */
 static bool
 find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
@@ -374,39 +409,44 @@ find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
 	uint64		begin = r->priv->seg * r->info.seg_pages;
 	uint64		lo = begin;
 	uint64		hi = el_reader_last_page(r);
-	int			row = 0;		/* guesses in a row that were too early, or (negative) too late */
+	int			moved = 0;		/* 1: lo, -1: hi */
+	uint64		from = 0;		/* where that bound was, ... */
+	int64		from_time = 0;	/* ... and its time */
 
-	while (lo < hi)
+	for (int probes = 0; lo < hi; probes++)
 	{
-		uint64		mid = lo;
-		uint64		step = 0;
+		double		width = hi - lo;
+		double		part = 0;	/* pages from lo on */
+		uint64		mid;
 		ElPageSpecial *special;
 
-		/*
-		 * Where it would be if events came evenly between two pages that were
-		 * looked at.  They do not, and guesses would creep up on it from one side;
-		 * so from the second in a row on they go further, up to the middle.  Where
-		 * the segment before does not tell how early this one begins, its first page
-		 * does.
-		 */
 		if (before != EL_MIN_TIME && before < time_ms)
-			mid = lo + (uint64) (((double) time_ms - before) /
-								 ((double) last - before) * (hi - lo));
-		if (abs(row) > 1)
-			step = Min(UINT64CONST(1) << Min(2 * (abs(row) - 1), 32), (hi - lo) / 2);
-		mid = row > 0 ? Max(mid, lo + step) : Min(mid, hi - 1 - step);
-		mid = Min(mid, hi - 1);
+			part = width * time_span(time_ms, before) / time_span(last, before);
+		if (moved > 0 && from_time != EL_MIN_TIME && from_time < before)
+			part = Max(part, time_span(time_ms, before) * (lo - from) /
+					   time_span(before, from_time));
+		if (moved < 0 && from_time > last)
+			part = Min(part, width - 1 - time_span(last, time_ms) * (from - hi) /
+					   time_span(from_time, last));
+		if (probes >= EL_MAX_TIME_ESTIMATES)
+			part = width / 2;
+		mid = lo + (uint64) Max(Min(part, width - 1), 0);
+
 		if (!el_reader_load_page(r, mid))
 			return false;
 		special = ElPageGetSpecial(r->priv->page.data);
 		if (special->max_time < time_ms)
 		{
-			row = Max(row, 0) + 1;
+			moved = 1;
+			from = lo;
+			from_time = before;
 			lo = mid + 1;
 			before = special->max_time;
 			continue;
 		}
-		row = Min(row, 0) - 1;
+		moved = -1;
+		from = hi;
+		from_time = last;
 		/* however many pages have the same time, each knows the first */
 		hi = Max(lo, Min(mid, begin + special->time_page));
 		last = special->max_time;

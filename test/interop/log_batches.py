@@ -18,15 +18,15 @@ PAGE_START = 24                     # page header
 PAGE_END = BLCKSZ - 40              # special area
 PAGE_DATA = PAGE_END - PAGE_START
 PAGE_ID_DATA, PAGE_ID_DIRECTORY, PAGE_ID_META = 0xE101, 0xE102, 0xE103
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 META_MAGIC = 0x474F4C45
 ENVELOPE_MAGIC = 0xBA7C
 HINT_COMMITTED, HINT_ABORTED, SETTLED = 1, 2, 4
 SEGMENT_CONTINUES = 1
 
 PAGE_HEADER = struct.Struct("=QHHHHHHI")        # lsn, checksum, flags, lower, upper, special, size and version, prune xid
-SPECIAL = struct.Struct("=QqqIIIHH")            # page no, first offset, max time, back, crc, unused, first byte, page id
-META = struct.Struct("=IIiIqqqQqQqQQQQQIIIIQqII") # up to root[]
+SPECIAL = struct.Struct("=QqqIIIHH")            # page no, first offset, max time, back, crc, time page, first byte, page id
+META = struct.Struct("=IIiIqqqQqQqQQQQQIIIIQqIII")    # up to root[]
 SEGMENT = struct.Struct("=qqQII")               # base offset, prev max time, prev end, first block, flags
 ENVELOPE = struct.Struct("=QIIHHI")             # fxid, length, cid, magic, flags, crc
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")  # RecordBatch v2
@@ -52,7 +52,8 @@ class Log:
         page = self.block(0, PAGE_ID_META)
         (magic, version, self.partition, self.seg_pages, self.log_start, self.log_end, self.floor, self.tail_pos, self.tail_time,
          self.settled_pos, self.settled_offset, self.batches, self.reuse_seg, self.first_seg, self.end_seg, self.alloc_seg,
-         self.tail_block, self.next_block, self.spare_directory, self.compactions, _, _, _, self.nroots) = META.unpack_from(page, PAGE_START)
+         self.tail_block, self.next_block, self.spare_directory, self.compactions, _, _, _, self.tail_time_page,
+         self.nroots) = META.unpack_from(page, PAGE_START)
         require(magic == META_MAGIC and version == FORMAT_VERSION, f"metapage: magic {magic:x}, version {version}")
         require(self.nroots <= MAX_GROUPS, f"metapage: {self.nroots} directory pages")
         self.root = struct.unpack_from(f"={self.nroots}I", page, PAGE_START + META.size)
@@ -119,6 +120,8 @@ class Log:
         pos = seg * self.seg_pages * PAGE_DATA
         offset = None
         seen_page = seg * self.seg_pages - 1
+        times = {}                  # of each page: greatest time so far in its segment, and the page that was the first to reach it
+        greatest = (None, 0)
         while pos < self.tail_pos:
             # what is left of a page, or of a segment, may be too small for the next batch
             end = self.segment(seg + 1)[2] if seg + 1 < self.end_seg else self.tail_pos
@@ -157,6 +160,12 @@ class Log:
                 else:
                     require(first_offset == offset, f"page {page_no}: says that {first_offset} begins there, not {offset}")
             seen_page = max(seen_page, last_page)
+            for page_no in range(first_page, last_page + 1):
+                if page_no % self.seg_pages == 0 and page_no not in times:
+                    greatest = (None, 0)
+                if greatest[0] is None or (page_no == first_page and header[8] > greatest[0]):
+                    greatest = (header[8], page_no % self.seg_pages)
+                times[page_no] = greatest
 
             # a batch may run over several segments
             while seg < last_page // self.seg_pages:
@@ -166,6 +175,12 @@ class Log:
             yield fxid, cid, flags, header, data
             pos += (ENVELOPE.size + length + 7) & ~7
         require(pos == self.tail_pos, f"the last batch ends at {pos}, the tail is at {self.tail_pos}")
+        for page_no, (time, time_page) in times.items():
+            special = self.page(page_no)[1]
+            require((special[2], special[5]) == (time, time_page),
+                    f"page {page_no}: says time {special[2]} since page {special[5]}, not {time} since {time_page}")
+        require((self.tail_time, self.tail_time_page) == greatest,
+                f"metapage: time {self.tail_time} since page {self.tail_time_page}, not {greatest}")
         require(offset == self.log_end, f"the last batch ends with offset {offset}, the log end is {self.log_end}")
 
 

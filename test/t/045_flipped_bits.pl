@@ -146,5 +146,41 @@ foreach my $offset (9 .. 11)
 	$offset == 10 ? like($err, qr/is corrupt at offset 10: checksum of the envelope/, 'what the damage is in front of cannot be read')
 		: is($out, $offset, "offset $offset can be");
 }
+
+# a page that is wrong about times, and sealed: seeks by time would pass over events
+query(<<'EOT');
+SELECT create_topic('times', 2, 'text', 'text', '{"compression": "none"}');
+DO $$ BEGIN FOR i IN 1 .. 30 LOOP
+	PERFORM produce('times', i::text, repeat('x', 3000), event_time => '2026-01-01'::timestamptz + i * interval '1 min', partition => p) FROM generate_series(0, 1) p;
+	COMMIT;
+END LOOP; END $$;
+CHECKPOINT;
+EOT
+is(query(q{SELECT * FROM check_topic('times')}), '', 'pages are right about times');
+my @files = map { $node->data_dir . "/$_" } split /\n/, query(q{SELECT pg_relation_filepath(format('times_p%s', p)::regclass) FROM generate_series(0, 1) p});
+$node->stop;
+my @crc_table = map { my $c = $_; $c = $c & 1 ? 0x82F63B78 ^ $c >> 1 : $c >> 1 for 1 .. 8; $c } 0 .. 255;
+# of the special area (src/storage/page.h): at byte, packed, of the fifth page of the log
+sub write_special
+{
+	my ($path, $byte, $value) = @_;
+	my $log = slurp_file($path);
+	my ($page) = grep { unpack('Q', substr $log, $_ * 8192 + 8152, 8) == 4 && unpack('S', substr $log, $_ * 8192 + 8190, 2) == 0xE101 } 1 .. length($log) / 8192 - 1;
+	my $special = substr $log, $page * 8192 + 8152, 40;
+	substr($special, $byte, length $value) = $value;
+	my $crc = 0xFFFFFFFF;
+	$crc = $crc_table[($crc ^ $_) & 0xFF] ^ $crc >> 8 foreach unpack 'C*', substr($log, $page * 8192 + 12, 2) . substr($special, 0, 28) . substr($special, 32);
+	substr($special, 28, 4) = pack 'L', $crc ^ 0xFFFFFFFF;
+	substr($log, $page * 8192 + 8152, 40) = $special;
+	open my $out, '>:raw', $path or die "$path: $!";
+	print $out $log;
+	close $out;
+	return;
+}
+write_special($files[0], 16, pack 'q', 1_000);     # the greatest time so far
+write_special($files[1], 32, pack 'L', 1);         # the page that was the first to reach it
+$node->start;
+is(query(q{SELECT DISTINCT partition, problem FROM check_topic('times') ORDER BY 1}), join("\n",
+	map { "$_|segment 0: page 4 is wrong about the greatest time so far" } 0, 1), 'pages that are wrong about times are reported');
 $node->stop;
 done_testing();
