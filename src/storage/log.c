@@ -30,9 +30,6 @@
 #include "storage/meta.h"
 #include "storage/wal.h"
 
-/* Blocks between two looks for an interrupt. */
-#define EXTEND_AT_ONCE 128
-
 /*
  * Where the metapage was last found in the buffer pool, per relcache entry:
  * saves the look-up of each append and poll, and asking for the file's size.
@@ -227,23 +224,17 @@ el_log_make(Relation rel, const ElLogOptions *options)
 
 /*
  * All extension happens under the metapage's lock, so nobody else extends
- * meanwhile.  Blocks given out but skipped (a segment closed early) are filled
- * on the way.  No buffers are taken: who writes a page for the first time zeroes
- * one of his own, and what is skipped needs none.
+ * meanwhile, and nothing can interrupt it.  Blocks given out but skipped (a
+ * segment closed early) are filled on the way.  No buffers are taken: who writes
+ * a page for the first time zeroes one of his own, and what is skipped needs none.
  */
 void
 el_extend_to(Relation rel, BlockNumber last)
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
 
-	while (nblocks <= last)
-	{
-		BlockNumber n = Min(last - nblocks + 1, EXTEND_AT_ONCE);
-
-		CHECK_FOR_INTERRUPTS();
-		el_smgr_extend(RelationGetSmgr(rel), nblocks, n);
-		nblocks += n;
-	}
+	if (nblocks <= last)
+		el_smgr_extend(RelationGetSmgr(rel), nblocks, last - nblocks + 1);
 }
 
 /*

@@ -3,9 +3,9 @@
  * wal.h
  *	  WAL records of the log.
  *
- * Every record type is versioned by its info code: a changed layout takes a
- * new code, and a standby's library is upgraded first.  Physical truncation
- * is core's own record.
+ * Every record type is versioned by its info code: once 1.0 is released, a
+ * changed layout takes a new code, and a standby's library is upgraded first.
+ * Physical truncation is core's own record.
  *
  * IDENTIFICATION
  *	  src/storage/wal.h
