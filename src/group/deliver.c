@@ -39,16 +39,6 @@ typedef struct Source
 	ElRecord	rec;
 } Source;
 
-/* NULL if the partition's table is gone. */
-Relation
-el_open_leaf(const ElTopic *topic, int32 partition)
-{
-	if (partition >= topic->npartitions ||
-		!OidIsValid(topic->leaves[partition]))
-		return NULL;
-	return try_table_open(topic->leaves[partition], AccessShareLock);
-}
-
 int64
 el_last_visible_end(Relation rel, Snapshot snapshot, int64 low, int64 limit)
 {

@@ -637,7 +637,6 @@ extern bool el_deliver_peek(ElDelivery *d, ElAssignment *a);
 /* End of the last batch below limit that the snapshot sees; low if there is none at or after low. */
 extern int64 el_last_visible_end(Relation rel, Snapshot snapshot, int64 low,
 								 int64 limit);
-extern Relation el_open_leaf(const ElTopic *topic, int32 partition);
 
 /*
  * consume.c: arguments common to the functions that deliver

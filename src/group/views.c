@@ -161,8 +161,6 @@ find_blocker(FullTransactionId fxid, Datum *values, bool *nulls)
 /* What eventlog_partitions shows of one. */
 typedef struct PartitionLook
 {
-	ElTopic    *topic;
-	int32		partition;
 	bool		exists;			/* its table does */
 	int64		bytes;
 	ElLogInfo	info;
@@ -171,20 +169,16 @@ typedef struct PartitionLook
 } PartitionLook;
 
 static void
-look_at_partition(void *arg)
+look_at_log(ElTopic *t, int32 partition, Relation leaf, void *arg)
 {
 	PartitionLook *look = arg;
-	Relation	rel = el_open_leaf(look->topic, look->partition);
 
-	look->exists = rel != NULL;
-	if (rel == NULL)
-		return;
-	look->bytes = (int64) RelationGetNumberOfBlocks(rel) * BLCKSZ;
-	el_partition_info(look->topic, look->partition, rel, &look->info);
-	look->stable = el_log_stable_offset(rel, GetActiveSnapshot(), &look->stop);
+	look->exists = true;
+	look->bytes = (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
+	el_partition_info(t, partition, leaf, &look->info);
+	look->stable = el_log_stable_offset(leaf, GetActiveSnapshot(), &look->stop);
 	if (!look->info.exists)
 		look->stable = look->info.log_end;
-	table_close(rel, AccessShareLock);
 }
 
 Datum
@@ -203,12 +197,12 @@ eventlog_partitions(PG_FUNCTION_ARGS)
 		{
 			Datum		values[10];
 			bool		nulls[10] = {false};
-			PartitionLook look = {t, p};
+			PartitionLook look = {0};
 			ElLogInfo  *info = &look.info;
 			bool		readable;
 
 			CHECK_FOR_INTERRUPTS();
-			readable = el_look_at_partition(t, p, look_at_partition, &look);
+			readable = el_look_at_partition(t, p, look_at_log, &look);
 			if (!look.exists)
 				continue;
 			values[0] = ObjectIdGetDatum(t->relid);
@@ -515,33 +509,21 @@ new_log_ends(void)
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-typedef struct EndLook
-{
-	ElTopic    *topic;
-	int32		partition;
-	LogEnd	   *end;
-} EndLook;
-
 /*
  * Aborted batches at the end do not count: nobody can ever commit behind them.
  */
 static void
-look_at_end(void *arg)
+look_at_end(ElTopic *t, int32 partition, Relation leaf, void *arg)
 {
-	EndLook    *look = arg;
-	LogEnd	   *e = look->end;
-	Relation	rel = el_open_leaf(look->topic, look->partition);
+	LogEnd	   *e = arg;
 	ElLogInfo	info;
 
-	if (rel == NULL)
-		return;
-	el_partition_info(look->topic, look->partition, rel, &info);
+	el_partition_info(t, partition, leaf, &info);
 	e->log_start = info.log_start;
 	e->log_end = info.log_end;
 	e->visible_end = info.exists ?
-		el_last_visible_end(rel, GetActiveSnapshot(), info.log_start,
-							el_log_stable_offset(rel, GetActiveSnapshot(), NULL)) : info.log_end;
-	table_close(rel, AccessShareLock);
+		el_last_visible_end(leaf, GetActiveSnapshot(), info.log_start,
+							el_log_stable_offset(leaf, GetActiveSnapshot(), NULL)) : info.log_end;
 	e->exists = true;
 }
 
@@ -551,7 +533,6 @@ log_end(HTAB *ends, ElTopic *t, int32 partition)
 {
 	Oid			leaf = partition < t->npartitions ? t->leaves[partition] : InvalidOid;
 	LogEnd	   *e;
-	EndLook		look = {t, partition};
 	bool		found;
 
 	if (!OidIsValid(leaf))
@@ -560,8 +541,7 @@ log_end(HTAB *ends, ElTopic *t, int32 partition)
 	if (found)
 		return e->exists ? e : NULL;
 	e->exists = false;
-	look.end = e;
-	(void) el_look_at_partition(t, partition, look_at_end, &look);
+	(void) el_look_at_partition(t, partition, look_at_end, e);
 	return e->exists ? e : NULL;
 }
 
@@ -592,35 +572,28 @@ events_lost(const PartCopy *p, const LogEnd *e)
 
 typedef struct AgeLook
 {
-	ElTopic    *topic;
-	int32		partition;
 	int64		offset;
 	double		seconds;
 } AgeLook;
 
 static void
-look_at_age(void *arg)
+look_at_age(ElTopic *t, int32 partition, Relation leaf, void *arg)
 {
 	AgeLook    *look = arg;
-	Relation	rel = el_open_leaf(look->topic, look->partition);
-	ElReader   *r;
+	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
 	ElRecord	rec;
 
-	if (rel == NULL)
-		return;
-	r = el_reader_begin(rel, GetActiveSnapshot(), EL_READ_STOP);
 	if (el_reader_seek(r, look->offset) != EL_SEEK_AT_END &&
 		el_reader_next(r, &rec))
 		look->seconds = (el_now_ms() - rec.timestamp) / 1000.0;
 	el_reader_end(r);
-	table_close(rel, AccessShareLock);
 }
 
 /* Age of the first event that was not consumed; -1 if it is gone, or damaged. */
 static double
 lag_seconds(ElTopic *t, const PartCopy *p, const LogEnd *e)
 {
-	AgeLook		look = {t, p->partition, Max(p->entry.next, e->log_start), -1};
+	AgeLook		look = {Max(p->entry.next, e->log_start), -1};
 
 	(void) el_look_at_partition(t, p->partition, look_at_age, &look);
 	return look.seconds;

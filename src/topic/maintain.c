@@ -42,11 +42,31 @@ el_may_look(Oid relid)
 		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 }
 
-bool
-el_look_at_partition(const ElTopic *t, int32 partition, void (*look) (void *),
-					 void *arg)
+typedef struct Look
 {
-	ErrorData  *problem = el_attempt(look, arg);
+	ElTopic    *topic;
+	int32		partition;
+	ElLook		look;
+	void	   *arg;
+} Look;
+
+static void
+open_and_look(void *arg)
+{
+	Look	   *l = arg;
+	Relation	leaf = el_open_leaf(l->topic, l->partition);
+
+	if (leaf == NULL)
+		return;
+	l->look(l->topic, l->partition, leaf, l->arg);
+	table_close(leaf, AccessShareLock);
+}
+
+bool
+el_look_at_partition(ElTopic *t, int32 partition, ElLook look, void *arg)
+{
+	Look		l = {t, partition, look, arg};
+	ErrorData  *problem = el_attempt(open_and_look, &l);
 
 	if (problem != NULL)
 		ereport(WARNING,
@@ -60,23 +80,20 @@ el_look_at_partition(const ElTopic *t, int32 partition, void (*look) (void *),
 /* Sums over a topic's partitions. */
 typedef struct TopicLook
 {
-	Oid			leaf;
 	int64		events;
 	int64		bytes;
 } TopicLook;
 
 static void
-look_at_leaf(void *arg)
+add_up(ElTopic *t, int32 partition, Relation leaf, void *arg)
 {
 	TopicLook  *look = arg;
-	Relation	leaf = table_open(look->leaf, AccessShareLock);
 	ElLogInfo	info;
 
 	look->bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
 	el_log_info(leaf, &info);
 	if (info.exists)
 		look->events += info.log_end - info.log_start;
-	table_close(leaf, AccessShareLock);
 }
 
 Datum
@@ -92,7 +109,7 @@ eventlog_topics(PG_FUNCTION_ARGS)
 		Oid			relid = lfirst_oid(lc);
 		Relation	rel;
 		ElTopic    *t;
-		TopicLook	look = {InvalidOid, 0, 0};
+		TopicLook	look = {0};
 		Datum		values[7];
 		bool		nulls[7] = {false};
 
@@ -112,12 +129,7 @@ eventlog_topics(PG_FUNCTION_ARGS)
 		}
 
 		for (int32 i = 0; i < t->npartitions; i++)
-		{
-			look.leaf = t->leaves[i];
-			if (!OidIsValid(look.leaf))
-				continue;
-			(void) el_look_at_partition(t, i, look_at_leaf, &look);
-		}
+			(void) el_look_at_partition(t, i, add_up, &look);
 
 		values[0] = ObjectIdGetDatum(relid);
 		values[1] = Int64GetDatum(t->npartitions);

@@ -614,6 +614,14 @@ el_is_topic(Oid relid)
 	return result;
 }
 
+Relation
+el_open_leaf(const ElTopic *t, int32 partition)
+{
+	if (partition >= t->npartitions || !OidIsValid(t->leaves[partition]))
+		return NULL;
+	return try_table_open(t->leaves[partition], AccessShareLock);
+}
+
 List *
 el_all_topics(void)
 {

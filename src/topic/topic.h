@@ -101,15 +101,18 @@ extern bool el_is_topic(Oid relid);
 extern bool el_is_leaf(Oid relid);
 /* All topics of this database (OIDs), for views and the worker; without the internal ones of _eventlog. */
 extern List *el_all_topics(void);
+/* Open a partition's table with AccessShareLock; NULL if it is gone. */
+extern Relation el_open_leaf(const ElTopic *t, int32 partition);
 /* May the caller see that the topic is there, and figures about it? */
 extern bool el_may_look(Oid relid);
 
 /*
- * Run look(arg) for a view.  False, after a WARNING, if the partition cannot be looked at, because it
- * is corrupt or of another format: a monitor is to see the others nevertheless.
+ * Let look() look at a partition for a view, if its table is there.  False, after a WARNING, if it cannot
+ * be looked at, because it is corrupt or of another format: a monitor is to see the others nevertheless.
  */
-extern bool el_look_at_partition(const ElTopic *t, int32 partition,
-								 void (*look) (void *), void *arg);
+typedef void (*ElLook) (ElTopic *t, int32 partition, Relation leaf, void *arg);
+extern bool el_look_at_partition(ElTopic *t, int32 partition, ElLook look,
+								 void *arg);
 /* Free what transactions kept alive; called at transaction end. */
 extern void el_topic_xact_end(void);
 
