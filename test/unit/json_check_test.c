@@ -242,17 +242,16 @@ main(int argc, char **argv)
 	for (int i = 0; i < rounds; i++)
 	{
 		char	   *exact;
+		size_t		levels = i % 1000 == 0 ? 62 + random_below(6) : 0;
 		bool		want;
 
 		doc_len = 0;
 		put(" ", random_below(random_below(8) ? 1 : 80));
-		if (i % 1000 == 0)
-			while (doc_len < 63 + i % 7)
-				doc[doc_len++] = '[';
-		put_value(i % 1000 == 0 ? 63 : 0);
-		if (i % 1000 == 0)
-			for (size_t level = 63 + i % 7; level > 0; level--)
-				doc[doc_len++] = ']';
+		for (size_t level = 0; level < levels; level++)
+			doc[doc_len++] = '[';
+		put_value(levels);
+		for (size_t level = 0; level < levels; level++)
+			doc[doc_len++] = ']';
 		for (size_t n = random_below(3); n > 0 && doc_len > 0 && i % 2; n--)
 			damage();
 
