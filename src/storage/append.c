@@ -33,9 +33,6 @@
 /* What XLogBeginInsert() has room for without being asked. */
 #define EL_PAGES_WITHOUT_ASKING 4
 
-/* WAL between two calls of the WAL writer, see call_wal_writer(). */
-#define EL_WAL_WRITER_BYTES (256 * 1024)
-
 /* A batch as it goes into the stream: envelope, batch bytes, zeros up to the alignment. */
 typedef struct AppendStream
 {
@@ -99,7 +96,7 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 	}
 	else
 	{
-		/* 0 for a batch over several segments, and so right in each of them */
+		/* a batch over several segments begins one: the page is 0, right in each of them */
 		rec->max_time = max_time;
 		rec->time_page = EL_POS_PAGE(pos) % meta->seg_pages;
 	}
@@ -319,25 +316,6 @@ el_log_require_room(Relation rel, const ElLogOptions *options, uint32 bytes)
 		(void) make_room(rel, options, room);
 }
 
-/*
- * A transaction appends in its commit, faster than the WAL writer comes by
- * itself, and would find most of it left to its own flush.  So the WAL writer is
- * called for each piece of it, as by an asynchronous commit; that costs a signal.
- */
-static void
-call_wal_writer(bool first)
-{
-	static XLogRecPtr called_at = InvalidXLogRecPtr;
-
-	if (first)
-		called_at = XactLastRecEnd;
-	else if (XactLastRecEnd - called_at >= EL_WAL_WRITER_BYTES)
-	{
-		XLogSetAsyncXactLSN(XactLastRecEnd);
-		called_at = XactLastRecEnd;
-	}
-}
-
 static void offset_too_large(int64 offset) pg_attribute_noreturn();
 
 static void
@@ -364,7 +342,6 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	BlockNumber *blocks;
 	uint32		npages;
 	int64		log_end;
-	bool		first_wal = XactLastRecEnd == InvalidXLogRecPtr;
 
 	el_require_preload();
 	wrong = el_batch_read_header(batch, len, &header);
@@ -438,6 +415,5 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	}
 	UnlockReleaseBuffer(metabuf);
 	pfree(blocks);
-	call_wal_writer(first_wal);
 	return rec.base_offset;
 }

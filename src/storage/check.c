@@ -82,43 +82,83 @@ check_structure(void *arg)
 	pfree(dir);
 }
 
-/* What a page and the one before say of times: seeks by time rely on it. */
+/* What a segment says of times: seeks by time rely on it. */
 typedef struct Times
 {
-	uint64		next;			/* page to look at */
-	bool		known;			/* of the one before: */
+	uint64		seg;
+	bool		known;			/* all of its batches were seen, with: */
 	int64		max_time;
 	uint32		time_page;
+
+	/* the page that the last batch ends on, where others may begin yet */
+	bool		pending;
+	uint64		page;
+	int64		page_max_time;
+	uint32		page_time_page;
 } Times;
 
-/*
- * Pages before end: in a segment greatest times never fall, and each page knows
- * the first of its own.  That it is a time that an event has cannot be asked: an
- * append that failed may have left a later one on the last page of a segment.
- */
 static void
-check_times(Walk *walk, ElReader *r, Times *t, uint64 end)
+compare_times(Walk *walk, const ElReader *r, const Times *t, uint64 page,
+			  int64 max_time, uint32 time_page)
 {
-	for (; t->next < end; t->next++)
+	if (max_time != t->max_time || time_page != t->time_page)
+		walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": page " UINT64_FORMAT " is wrong about the greatest time so far",
+										 page / r->info.seg_pages, page % r->info.seg_pages));
+}
+
+/* No batch of the segment follows. */
+static void
+end_segment(Walk *walk, ElReader *r, const Times *t)
+{
+	int64		max_time;
+
+	if (t->known && el_reader_segment_time(r, t->seg, &max_time) &&
+		max_time != t->max_time)
+		walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": what follows is wrong about its greatest time",
+										 t->seg));
+}
+
+/* The batch at hand, which is not used any more. */
+static void
+check_times(Walk *walk, ElReader *r, Times *t)
+{
+	uint64		pos = el_reader_batch_pos(r);
+	uint64		page = EL_POS_PAGE(pos);
+	uint64		last = EL_POS_PAGE(pos + EL_BATCH_SPACE(r->batch_len) - 1);
+	uint64		seg = page / r->info.seg_pages;
+
+	if (seg != t->seg)
 	{
-		uint32		index = t->next % r->info.seg_pages;
+		/* what an append that failed has left on the last page does no harm there */
+		if (t->pending && t->page_max_time <= t->max_time)
+			compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
+		end_segment(walk, r, t);
+		t->known = false;
+	}
+	else if (t->pending && t->page < page)
+		compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
+	t->pending = false;
+
+	if (pos == EL_PAGE_POS(seg * r->info.seg_pages) ||
+		(t->known && r->header.max_timestamp > t->max_time))
+	{
+		t->known = true;
+		t->max_time = r->header.max_timestamp;
+		t->time_page = page % r->info.seg_pages;
+	}
+	t->seg = last / r->info.seg_pages;
+	if (!t->known)
+		return;
+
+	t->page = last;
+	t->pending = el_reader_page_times(r, last, &t->page_max_time, &t->page_time_page);
+	for (; page < last; page++)
+	{
 		int64		max_time;
 		uint32		time_page;
 
-		if (!el_reader_page_times(r, t->next, &max_time, &time_page))
-		{
-			t->known = false;
-			continue;
-		}
-		if (time_page > index ||
-			(t->known && index > 0 &&
-			 (max_time < t->max_time ||
-			  time_page != (max_time > t->max_time ? index : t->time_page))))
-			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": page %u is wrong about the greatest time so far",
-											 t->next / r->info.seg_pages, index));
-		t->known = true;
-		t->max_time = max_time;
-		t->time_page = time_page;
+		if (el_reader_page_times(r, page, &max_time, &time_page))
+			compare_times(walk, r, t, page, max_time, time_page);
 	}
 }
 
@@ -130,6 +170,7 @@ check_batches(void *arg)
 	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	ElBatchReader records = {0};
 	Times		times = {PG_UINT64_MAX};
+	ElLogInfo	info = r->info;
 	int64		expected = -1;
 
 	walk->offset = Max(walk->offset, r->info.log_start);
@@ -143,16 +184,15 @@ check_batches(void *arg)
 
 			CHECK_FOR_INTERRUPTS();
 			walk->page = el_reader_page(r);
-			if (r->trimmed)
+			/* trimmed or compacted meanwhile: the batch is of another order of things */
+			if (r->trimmed || r->info.compactions != info.compactions ||
+				r->info.first_seg != info.first_seg)
 			{
 				r->trimmed = false;
+				info = r->info;
 				expected = -1;
-				times.next = PG_UINT64_MAX;
-			}
-			if (times.next == PG_UINT64_MAX)
-			{
-				times.next = el_reader_batch_page(r);
-				times.known = false;
+				times.seg = PG_UINT64_MAX;
+				times.known = times.pending = false;
 			}
 			if (expected >= 0 && r->header.base_offset < expected)
 				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": batch overlaps the one before, which ends at " INT64_FORMAT,
@@ -164,22 +204,15 @@ check_batches(void *arg)
 			if (!el_reader_padding_clean(r))
 				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": bytes behind the batch are not 0",
 												 r->header.base_offset));
-			if (!el_batch_open(&records, r->batch, r->batch_len, false))
-			{
-				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": %s",
-												 r->header.base_offset, records.error));
-				continue;
-			}
-			while ((got = el_batch_next(&records, &rec)) > 0)
-				;
+			got = el_batch_open(&records, r->batch, r->batch_len, false) ? 1 : -1;
+			while (got > 0)
+				got = el_batch_next(&records, &rec);
 			if (got < 0)
 				walk->report(walk->arg, psprintf("offset " INT64_FORMAT ": %s",
 												 r->header.base_offset, records.error));
-			/* the batch is not needed any more */
-			check_times(walk, r, &times, walk->page);
+			check_times(walk, r, &times);
 		}
-		if (times.next != PG_UINT64_MAX)
-			check_times(walk, r, &times, walk->page + 1);
+		end_segment(walk, r, &times);
 		if (expected >= 0 && expected != r->info.log_end)
 			walk->report(walk->arg, psprintf("the last batch ends at offset " INT64_FORMAT ", the log at " INT64_FORMAT,
 											 expected - 1, r->info.log_end));
@@ -196,6 +229,7 @@ find_next(void *arg)
 	uint64		end = r->info.end_seg * r->info.seg_pages;
 	int64		found = -1;
 
+	walk->page = Max(walk->page, r->info.first_seg * r->info.seg_pages);
 	while (found <= walk->last && ++walk->page < end)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -327,7 +327,6 @@ write_batch(Compaction *c)
 			c->pos = at;
 			begin_segment(c, rec.base_offset, true);
 			c->seg_time = rec.max_time = c->builder.max_timestamp;
-			rec.time_page = c->time_page;
 		}
 		if (EL_POS_PAGE(at) != c->page_no)
 		{

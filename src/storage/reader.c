@@ -268,6 +268,7 @@ el_reader_enter_segment(ElReader *r, uint64 seg)
 
 	if (p->seg_valid && p->seg == seg)
 		return true;
+	p->seg_valid = false;
 	entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, seg);
 	if (entry == NULL)
 		return false;
@@ -425,9 +426,9 @@ el_reader_page(const ElReader *r)
 }
 
 uint64
-el_reader_batch_page(const ElReader *r)
+el_reader_batch_pos(const ElReader *r)
 {
-	return EL_POS_PAGE(r->priv->batch_pos);
+	return r->priv->batch_pos;
 }
 
 /* Establish pos for the position; false at the end. */

@@ -231,6 +231,22 @@ el_reader_find(ElReader *r, int64 offset)
 	return true;
 }
 
+bool
+el_reader_segment_time(ElReader *r, uint64 seg, int64 *max_time)
+{
+	ElMeta	   *meta = ElPageGetMeta(r->priv->meta.data);
+	ElSegment  *entry;
+
+	*max_time = meta->tail_time;
+	if (seg + 1 >= r->info.end_seg)
+		return true;
+	entry = el_directory_entry(r->rel, meta, &r->priv->dir, seg + 1);
+	if (entry == NULL)
+		return false;
+	*max_time = entry->prev_max_time;
+	return true;
+}
+
 /* Where the reader is now, for the seeks. */
 static void
 place(ElReader *r, int64 offset)
@@ -263,7 +279,8 @@ el_reader_seek(ElReader *r, int64 offset)
 static ElPageSpecial *
 page_special(ElReader *r, uint64 page_no)
 {
-	if (page_no / r->info.seg_pages >= r->info.end_seg ||
+	if (page_no / r->info.seg_pages < r->info.first_seg ||
+		page_no / r->info.seg_pages >= r->info.end_seg ||
 		!el_reader_enter_segment(r, page_no / r->info.seg_pages) ||
 		EL_PAGE_POS(page_no) >= r->priv->seg_end || !el_reader_load_page(r, page_no))
 		return NULL;
@@ -476,20 +493,14 @@ restart:
 	place(r, r->info.log_start);
 	for (uint64 seg = r->info.first_seg; seg < r->info.end_seg; seg++)
 	{
-		int64		max_time = ElPageGetMeta(p->meta.data)->tail_time;
+		int64		max_time;
 		int64		before;
 		uint64		page_no;
 		ElSegment  *entry;
 		ElPageSpecial *special;
 
-		if (seg + 1 < r->info.end_seg)
-		{
-			entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),
-									   &p->dir, seg + 1);
-			if (entry == NULL)
-				goto trimmed;
-			max_time = entry->prev_max_time;
-		}
+		if (!el_reader_segment_time(r, seg, &max_time))
+			goto trimmed;
 		if (max_time < time_ms)
 			continue;
 		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),

@@ -96,6 +96,9 @@ typedef struct EntrySlot
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
+/* Bytes appended between two calls of the WAL writer. */
+#define WAL_WRITER_BYTES (256 * 1024)
+
 /* All of this transaction; everything it points to is in el_content_context(). */
 static struct
 {
@@ -112,6 +115,7 @@ static struct
 	size_t		relief_at;		/* value of el_content_bytes that calls for spilling */
 	ElBatchBuilder builder;		/* of what is appended at once */
 	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us again */
+	size_t		unflushed;		/* bytes appended since the WAL writer was called */
 } buf;
 
 /* One partition being appended to. */
@@ -501,6 +505,22 @@ appender_owner(Appender *a, int level)
 	return a->owner_xid;
 }
 
+/*
+ * A transaction appends in its commit, faster than the WAL writer comes by
+ * itself, and would find most of it left to its own flush.  So the WAL writer is
+ * called now and then, as by an asynchronous commit; that costs a signal.
+ */
+static void
+call_wal_writer(uint32 appended)
+{
+	buf.unflushed += appended;
+	if (buf.unflushed >= WAL_WRITER_BYTES && XactLastRecEnd != InvalidXLogRecPtr)
+	{
+		XLogSetAsyncXactLSN(XactLastRecEnd);
+		buf.unflushed = 0;
+	}
+}
+
 static int64
 appender_append(Appender *a, char *batch, uint32 len, int32 count,
 				FullTransactionId fxid, CommandId cid, int64 at_offset)
@@ -516,6 +536,7 @@ appender_append(Appender *a, char *batch, uint32 len, int32 count,
 						  at_offset);
 	/* nothing may fail until the caller has forgotten the batch */
 	a->events += count;
+	call_wal_writer(len);
 	return first;
 }
 
