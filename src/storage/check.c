@@ -29,7 +29,20 @@ typedef struct Walk
 	int64		last;			/* offset of the last one where the log could be read, for progress */
 } Walk;
 
-/* Relations between the fields of the metapage and the directory. */
+/* Has a segment been freed since the metapage was read? */
+static bool
+was_freed(Relation rel, uint64 seg)
+{
+	PGAlignedBlock copy;
+
+	return !el_meta_read(rel, copy.data) ||
+		ElPageGetMeta(copy.data)->first_seg > seg;
+}
+
+/*
+ * Relations between the fields of the metapage and the directory.  The log may be
+ * appended to, trimmed and compacted meanwhile, and its directory has several pages.
+ */
 static void
 check_structure(void *arg)
 {
@@ -40,6 +53,7 @@ check_structure(void *arg)
 	ElDirectory *dir;
 	BlockNumber nblocks;
 	int64		prev_base = -1;
+	uint32		prev_flags = 0;
 
 	if (!el_meta_read(rel, copy.data))
 		return;
@@ -68,13 +82,20 @@ check_structure(void *arg)
 		CHECK_FOR_INTERRUPTS();
 		if (entry == NULL)
 		{
-			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT " is missing from the directory", seg));
+			if (!was_freed(rel, seg))
+				walk->report(walk->arg, psprintf("segment " UINT64_FORMAT " is missing from the directory", seg));
+			prev_base = -1;
 			continue;
 		}
-		if (entry->base_offset < prev_base)
+		/* else it is of a compaction that the one before is not of */
+		if (entry->base_offset < prev_base &&
+			EL_SEGMENT_PREV_GEN(entry->flags) == EL_SEGMENT_GEN(prev_flags))
 			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": base offset " INT64_FORMAT " is below the one before",
 											 seg, entry->base_offset));
 		prev_base = entry->base_offset;
+		prev_flags = entry->flags;
+		if (entry->first_block >= nblocks)
+			nblocks = RelationGetNumberOfBlocks(rel);
 		if (entry->first_block == EL_META_BLOCK || entry->first_block >= nblocks)
 			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": first block %u is not in the file",
 											 seg, entry->first_block));
@@ -106,14 +127,11 @@ compare_times(Walk *walk, const ElReader *r, const Times *t, uint64 page,
 										 page / r->info.seg_pages, page % r->info.seg_pages));
 }
 
-/* No batch of the segment follows. */
+/* No batch of the segment follows; max_time is what that says of it. */
 static void
-end_segment(Walk *walk, ElReader *r, const Times *t)
+end_segment(Walk *walk, const Times *t, int64 max_time)
 {
-	int64		max_time;
-
-	if (t->known && el_reader_segment_time(r, t->seg, &max_time) &&
-		max_time != t->max_time)
+	if (t->known && max_time != t->max_time)
 		walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": what follows is wrong about its greatest time",
 										 t->seg));
 }
@@ -132,7 +150,9 @@ check_times(Walk *walk, ElReader *r, Times *t)
 		/* what an append that failed has left on the last page does no harm there */
 		if (t->pending && t->page_max_time <= t->max_time)
 			compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
-		end_segment(walk, r, t);
+		/* where the reader is; of a batch over several segments that is the last one */
+		if (last / r->info.seg_pages == t->seg + 1)
+			end_segment(walk, t, el_reader_time_before(r));
 		t->known = false;
 	}
 	else if (t->pending && t->page < page)
@@ -212,7 +232,8 @@ check_batches(void *arg)
 												 r->header.base_offset, records.error));
 			check_times(walk, r, &times);
 		}
-		end_segment(walk, r, &times);
+		if (r->info.compactions == info.compactions && r->info.first_seg == info.first_seg)
+			end_segment(walk, &times, el_reader_tail_time(r));
 		if (expected >= 0 && expected != r->info.log_end)
 			walk->report(walk->arg, psprintf("the last batch ends at offset " INT64_FORMAT ", the log at " INT64_FORMAT,
 											 expected - 1, r->info.log_end));

@@ -235,12 +235,14 @@ extern uint64 el_reader_page(const ElReader *r);
 /* Stream position of the batch that el_reader_next_batch() gave. */
 extern uint64 el_reader_batch_pos(const ElReader *r);
 /*
- * What a page says of times (ElPageSpecial), and the greatest time of a segment by what follows it; false if it is no
- * part of the log (any more).  The batch at hand is not to be used afterwards, but the reader can go on.
+ * What a page of the segment that the reader is in says of times (ElPageSpecial); false if it is of another one, or gone.
+ * The batch at hand is not to be used afterwards, but the reader can go on.
  */
 extern bool el_reader_page_times(ElReader *r, uint64 page_no, int64 *max_time,
 								 uint32 *time_page);
-extern bool el_reader_segment_time(ElReader *r, uint64 seg, int64 *max_time);
+/* The greatest time of the segment before that one; and of the last one there is. */
+extern int64 el_reader_time_before(const ElReader *r);
+extern int64 el_reader_tail_time(const ElReader *r);
 /* Base offset of the first batch that begins on, or covers, a logical page; -1 if it is not there (any more). */
 extern int64 el_reader_page_offset(ElReader *r, uint64 page_no);
 /* Logical page that a block of the file holds, if it holds part of the log as of the reader's end. */

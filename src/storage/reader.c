@@ -274,6 +274,7 @@ el_reader_enter_segment(ElReader *r, uint64 seg)
 		return false;
 	p->seg_block = entry->first_block;
 	p->seg_flags = entry->flags;
+	p->seg_before = entry->prev_max_time;
 	p->seg_end = r->info.tail_pos;
 	if (seg + 1 < r->info.end_seg)
 	{

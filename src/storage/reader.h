@@ -39,6 +39,7 @@ typedef struct ElReaderPrivate
 	BlockNumber seg_block;
 	uint32		seg_flags;
 	uint64		seg_end;		/* where its data ends; tail for the last one */
+	int64		seg_before;		/* greatest time of the segment before */
 
 	/* page at hand */
 	bool		page_valid;

@@ -231,16 +231,29 @@ el_reader_find(ElReader *r, int64 offset)
 	return true;
 }
 
-bool
-el_reader_segment_time(ElReader *r, uint64 seg, int64 *max_time)
+int64
+el_reader_time_before(const ElReader *r)
 {
-	ElMeta	   *meta = ElPageGetMeta(r->priv->meta.data);
+	return r->priv->seg_before;
+}
+
+int64
+el_reader_tail_time(const ElReader *r)
+{
+	return ElPageGetMeta(r->priv->meta.data)->tail_time;
+}
+
+/* The greatest time of a segment; false if what follows it is gone. */
+static bool
+segment_time(ElReader *r, uint64 seg, int64 *max_time)
+{
 	ElSegment  *entry;
 
-	*max_time = meta->tail_time;
+	*max_time = el_reader_tail_time(r);
 	if (seg + 1 >= r->info.end_seg)
 		return true;
-	entry = el_directory_entry(r->rel, meta, &r->priv->dir, seg + 1);
+	entry = el_directory_entry(r->rel, ElPageGetMeta(r->priv->meta.data),
+							   &r->priv->dir, seg + 1);
 	if (entry == NULL)
 		return false;
 	*max_time = entry->prev_max_time;
@@ -275,36 +288,32 @@ el_reader_seek(ElReader *r, int64 offset)
 	return EL_SEEK_OK;
 }
 
-/* The special area of a page that is part of the log, else NULL. */
-static ElPageSpecial *
-page_special(ElReader *r, uint64 page_no)
+int64
+el_reader_page_offset(ElReader *r, uint64 page_no)
 {
 	if (page_no / r->info.seg_pages < r->info.first_seg ||
 		page_no / r->info.seg_pages >= r->info.end_seg ||
 		!el_reader_enter_segment(r, page_no / r->info.seg_pages) ||
 		EL_PAGE_POS(page_no) >= r->priv->seg_end || !el_reader_load_page(r, page_no))
-		return NULL;
-	return ElPageGetSpecial(r->priv->page.data);
+		return -1;
+	return ElPageGetSpecial(r->priv->page.data)->first_offset;
 }
 
-int64
-el_reader_page_offset(ElReader *r, uint64 page_no)
-{
-	ElPageSpecial *special = page_special(r, page_no);
-
-	return special == NULL ? -1 : special->first_offset;
-}
-
+/*
+ * It stays in its segment: to go back to another one would read the directory
+ * again, and what was compacted meanwhile would not show any more.
+ */
 bool
 el_reader_page_times(ElReader *r, uint64 page_no, int64 *max_time,
 					 uint32 *time_page)
 {
-	ElPageSpecial *special = page_special(r, page_no);
+	ElReaderPrivate *p = r->priv;
 
-	if (special == NULL)
+	if (!p->seg_valid || page_no / r->info.seg_pages != p->seg ||
+		!el_reader_load_page(r, page_no))
 		return false;
-	*max_time = special->max_time;
-	*time_page = special->time_page;
+	*max_time = ElPageGetSpecial(p->page.data)->max_time;
+	*time_page = ElPageGetSpecial(p->page.data)->time_page;
 	return true;
 }
 
@@ -499,7 +508,7 @@ restart:
 		ElSegment  *entry;
 		ElPageSpecial *special;
 
-		if (!el_reader_segment_time(r, seg, &max_time))
+		if (!segment_time(r, seg, &max_time))
 			goto trimmed;
 		if (max_time < time_ms)
 			continue;
