@@ -21,6 +21,7 @@ use PostgreSQL::Test::Utils;
 our @EXPORT = qw(
   new_cluster
   expect_error
+  crc32c
   need_python
   python
   start_load
@@ -501,6 +502,17 @@ BEGIN
 END $$
 EOT
 	return;
+}
+
+my @crc_table = map { my $crc = $_; $crc = $crc & 1 ? $crc >> 1 ^ 0x82F63B78 : $crc >> 1 foreach 1 .. 8; $crc } 0 .. 255;
+
+# CRC-32C of bytes, as of WAL records and of a log's pages
+sub crc32c
+{
+	my ($data) = @_;
+	my $crc = 0xFFFFFFFF;
+	$crc = $crc_table[($crc ^ $_) & 0xFF] ^ $crc >> 8 foreach unpack 'C*', $data;
+	return $crc ^ 0xFFFFFFFF;
 }
 
 1;

@@ -263,16 +263,6 @@ ok(sql("SELECT count(*) FROM read_topic('orders', max_events => 1000)") > 0, 'wi
 # A WAL record of a type that is not known
 #
 
-# CRC-32C, as of WAL records
-my @crc_table = map { my $crc = $_; $crc = $crc & 1 ? $crc >> 1 ^ 0x82F63B78 : $crc >> 1 foreach 1 .. 8; $crc } 0 .. 255;
-sub crc
-{
-	my ($data) = @_;
-	my $crc = 0xFFFFFFFF;
-	$crc = $crc_table[($crc ^ $_) & 0xFF] ^ $crc >> 8 foreach unpack 'C*', $data;
-	return $crc ^ 0xFFFFFFFF;
-}
-
 # WAL records begin with length, xid, previous record, info, resource manager and, 20 bytes on, the CRC of what follows
 # the header and of the header before the CRC.  Returns the former info byte.
 sub set_record_type
@@ -282,9 +272,9 @@ sub set_record_type
 	seek $file, $at, 0;
 	read($file, my $record, $length) == $length or die "$wal: $!";
 	my ($was, $crc) = unpack 'x16 C x3 L', $record;
-	crc(substr($record, 24) . substr($record, 0, 20)) == $crc or die "$wal: no record at $at";
+	crc32c(substr($record, 24) . substr($record, 0, 20)) == $crc or die "$wal: no record at $at";
 	substr($record, 16, 1) = pack 'C', $info;
-	substr($record, 20, 4) = pack 'L', crc(substr($record, 24) . substr($record, 0, 20));
+	substr($record, 20, 4) = pack 'L', crc32c(substr($record, 24) . substr($record, 0, 20));
 	seek $file, $at, 0;
 	print $file $record;
 	close $file or die "$wal: $!";

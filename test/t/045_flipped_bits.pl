@@ -159,7 +159,6 @@ EOT
 is(query(q{SELECT * FROM check_topic('times')}), '', 'pages are right about times');
 my @files = map { $node->data_dir . "/$_" } split /\n/, query(q{SELECT pg_relation_filepath(format('times_p%s', p)::regclass) FROM generate_series(0, 1) p});
 $node->stop;
-my @crc_table = map { my $c = $_; $c = $c & 1 ? 0x82F63B78 ^ $c >> 1 : $c >> 1 for 1 .. 8; $c } 0 .. 255;
 # of the special area (src/storage/page.h): at byte, packed, of the fifth page of the log
 sub write_special
 {
@@ -168,9 +167,7 @@ sub write_special
 	my ($page) = grep { unpack('Q', substr $log, $_ * 8192 + 8152, 8) == 4 && unpack('S', substr $log, $_ * 8192 + 8190, 2) == 0xE101 } 1 .. length($log) / 8192 - 1;
 	my $special = substr $log, $page * 8192 + 8152, 40;
 	substr($special, $byte, length $value) = $value;
-	my $crc = 0xFFFFFFFF;
-	$crc = $crc_table[($crc ^ $_) & 0xFF] ^ $crc >> 8 foreach unpack 'C*', substr($log, $page * 8192 + 12, 2) . substr($special, 0, 28) . substr($special, 32);
-	substr($special, 28, 4) = pack 'L', $crc ^ 0xFFFFFFFF;
+	substr($special, 28, 4) = pack 'L', crc32c(substr($log, $page * 8192 + 12, 2) . substr($special, 0, 28) . substr($special, 32));
 	substr($log, $page * 8192 + 8152, 40) = $special;
 	open my $out, '>:raw', $path or die "$path: $!";
 	print $out $log;
