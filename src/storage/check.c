@@ -145,19 +145,17 @@ check_times(Walk *walk, ElReader *r, Times *t)
 	uint64		last = EL_POS_PAGE(pos + EL_BATCH_SPACE(r->batch_len) - 1);
 	uint64		seg = page / r->info.seg_pages;
 
+	/* what an append that failed has left on the last page of a segment does no harm there */
+	if (t->pending && (seg == t->seg ? t->page < page : t->page_max_time <= t->max_time))
+		compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
+	t->pending = false;
 	if (seg != t->seg)
 	{
-		/* what an append that failed has left on the last page does no harm there */
-		if (t->pending && t->page_max_time <= t->max_time)
-			compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
 		/* where the reader is; of a batch over several segments that is the last one */
 		if (last / r->info.seg_pages == t->seg + 1)
 			end_segment(walk, t, el_reader_time_before(r));
 		t->known = false;
 	}
-	else if (t->pending && t->page < page)
-		compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
-	t->pending = false;
 
 	if (pos == EL_PAGE_POS(seg * r->info.seg_pages) ||
 		(t->known && r->header.max_timestamp > t->max_time))

@@ -419,9 +419,8 @@ time_span(int64 a, int64 b)
 
 /*
  * The first page of a segment, the one at hand, whose greatest time so far
- * reaches time_ms; the last one's does.  before, last: greatest times of the
- * segment before and of this one.  False if it was trimmed; else the page is at
- * hand.
+ * reaches time_ms; the last one's does.  last: greatest time of the segment.
+ * False if it was trimmed; else the page is at hand.
  *
  * Guessed as if events came evenly between the bounds, or, as there are pauses,
  * as evenly as between the last two bounds on the same side, whichever is further
@@ -429,9 +428,9 @@ time_span(int64 a, int64 b)
  * segment before does not tell how early this one begins, its first page does.
  */
 static bool
-find_time_page(ElReader *r, int64 time_ms, int64 before, int64 last,
-			   uint64 *page_no)
+find_time_page(ElReader *r, int64 time_ms, int64 last, uint64 *page_no)
 {
+	int64		before = r->priv->seg_before;
 	uint64		begin = r->priv->seg * r->info.seg_pages;
 	uint64		lo = begin;
 	uint64		hi = el_reader_last_page(r);
@@ -503,22 +502,15 @@ restart:
 	for (uint64 seg = r->info.first_seg; seg < r->info.end_seg; seg++)
 	{
 		int64		max_time;
-		int64		before;
 		uint64		page_no;
-		ElSegment  *entry;
 		ElPageSpecial *special;
 
 		if (!segment_time(r, seg, &max_time))
 			goto trimmed;
 		if (max_time < time_ms)
 			continue;
-		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),
-								   &p->dir, seg);
-		if (entry == NULL)
-			goto trimmed;
-		before = entry->prev_max_time;
 		if (!el_reader_enter_segment(r, seg) ||
-			!find_time_page(r, time_ms, before, max_time, &page_no))
+			!find_time_page(r, time_ms, max_time, &page_no))
 			goto trimmed;
 		special = ElPageGetSpecial(p->page.data);
 		r->position = Max(r->info.log_start, special->first_offset);
