@@ -37,7 +37,7 @@
 #include "utils/syscache.h"
 
 #include "eventlog.h"
-#include "topic/rows.h"
+#include "rows/rows.h"
 #include "topic/topic.h"
 
 PG_MODULE_MAGIC;

@@ -17,7 +17,7 @@
 #include "storage/lock.h"
 #include "utils/resowner.h"
 
-#include "compat.h"
+#include "base/compat.h"
 
 /* Error codes a client can act on; the reference documents each. */
 #define ERRCODE_EL_FENCED			MAKE_SQLSTATE('4', '0', 'L', '0', '1')

@@ -16,7 +16,7 @@
 
 #include "miscadmin.h"
 
-#include "group/assignor.h"
+#include "kafka/assignor.h"
 #include "group/group.h"
 
 /*

@@ -28,7 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "group/group.h"
-#include "topic/buffer.h"
+#include "produce/buffer.h"
 #include "topic/options.h"
 
 EL_FUNCTION(eventlog_dead_letter);

@@ -31,7 +31,7 @@
 
 #include "eventlog.h"
 #include "storage/log.h"
-#include "topic/rows.h"
+#include "rows/rows.h"
 #include "topic/topic.h"
 
 /* Names of groups and members take at most 63 bytes. */

@@ -27,7 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "group/group.h"
-#include "topic/buffer.h"
+#include "produce/buffer.h"
 
 ElShared   *el_shared = NULL;
 ElSlot	   *el_buckets = NULL;

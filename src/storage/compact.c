@@ -63,7 +63,7 @@
 /* Events between two looks at whether somebody wants us gone. */
 #define RECORDS_PER_YIELD 4096
 
-/* Records of a batch take this many bytes, as in topic/content.c. */
+/* Records of a batch take this many bytes, as in produce/content.c. */
 #define BATCH_TARGET (64 * 1024)
 
 typedef struct Compaction

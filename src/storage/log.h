@@ -24,8 +24,8 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-#include "compat.h"
-#include "storage/batch.h"
+#include "base/compat.h"
+#include "kafka/batch.h"
 
 /* Offsets must fit a ctid: 32 bits of block, 15 of line pointer. */
 #define EL_MAX_OFFSET	((INT64CONST(1) << 47) - 1)

@@ -38,7 +38,7 @@
 #include "storage/block.h"
 #include "storage/bufpage.h"
 
-#include "storage/batch.h"
+#include "kafka/batch.h"
 
 /*
  * Version of everything in this file.  Any change of layout or meaning raises

@@ -44,7 +44,7 @@
 #include "utils/varlena.h"
 
 #include "eventlog.h"
-#include "topic/ddl.h"
+#include "ddl/ddl.h"
 #include "topic/options.h"
 #include "topic/topic.h"
 

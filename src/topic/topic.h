@@ -24,10 +24,10 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
-#include "storage/batch.h"
+#include "kafka/batch.h"
 #include "storage/log.h"
-#include "topic/partitioner.h"
-#include "topic/serde.h"
+#include "kafka/partitioner.h"
+#include "value/serde.h"
 
 /* Columns of a topic table, by attribute number. */
 #define EL_ATT_PARTITION	1

@@ -21,7 +21,7 @@
  *-------------------------------------------------------------------------
  */
 #include "check.h"
-#include "group/assignor.h"
+#include "kafka/assignor.h"
 
 #define MAX_MEMBERS	40
 #define MAX_TOPICS	5

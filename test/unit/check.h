@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/batch.h"
+#include "kafka/batch.h"
 
 static int	checks_passed = 0;
 static int	checks_failed = 0;

@@ -29,7 +29,7 @@
 
 #include "eventlog.h"
 #include "group/group.h"
-#include "topic/buffer.h"
+#include "produce/buffer.h"
 
 #undef printf
 #undef fprintf

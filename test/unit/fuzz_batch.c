@@ -19,12 +19,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "storage/batch.h"
+#include "kafka/batch.h"
 
 #undef EL_BATCH_MAX_UNCOMPRESSED
 #define EL_BATCH_MAX_UNCOMPRESSED ((size_t) 16 * 1024 * 1024)
 
-#include "../../src/storage/batch.c"
+#include "../../src/kafka/batch.c"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

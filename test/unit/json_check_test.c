@@ -13,7 +13,7 @@
  */
 #include "postgres.h"
 
-#include "topic/json_check.h"
+#include "value/json_check.h"
 
 #undef printf
 #undef fprintf

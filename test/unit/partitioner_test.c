@@ -9,7 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "check.h"
-#include "topic/partitioner.h"
+#include "kafka/partitioner.h"
 
 static void
 test_vectors(const char *dir, const char *file, ElPartitioner partitioner,

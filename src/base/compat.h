@@ -1,0 +1,257 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  All differences between PostgreSQL 15, 16, 17 and 18.
+ *
+ * IDENTIFICATION
+ *	  src/base/compat.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_COMPAT_H
+#define EL_COMPAT_H
+
+#include "postgres.h"
+
+#include "storage/buf_internals.h"
+#include "storage/smgr.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "eventlog supports PostgreSQL 15 to 18"
+#endif
+
+#if PG_VERSION_NUM < 160000
+#include "storage/relfilenode.h"
+typedef RelFileNode RelFileLocator;
+#define RelFileLocatorEquals(a, b)	RelFileNodeEquals(a, b)
+#define el_rel_locator(rel)			((rel)->rd_node)
+#define el_locator_number(loc)		((loc).relNode)
+#else
+#include "storage/relfilelocator.h"
+#include "varatt.h"
+#define el_rel_locator(rel)			((rel)->rd_locator)
+#define el_locator_number(loc)		((loc).relNumber)
+#endif
+
+/*
+ * We compile with hidden visibility.  PostgreSQL 15 has no notion of it: its
+ * PGDLLEXPORT is empty, and PG_FUNCTION_INFO_V1 does not mark the function.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#define EL_FUNCTION(name) \
+	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+#else
+#define EL_FUNCTION(name)	PG_FUNCTION_INFO_V1(name)
+#endif
+
+/* The attribute behind a declaration gave way to pg_noreturn before it. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn()		__attribute__((noreturn))
+#endif
+
+/* No backend: a file that is nobody's temporary one. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define InvalidBackendId			INVALID_PROC_NUMBER
+#endif
+
+/* Room in front of a minimal tuple can be asked for since 18. */
+#if PG_VERSION_NUM < 180000
+#define EL_EXTRA_PARAM
+#define el_heap_form_minimal_tuple(desc, values, isnull) \
+	heap_form_minimal_tuple(desc, values, isnull)
+#else
+#define EL_EXTRA_PARAM				, Size extra
+#define el_heap_form_minimal_tuple(desc, values, isnull) \
+	heap_form_minimal_tuple(desc, values, isnull, extra)
+#endif
+
+/* Deferrable primary keys count when asked for, since 18. */
+#if PG_VERSION_NUM < 180000
+#define el_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#else
+#define el_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel, false)
+#endif
+
+/* Is a pinned shared buffer dirty?  (BufferIsDirty() wants a lock and is new in 16.) */
+#define el_buffer_is_dirty(buffer) \
+	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
+
+/* A lexer over a text datum, for validating it as JSON. */
+#if PG_VERSION_NUM < 170000
+#define el_json_lexer(json)			makeJsonLexContext(json, false)
+#else
+#define el_json_lexer(json)			makeJsonLexContext(NULL, json, false)
+#endif
+
+/* base64 moved from char to uint8 for what is not text. */
+#if PG_VERSION_NUM < 180000
+#define el_b64_bytes(p)				((char *) (p))
+#else
+#define el_b64_bytes(p)				((uint8 *) (p))
+#endif
+
+/* Which file a parallel scan reads. */
+#if PG_VERSION_NUM < 180000
+#define el_set_parallel_locator(pscan, rel) \
+	((pscan)->phs_relid = RelationGetRelid(rel))
+#else
+#define el_set_parallel_locator(pscan, rel) \
+	((pscan)->phs_locator = (rel)->rd_locator)
+#endif
+
+/* table AM callbacks */
+#if PG_VERSION_NUM < 160000
+#define el_relation_set_new_filelocator relation_set_new_filenode
+#define el_update_indexes			bool
+#define el_rel_backend(rel)			((rel)->rd_backend)
+#define el_is_owner(relid, roleid)	pg_class_ownercheck(relid, roleid)
+#else
+#define el_relation_set_new_filelocator relation_set_new_filelocator
+#define el_update_indexes			TU_UpdateIndexes
+#define el_rel_backend(rel)			((rel)->rd_backend)
+#define el_is_owner(relid, roleid) \
+	object_ownercheck(RelationRelationId, relid, roleid)
+#endif
+
+/* VACUUM's reports */
+#if PG_VERSION_NUM < 180000
+#define el_vac_update_relstats(rel, pages, tuples, frozen) \
+	vac_update_relstats(rel, pages, tuples, 0, false, frozen, \
+						InvalidMultiXactId, NULL, NULL, false)
+#define el_pgstat_report_vacuum(rel, tuples, start) \
+	((void) (start), pgstat_report_vacuum(RelationGetRelid(rel), \
+										  (rel)->rd_rel->relisshared, tuples, 0))
+#define el_vacuum_delay_point()		vacuum_delay_point()
+#else
+#define el_vac_update_relstats(rel, pages, tuples, frozen) \
+	vac_update_relstats(rel, pages, tuples, 0, 0, false, frozen, \
+						InvalidMultiXactId, NULL, NULL, false)
+#define el_pgstat_report_vacuum(rel, tuples, start) \
+	pgstat_report_vacuum(RelationGetRelid(rel), (rel)->rd_rel->relisshared, \
+						 tuples, 0, start)
+#define el_vacuum_delay_point()		vacuum_delay_point(false)
+#endif
+
+/* What pg_stat_activity shows for a consumer that waits; named since 17. */
+#include "utils/wait_event.h"
+#if PG_VERSION_NUM < 170000
+#define el_wait_event_info()	PG_WAIT_EXTENSION
+#else
+static inline uint32
+el_wait_event_info(void)
+{
+	static uint32 info = 0;
+
+	if (info == 0)
+		info = WaitEventExtensionNew("EventlogConsume");
+	return info;
+}
+#endif
+
+/*
+ * From libpq/libpq.h, which includes GSSAPI's headers where the server was
+ * built with GSSAPI, and they do not come with the server's.
+ */
+#ifndef FeBeWaitSetSocketPos
+extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
+#define FeBeWaitSetSocketPos	0
+#define FeBeWaitSetNEvents		3
+#endif
+
+/* A standby's queries that do not see a transaction are cancelled. */
+#if PG_VERSION_NUM < 160000
+#define el_resolve_snapshot_conflict(fxid, locator) \
+	ResolveRecoveryConflictWithSnapshotFullXid(fxid, locator)
+#else
+#define el_resolve_snapshot_conflict(fxid, locator) \
+	ResolveRecoveryConflictWithSnapshotFullXid(fxid, false, locator)
+#endif
+
+/* From 16 on, blocks given to smgrextend() must be aligned for direct I/O. */
+#if PG_VERSION_NUM < 160000
+#define PGIOAlignedBlock PGAlignedBlock
+#endif
+
+/* Extend the main fork by n blocks of zeros, from block on. */
+static inline void
+el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
+{
+#if PG_VERSION_NUM < 160000
+	PGAlignedBlock zeros = {0};
+
+	for (BlockNumber i = 0; i < n; i++)
+		smgrextend(srel, MAIN_FORKNUM, block + i, zeros.data, false);
+#else
+	smgrzeroextend(srel, MAIN_FORKNUM, block, n, false);
+#endif
+}
+
+/* May a role call a function? */
+#if PG_VERSION_NUM < 160000
+#define el_function_aclcheck(function, role) \
+	pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#else
+#define el_function_aclcheck(function, role) \
+	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#endif
+
+/* A short read of a temporary file is an error by itself since 16. */
+#if PG_VERSION_NUM < 160000
+#define el_buffile_read_exact(file, to, size) \
+	do { \
+		if (BufFileRead(file, to, size) != (size)) \
+			ereport(ERROR, \
+					(errcode_for_file_access(), \
+					 errmsg("could not read temporary file for events"))); \
+	} while (0)
+#else
+#define el_buffile_read_exact(file, to, size)	BufFileReadExact(file, to, size)
+#endif
+
+/* EXPLAIN's output moved. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+/* A slot callback that 17 brought. */
+#if PG_VERSION_NUM < 170000
+#define EL_SLOT_OPS_17(func)
+#else
+#define EL_SLOT_OPS_17(func)	.is_current_xact_tuple = func,
+#endif
+
+/* Outer joins are marked in expressions since 16, before they were passed on. */
+#if PG_VERSION_NUM < 160000
+#define el_build_expression_pathkey(root, expr, op, rel) \
+	build_expression_pathkey(root, expr, NULL, op, rel, false)
+#else
+#define el_build_expression_pathkey(root, expr, op, rel) \
+	build_expression_pathkey(root, expr, op, rel, false)
+#endif
+
+/*
+ * The kind of slot that a custom scan returns rows in: said when its state is
+ * made since 16.  15 has made a virtual one and compiled filter and projection
+ * for it when BeginCustomScan is called, so that makes them again.
+ */
+#if PG_VERSION_NUM < 160000
+#define el_custom_slot_ops(css, ops)	((void) 0)
+#define el_custom_slot_ops_late(css, estate, ops) \
+	do { \
+		ExecInitScanTupleSlot(estate, &(css)->ss, \
+							  RelationGetDescr((css)->ss.ss_currentRelation), ops); \
+		(css)->ss.ps.subPlan = NIL; \
+		ExecAssignScanProjectionInfo(&(css)->ss); \
+		(css)->ss.ps.qual = ExecInitQual((css)->ss.ps.plan->qual, &(css)->ss.ps); \
+	} while (0)
+#else
+#define el_custom_slot_ops(css, ops)	((css)->slotOps = (ops))
+#define el_custom_slot_ops_late(css, estate, ops)	((void) 0)
+#endif
+
+#endif							/* EL_COMPAT_H */

@@ -1,0 +1,690 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *	  Hooks around DDL: what topics refuse, and what is carried from a topic to
+ *	  its partitions.
+ *
+ * Everything here must cost next to nothing for statements that have nothing
+ * to do with topics: the statement's tag first, then one syscache look-up.
+ * CREATE EXTENSION scripts and pg_upgrade pass untouched.
+ *
+ * IDENTIFICATION
+ *	  src/ddl/ddl.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/objectaddress.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_seclabel.h"
+#include "commands/extension.h"
+#include "commands/seclabel.h"
+#include "commands/tablecmds.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "eventlog.h"
+#include "produce/buffer.h"
+#include "ddl/ddl.h"
+#include "topic/options.h"
+#include "topic/topic.h"
+
+static ProcessUtility_hook_type prev_utility;
+static object_access_hook_type prev_object_access;
+
+/* A column of this topic was dropped in the running DROP statement; see after_drop(). */
+static Oid	lost_column_of = InvalidOid;
+
+ElRelKind
+el_rel_kind(Oid relid)
+{
+	if (!OidIsValid(relid))
+		return EL_REL_OTHER;
+
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+			return el_is_leaf(relid) ? EL_REL_LEAF : EL_REL_OTHER;
+		case RELKIND_PARTITIONED_TABLE:
+			return el_is_topic(relid) ? EL_REL_TOPIC : EL_REL_OTHER;
+		default:
+			return EL_REL_OTHER;
+	}
+}
+
+Oid
+el_lookup(const RangeVar *rv)
+{
+	return rv ? RangeVarGetRelid(rv, NoLock, true) : InvalidOid;
+}
+
+/* The partitions' tables, the DEFAULT one included. */
+static List *
+topic_leaves(ElTopic *t)
+{
+	List	   *result = NIL;
+
+	for (int32 i = 0; i < t->npartitions; i++)
+	{
+		if (OidIsValid(t->leaves[i]))
+			result = lappend_oid(result, t->leaves[i]);
+	}
+	if (OidIsValid(t->default_leaf))
+		result = lappend_oid(result, t->default_leaf);
+	return result;
+}
+
+/*
+ * Carrying changes of a topic to its partitions.  The topic's own change has
+ * been made, so rights have been checked.
+ */
+
+static void
+check_new_name(Oid relid, const char *new_name)
+{
+	ElTopic    *t = el_topic_or_null(relid);
+
+	if (t)
+	{
+		(void) el_partition_name(new_name, -1);
+		(void) el_partition_name(new_name, Max(t->npartitions - 1, 0));
+	}
+}
+
+/* Tables that do not bear the name create_topic would have given are left alone. */
+static void
+rename_leaf(Oid leaf, const char *old_name, const char *new_name)
+{
+	LockRelationOid(leaf, AccessExclusiveLock);
+	if (strcmp(get_rel_name(leaf), old_name) == 0)
+		RenameRelationInternal(leaf, new_name, false, false);
+}
+
+static void
+carry_rename(ElTopic *t, const char *old_name, const char *new_name)
+{
+	for (int32 i = 0; i < t->npartitions; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (OidIsValid(t->leaves[i]))
+			rename_leaf(t->leaves[i], psprintf("%s_p%d", old_name, i),
+						el_partition_name(new_name, i));
+	}
+	if (OidIsValid(t->default_leaf))
+		rename_leaf(t->default_leaf, psprintf("%s_default", old_name),
+					el_partition_name(new_name, -1));
+}
+
+static void
+carry_schema(ElTopic *t, Oid old_schema)
+{
+	Oid			new_schema = get_rel_namespace(t->relid);
+	ObjectAddresses *moved = new_object_addresses();
+	ListCell   *lc;
+
+	foreach(lc, topic_leaves(t))
+	{
+		Relation	leaf = relation_open(lfirst_oid(lc), AccessExclusiveLock);
+
+		if (RelationGetNamespace(leaf) == old_schema && old_schema != new_schema)
+			AlterTableNamespaceInternal(leaf, old_schema, new_schema, moved);
+		relation_close(leaf, NoLock);
+	}
+	free_object_addresses(moved);
+}
+
+static Oid
+owner_of(Oid relid)
+{
+	HeapTuple	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tup))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tup))->relowner;
+		ReleaseSysCache(tup);
+	}
+	return owner;
+}
+
+static void
+carry_owner(ElTopic *t)
+{
+	Oid			owner = owner_of(t->relid);
+	ListCell   *lc;
+
+	foreach(lc, topic_leaves(t))
+	{
+		/* "recursing": whoever may give the topic away may give its partitions */
+		if (owner_of(lfirst_oid(lc)) != owner)
+			ATExecChangeOwner(lfirst_oid(lc), owner, true, AccessExclusiveLock);
+	}
+}
+
+static void
+carry_tablespace(ElTopic *t, const char *tablespace)
+{
+	ListCell   *lc;
+
+	foreach(lc, topic_leaves(t))
+	{
+		AlterTableCmd *cmd = makeNode(AlterTableCmd);
+
+		CHECK_FOR_INTERRUPTS();
+		cmd->subtype = AT_SetTableSpace;
+		cmd->name = pstrdup(tablespace);
+		AlterTableInternal(lfirst_oid(lc), list_make1(cmd), false);
+	}
+}
+
+static void
+after_alter_table(AlterTableStmt *stmt, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		switch (cmd->subtype)
+		{
+			case AT_ChangeOwner:
+			case AT_SetTableSpace:
+				{
+					/* loaded here: the command before may have changed it */
+					ElTopic    *t = el_topic_or_null(relid);
+
+					if (t && cmd->subtype == AT_ChangeOwner)
+						carry_owner(t);
+					else if (t)
+						carry_tablespace(t, cmd->name);
+					break;
+				}
+
+			case AT_AttachPartition:
+				{
+					Oid			child = el_lookup(((PartitionCmd *) cmd->def)->name);
+
+					if (el_rel_kind(child) == EL_REL_LEAF)
+						el_check_topic_table(relid);
+					break;
+				}
+
+			default:
+				break;
+		}
+	}
+}
+
+/* What a new partition's or topic's owner cannot know is checked once it is there. */
+static void
+after_create(CreateStmt *stmt)
+{
+	/* not el_lookup(): a temporary table of the same name must not be found */
+	Oid			relid = get_relname_relid(stmt->relation->relname,
+										  RangeVarGetCreationNamespace(stmt->relation));
+
+	if (el_rel_kind(relid) != EL_REL_LEAF)
+		return;
+
+	if (get_rel_relispartition(relid))
+		el_check_topic_table(get_partition_parent(relid, true));
+	else
+		el_check_log_table(relid);
+}
+
+/*
+ * TRUNCATE has given each partition an empty log that goes on where the old one
+ * ended; pg_dump would not see that, so write it down.
+ */
+static void
+after_truncate(TruncateStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->relations)
+	{
+		Oid			relid = el_lookup(lfirst_node(RangeVar, lc));
+		ElRelKind	kind = el_rel_kind(relid);
+		ElTopic    *t = NULL;
+		int32		only = -1;
+
+		if (kind == EL_REL_TOPIC)
+			t = el_topic_or_null(relid);
+		else if (kind == EL_REL_LEAF)
+			t = el_topic_of_leaf(relid, &only);
+		if (!t || (kind == EL_REL_LEAF && only < 0))
+			continue;
+
+		for (int32 i = 0; i < t->npartitions; i++)
+		{
+			Relation	leaf;
+			ElLogInfo	info;
+
+			if (!OidIsValid(t->leaves[i]) || (only >= 0 && i != only))
+				continue;
+			CHECK_FOR_INTERRUPTS();
+
+			/* locked by the TRUNCATE */
+			leaf = table_open(t->leaves[i], NoLock);
+			el_log_info(leaf, &info);
+			table_close(leaf, NoLock);
+			if (info.exists && info.log_end > 0)
+				el_record_log_floor(t, i, info.log_end);
+		}
+	}
+}
+
+/*
+ * DROP TYPE ... CASCADE and the like take columns away without an ALTER TABLE.
+ * A column also goes on the way when the whole table does, so it is a problem
+ * only if the table is still there afterwards.
+ */
+static void
+after_drop(void)
+{
+	Oid			relid = lost_column_of;
+
+	lost_column_of = InvalidOid;
+	if (!OidIsValid(relid) || !get_rel_name(relid))
+		return;
+	el_not_supported("dropping a column",
+					 "Drop the topic first, or keep the type of its key and value.");
+}
+
+static void
+call_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *query_env, DestReceiver *dest,
+			 QueryCompletion *qc)
+{
+	if (prev_utility)
+		prev_utility(pstmt, query_string, read_only_tree, context, params,
+					 query_env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query_string, read_only_tree, context,
+								params, query_env, dest, qc);
+}
+
+static void
+el_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
+		   ProcessUtilityContext context, ParamListInfo params,
+		   QueryEnvironment *query_env, DestReceiver *dest,
+		   QueryCompletion *qc)
+{
+	Node	   *stmt = pstmt->utilityStmt;
+
+#define CALL_UTILITY() \
+	call_utility(pstmt, query_string, read_only_tree, context, params, query_env, dest, qc)
+
+	switch (nodeTag(stmt))
+	{
+		case T_TransactionStmt:
+			{
+				/* no catalog look-up here: the transaction may have failed */
+				TransactionStmtKind kind = ((TransactionStmt *) stmt)->kind;
+
+				CALL_UTILITY();
+				if (el_preloaded && (kind == TRANS_STMT_COMMIT_PREPARED ||
+									 kind == TRANS_STMT_ROLLBACK_PREPARED))
+					el_group_prepared_finished();
+				return;
+			}
+
+		case T_DiscardStmt:
+			{
+				bool		all = ((DiscardStmt *) stmt)->target == DISCARD_ALL;
+
+				CALL_UTILITY();
+				if (el_preloaded && all)
+					el_group_discard_all();
+				return;
+			}
+
+			/* what topics refuse or follow; anything else passes */
+		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
+		case T_CreateTableAsStmt:
+		case T_ExplainStmt:
+		case T_AlterTableStmt:
+		case T_RenameStmt:
+		case T_AlterObjectSchemaStmt:
+		case T_TruncateStmt:
+		case T_DropStmt:
+		case T_DropOwnedStmt:
+		case T_IndexStmt:
+		case T_CreateTrigStmt:
+		case T_RuleStmt:
+		case T_CreatePolicyStmt:
+		case T_CreatePublicationStmt:
+		case T_AlterPublicationStmt:
+			break;
+
+		default:
+			CALL_UTILITY();
+			return;
+	}
+
+	if (creating_extension || IsBinaryUpgrade || !OidIsValid(el_am_oid()))
+	{
+		CALL_UTILITY();
+		return;
+	}
+
+	el_refuse_utility(stmt);
+
+	switch (nodeTag(stmt))
+	{
+		case T_CreateStmt:
+			CALL_UTILITY();
+			after_create((CreateStmt *) stmt);
+			break;
+
+		case T_AlterTableStmt:
+			{
+				Oid			relid = el_lookup(((AlterTableStmt *) stmt)->relation);
+
+				CALL_UTILITY();
+				if (OidIsValid(relid))
+					after_alter_table((AlterTableStmt *) stmt, relid);
+				break;
+			}
+
+		case T_RenameStmt:
+			{
+				RenameStmt *rename = (RenameStmt *) stmt;
+				Oid			relid = InvalidOid;
+				char	   *old_name = NULL;
+
+				/* ALTER VIEW and ALTER INDEX may rename tables too */
+				if (rename->relation && rename->renameType != OBJECT_COLUMN &&
+					rename->renameType != OBJECT_ATTRIBUTE &&
+					rename->renameType != OBJECT_TABCONSTRAINT &&
+					rename->renameType != OBJECT_TRIGGER &&
+					rename->renameType != OBJECT_RULE &&
+					rename->renameType != OBJECT_POLICY)
+					relid = el_lookup(rename->relation);
+				if (el_rel_kind(relid) == EL_REL_TOPIC)
+				{
+					old_name = get_rel_name(relid);
+					check_new_name(relid, rename->newname);
+				}
+				CALL_UTILITY();
+				if (old_name)
+				{
+					ElTopic    *t = el_topic_or_null(relid);
+
+					if (t)
+						carry_rename(t, old_name, rename->newname);
+				}
+				break;
+			}
+
+		case T_AlterObjectSchemaStmt:
+			{
+				Oid			relid = el_lookup(((AlterObjectSchemaStmt *) stmt)->relation);
+				Oid			old_schema = InvalidOid;
+
+				if (el_rel_kind(relid) == EL_REL_TOPIC)
+					old_schema = get_rel_namespace(relid);
+				CALL_UTILITY();
+				if (OidIsValid(old_schema))
+				{
+					ElTopic    *t = el_topic_or_null(relid);
+
+					if (t)
+						carry_schema(t, old_schema);
+				}
+				break;
+			}
+
+		case T_TruncateStmt:
+			CALL_UTILITY();
+			after_truncate((TruncateStmt *) stmt);
+			break;
+
+		case T_DropStmt:
+		case T_DropOwnedStmt:
+			lost_column_of = InvalidOid;
+			CALL_UTILITY();
+			after_drop();
+			break;
+
+		default:
+			CALL_UTILITY();
+			break;
+	}
+#undef CALL_UTILITY
+}
+
+/*
+ * Buffered events go with the table they were meant for.
+ */
+static void
+dropping_relation(Oid relid)
+{
+	char	   *label;
+
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+			if (el_is_leaf(relid))
+				el_buffer_forget(relid);
+			break;
+
+		case RELKIND_PARTITIONED_TABLE:
+			/* its partitions may be gone by now: only the label knows the uuid */
+			label = el_label_get(relid);
+			if (label)
+			{
+				ElTopicOptions options;
+				pg_uuid_t	uuid;
+
+				el_options_default(&options);
+				if (el_label_parse(label, false, &options, &uuid))
+					el_forget_log_floor(&uuid);
+				pfree(label);
+			}
+			/* also what is no topic: to the groups it means nothing */
+			if (el_topic_hook)
+				el_topic_hook(relid, true);
+			break;
+
+		default:
+			break;
+	}
+}
+
+static void
+el_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+				 int sub_id, void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class_id, object_id, sub_id, arg);
+
+	if (class_id != RelationRelationId || !IsTransactionState())
+		return;
+
+	switch (access)
+	{
+		case OAT_DROP:
+			if (IsBinaryUpgrade || !OidIsValid(el_am_oid()))
+				break;
+			if (sub_id == 0)
+				dropping_relation(object_id);
+			else if (el_rel_kind(object_id) != EL_REL_OTHER)
+				lost_column_of = object_id;
+			break;
+
+		case OAT_TRUNCATE:
+			if (OidIsValid(el_am_oid()) && el_is_leaf(object_id))
+				el_buffer_forget(object_id);
+			break;
+
+		default:
+			break;
+	}
+}
+
+/* Does the label of another topic than relid have this uuid? */
+static bool
+uuid_is_taken(Oid relid, const pg_uuid_t *uuid)
+{
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
+											   "eventlog labels",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
+	Relation	rel = table_open(SecLabelRelationId, AccessShareLock);
+	ScanKeyData key[3];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		taken = false;
+
+	ScanKeyInit(&key[0], Anum_pg_seclabel_classoid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&key[1], Anum_pg_seclabel_objsubid, BTEqualStrategyNumber,
+				F_INT4EQ, Int32GetDatum(0));
+	ScanKeyInit(&key[2], Anum_pg_seclabel_provider, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(EL_LABEL_PROVIDER));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, lengthof(key), key);
+	while (!taken && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		label = heap_getattr(tup, Anum_pg_seclabel_label,
+										 RelationGetDescr(rel), &isnull);
+		pg_uuid_t	other;
+
+		CHECK_FOR_INTERRUPTS();
+		taken = ((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid != relid && !isnull &&
+			el_label_uuid(TextDatumGetCString(label), &other) &&
+			memcmp(&other, uuid, UUID_LEN) == 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(mcxt);
+
+	return taken;
+}
+
+/*
+ * Committed offsets, locks of groups and log floors go by the uuid, and rights
+ * on them by the topic: no topic may come to the uuid of another.
+ */
+static void
+check_uuid(Oid relid, const pg_uuid_t *uuid)
+{
+	Oid			made_from = el_uuid_to_oid(uuid);
+	bool		taken;
+
+	/*
+	 * Until the transaction ends, nobody else gives this uuid to a topic.
+	 * Whoever waited here sees his label: pg_seclabel is read with a new
+	 * snapshot.
+	 */
+	LockDatabaseObject(SecLabelRelationId,
+					   hash_bytes(uuid->data, UUID_LEN), 0,
+					   ShareUpdateExclusiveLock);
+
+	taken = uuid_is_taken(relid, uuid);
+
+	/*
+	 * The uuid of a topic without label.  alter_topic() may have put it into
+	 * one, which pg_restore then sets on a table with another OID; but users
+	 * could wait until a topic with that OID is created.
+	 */
+	if (OidIsValid(made_from) && made_from != relid && !taken)
+	{
+		if (!superuser())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to give \"%s\" a uuid made from the OID of another table",
+							get_rel_name(relid)),
+					 errhint("Take a random uuid.")));
+		taken = get_rel_relkind(made_from) == RELKIND_PARTITIONED_TABLE &&
+			el_label_get(made_from) == NULL;
+	}
+
+	if (taken)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("another topic has the uuid that \"%s\" would get",
+						get_rel_name(relid)),
+				 errhint("Take another uuid, or drop the other topic first.")));
+}
+
+/*
+ * SECURITY LABEL FOR eventlog ON TABLE: that is where options and uuid are kept.
+ * Ownership has been checked, the table is locked.
+ */
+static void
+el_label_hook(const ObjectAddress *object, const char *label)
+{
+	Relation	rel;
+	const char *problem;
+	pg_uuid_t	uuid;
+
+	if (object->classId != RelationRelationId || object->objectSubId != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("eventlog security labels can only be put on topics")));
+
+	rel = relation_open(object->objectId, NoLock);
+	problem = el_topic_shape_problem(rel);
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" cannot have an eventlog security label: it is not a topic",
+						RelationGetRelationName(rel)),
+				 errdetail_internal("%c%s.", pg_toupper((unsigned char) problem[0]),
+									problem + 1)));
+	relation_close(rel, NoLock);
+
+	if (label)
+	{
+		ElTopicOptions options;
+
+		el_options_default(&options);
+		(void) el_label_parse(label, true, &options, &uuid);
+	}
+	else
+		el_uuid_from_oid(object->objectId, &uuid);
+
+	/* pg_upgrade restores what was there, OIDs too */
+	if (!IsBinaryUpgrade)
+		check_uuid(object->objectId, &uuid);
+
+	/* pg_seclabel is none of the catalogs that do this by themselves */
+	CacheInvalidateRelcacheByRelid(object->objectId);
+}
+
+void
+el_ddl_init(void)
+{
+	prev_utility = ProcessUtility_hook;
+	ProcessUtility_hook = el_utility;
+	prev_object_access = object_access_hook;
+	object_access_hook = el_object_access;
+	el_dml_init();
+	register_label_provider(EL_LABEL_PROVIDER, el_label_hook);
+}

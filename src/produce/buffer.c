@@ -1,0 +1,905 @@
+/*-------------------------------------------------------------------------
+ *
+ * buffer.c
+ *	  The producer buffer: what this transaction will append when it commits.
+ *
+ * An entry per partition holds an open batch and the batches sealed before
+ * it (content.c).  This file knows whose they are: the subtransactions they
+ * come and go with, the locks, the append at commit.
+ *
+ * SUBTRANSACTIONS
+ *
+ * The events of a subtransaction are the last ones of an entry while it runs,
+ * so rolling it back cuts the end off.  The first time a subtransaction
+ * touches an entry it leaves a mark: how many batches were sealed, and how
+ * far the open batch went.  Marks of all entries lie on one stack, ordered by
+ * nesting level, because inner levels end before outer ones go on; each mark
+ * knows the next one down of its own entry.
+ *
+ * An event's owner is the level of the last mark before it, or the top-level
+ * transaction if there is none.  A batch is sealed so that no mark points
+ * into it: what may have to be cut off is never inside a compressed batch,
+ * and what has to be appended early is never under the wrong xid.
+ *
+ * A relation that is dropped or truncated takes its buffered events with it.
+ * They are put aside in the mark of the level that did it, and put back if
+ * that level is rolled back.  Marks further down then speak of what was put
+ * aside.
+ *
+ * ERRORS
+ *
+ * Any function here but those run at the end of a (sub)transaction may throw,
+ * and the subtransaction that is rolled back then is the current one.  So the
+ * order of steps is: allocate, then change what is counted.  An entry whose
+ * batch was appended forgets that batch before anything else can fail, lest
+ * an outer level append it a second time.
+ *
+ * IDENTIFICATION
+ *	  src/produce/buffer.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "eventlog.h"
+
+#include "access/subtrans.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "produce/buffer.h"
+#include "produce/content.h"
+
+/* Where an entry stood when a subtransaction first touched it. */
+typedef struct Mark
+{
+	struct Entry *entry;
+	int			level;			/* nesting level of the subtransaction */
+	int			prev;			/* the entry's next mark down, or -1 */
+	ElPoint		point;
+	ElContent  *saved;			/* put aside by el_buffer_forget(), or NULL */
+} Mark;
+
+typedef struct Entry
+{
+	Oid			leaf;			/* the key: relfilenodes may change under us */
+	Oid			topic;
+	int32		partition;
+	uint64		lock_generation;	/* of el_lock_generation when locked */
+	int			mark;			/* topmost mark, or -1 */
+	ElContent	content;
+} Entry;
+
+typedef struct EntrySlot
+{
+	Oid			leaf;
+	Entry	   *entry;
+	char		status;
+} EntrySlot;
+
+#define SH_PREFIX		entries
+#define SH_ELEMENT_TYPE	EntrySlot
+#define SH_KEY_TYPE		Oid
+#define SH_KEY			leaf
+#define SH_HASH_KEY(tb, key)	murmurhash32(key)
+#define SH_EQUAL(tb, a, b)		((a) == (b))
+#define SH_SCOPE		static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/* Bytes appended between two calls of the WAL writer. */
+#define WAL_WRITER_BYTES (256 * 1024)
+
+/* All of this transaction; everything it points to is in el_content_context(). */
+static struct
+{
+	entries_hash *hash;			/* NULL: nothing buffered in this transaction */
+	Entry	  **entries;		/* in the order of their first event */
+	int			nentries;
+	int			maxentries;
+	Entry	   *last;			/* the entry used last */
+
+	Mark	   *marks;
+	int			nmarks;
+	int			maxmarks;
+
+	size_t		relief_at;		/* value of el_content_bytes that calls for spilling */
+	ElBatchBuilder builder;		/* of what is appended at once */
+	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us again */
+	size_t		unflushed;		/* bytes appended since the WAL writer was called */
+} buf;
+
+/* One partition being appended to. */
+typedef struct Appender
+{
+	ElTopic    *topic;
+	int32		partition;
+	Relation	rel;
+	ElLogOptions options;
+	int64		events;			/* appended so far */
+	int			owner_level;	/* owner_xid is of this level; 0: not known */
+	FullTransactionId owner_xid;
+} Appender;
+
+/* The beginning of a content. */
+static const ElPoint start = {0};
+
+uint64		el_lock_generation = 1;
+uint64		el_xact_generation = 1;
+ElAppendHook el_append_hook = NULL;
+
+
+/* Seal the open batch, such that no mark is inside a batch. */
+static void
+seal_open(Entry *e, ElCodec codec)
+{
+	ElPoint   **points = NULL;
+	int			npoints = 0;
+	int			i;
+
+	if (e->content.open.count == 0)
+		return;
+
+	/*
+	 * Marks below one with saved content speak of that; and that one's own is
+	 * never inside, as it stands at the beginning.
+	 */
+	for (i = e->mark; i >= 0 && buf.marks[i].point.open_count > 0;
+		 i = buf.marks[i].prev)
+		npoints++;
+
+	if (npoints > 0)
+	{
+		int			n = npoints;
+
+		/* outermost first */
+		points = palloc(npoints * sizeof(ElPoint *));
+		for (i = e->mark; n > 0; i = buf.marks[i].prev)
+			points[--n] = &buf.marks[i].point;
+	}
+	el_content_seal(&e->content, codec, points, npoints);
+	if (points != NULL)
+		pfree(points);
+}
+
+/*
+ * Spill until memory is within bounds: sealed batches first; if the open ones
+ * of many partitions are what takes it, those as well.
+ */
+static void
+relieve_memory(void)
+{
+	size_t		limit = (size_t) el_producer_buffer_kb * 1024;
+	int			i;
+
+	for (i = 0; i < buf.nentries; i++)
+		el_content_spill(&buf.entries[i]->content);
+	for (i = 0; i < buf.nmarks; i++)
+	{
+		if (buf.marks[i].saved != NULL)
+			el_content_spill(buf.marks[i].saved);
+	}
+
+	if (el_content_bytes > limit / 2)
+	{
+		for (i = 0; i < buf.nentries; i++)
+		{
+			Entry	   *e = buf.entries[i];
+			ElTopic    *t = NULL;
+
+			if (e->content.open.count > 0)
+				t = el_topic_or_null(e->topic);
+			seal_open(e, t == NULL ? EL_CODEC_NONE : t->options.compression);
+			el_content_spill(&e->content);
+			el_content_release_open(&e->content);
+		}
+	}
+
+	/*
+	 * What could not be spilled (open batches put aside) must not bring us
+	 * back here for every event.
+	 */
+	buf.relief_at = Max(limit, el_content_bytes + limit / 2);
+}
+
+
+/*
+ * Entries and marks
+ */
+
+static Entry *
+find_entry(Oid leaf)
+{
+	EntrySlot  *slot;
+
+	if (buf.last != NULL && buf.last->leaf == leaf)
+		return buf.last;
+	if (buf.hash == NULL)
+		return NULL;
+	slot = entries_lookup(buf.hash, leaf);
+	if (slot == NULL)
+		return NULL;
+	return buf.last = slot->entry;
+}
+
+/*
+ * The entry of a partition, made if need be, with topic and partition locked.
+ * Locks last until the transaction ends, unless taken in a subtransaction
+ * that is rolled back.
+ */
+static Entry *
+get_entry(ElTopic *t, int32 partition)
+{
+	Oid			leaf = InvalidOid;
+	Entry	   *e;
+
+	if (likely(partition >= 0 && partition < t->npartitions))
+		leaf = t->leaves[partition];
+	if (unlikely(!OidIsValid(leaf)))
+		el_check_partition(t, partition);	/* says what is wrong */
+
+	e = find_entry(leaf);
+	if (unlikely(e == NULL))
+	{
+		EntrySlot  *slot;
+		MemoryContext old;
+		bool		found;
+
+		old = MemoryContextSwitchTo(el_content_context());
+
+		if (buf.hash == NULL)
+		{
+			buf.relief_at = (size_t) el_producer_buffer_kb * 1024;
+			buf.hash = entries_create(el_content_context(), 8, NULL);
+		}
+		if (buf.nentries == buf.maxentries)
+		{
+			int			newmax = Max(8, buf.maxentries * 2);
+
+			if (buf.entries == NULL)
+				buf.entries = palloc(newmax * sizeof(Entry *));
+			else
+				buf.entries = repalloc(buf.entries, newmax * sizeof(Entry *));
+			buf.maxentries = newmax;
+		}
+
+		e = palloc0(sizeof(Entry));
+		e->leaf = leaf;
+		e->topic = t->relid;
+		e->partition = partition;
+		e->mark = -1;
+		slot = entries_insert(buf.hash, leaf, &found);
+		Assert(!found);
+		slot->entry = e;
+		buf.entries[buf.nentries++] = e;
+		buf.last = e;
+		MemoryContextSwitchTo(old);
+	}
+
+	if (unlikely(e->lock_generation != el_lock_generation))
+	{
+		el_require_writable("INSERT");
+		LockRelationOid(e->topic, RowExclusiveLock);
+		LockRelationOid(leaf, RowExclusiveLock);
+		e->lock_generation = el_lock_generation;
+	}
+	return e;
+}
+
+/*
+ * when_full is reject: who comes first in this transaction to a partition that
+ * is full already gets to know it at the call, not at the commit.
+ */
+static void
+check_not_full(ElTopic *t, const Entry *e, size_t bytes)
+{
+	Relation	rel = table_open(e->leaf, NoLock);
+	ElLogOptions options;
+
+	el_log_options(t, e->partition, rel, &options);
+	if (options.held_from != NULL)
+		el_log_require_room(rel, &options, EL_BATCH_HEADER_SIZE + bytes);
+	table_close(rel, NoLock);
+}
+
+/* Before a subtransaction changes an entry: leave a mark of where it stands. */
+static void
+leave_mark(Entry *e)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	Mark	   *m;
+
+	if (level <= 1 || (e->mark >= 0 && buf.marks[e->mark].level == level))
+		return;
+	Assert(e->mark < 0 || buf.marks[e->mark].level < level);
+
+	if (buf.nmarks == buf.maxmarks)
+	{
+		int			newmax = Max(16, buf.maxmarks * 2);
+
+		if (buf.marks == NULL)
+			buf.marks = MemoryContextAlloc(el_content_context(),
+										   newmax * sizeof(Mark));
+		else
+			buf.marks = repalloc_huge(buf.marks, newmax * sizeof(Mark));
+		buf.maxmarks = newmax;
+	}
+
+	m = &buf.marks[buf.nmarks];
+	m->entry = e;
+	m->level = level;
+	m->prev = e->mark;
+	m->point = el_content_point(&e->content);
+	m->saved = NULL;
+	e->mark = buf.nmarks++;
+}
+
+/* A subtransaction at this level is rolled back.  Cannot fail. */
+static void
+abort_level(int level)
+{
+	while (buf.nmarks > 0 && buf.marks[buf.nmarks - 1].level >= level)
+	{
+		Mark	   *m = &buf.marks[--buf.nmarks];
+		Entry	   *e = m->entry;
+
+		if (m->saved != NULL)
+		{
+			el_content_clear(&e->content);
+			e->content = *m->saved;
+			pfree(m->saved);
+		}
+		else
+			el_content_cut(&e->content, &m->point);
+		e->mark = m->prev;
+	}
+}
+
+/*
+ * A subtransaction at this level has merged into its parent: what it marked
+ * is now the parent's.  Cannot fail.
+ */
+static void
+commit_level(int level)
+{
+	int			from = buf.nmarks;
+	int			to;
+	int			i;
+
+	while (from > 0 && buf.marks[from - 1].level >= level)
+		from--;
+
+	for (i = to = from; i < buf.nmarks; i++)
+	{
+		Mark	   *m = &buf.marks[i];
+		Mark	   *prev = m->prev >= 0 ? &buf.marks[m->prev] : NULL;
+		Entry	   *e = m->entry;
+
+		if (level - 1 > 1 && (prev == NULL || prev->level < level - 1))
+		{
+			/* the parent had not touched the entry: its mark is where this is */
+			m->level = level - 1;
+			buf.marks[to] = *m;
+			e->mark = to++;
+			continue;
+		}
+
+		if (m->saved != NULL)
+		{
+			if (level - 1 > 1 && prev->saved == NULL)
+			{
+				/* rolling back the parent brings back what was before the parent */
+				el_content_cut(m->saved, &prev->point);
+				prev->saved = m->saved;
+				prev->point = start;
+			}
+			else
+			{
+				el_content_clear(m->saved);
+				pfree(m->saved);
+			}
+		}
+		e->mark = m->prev;
+	}
+	buf.nmarks = to;
+}
+
+/* All that the entry held has been appended. */
+static void
+entry_appended(Entry *e)
+{
+	int			i;
+
+	el_content_appended_all(&e->content);
+	for (i = e->mark; i >= 0; i = buf.marks[i].prev)
+	{
+		buf.marks[i].point = start;
+		/* those further down speak of what was put aside */
+		if (buf.marks[i].saved != NULL)
+			break;
+	}
+}
+
+
+/*
+ * Appending
+ */
+
+void
+el_require_writable(const char *command)
+{
+	el_require_preload();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot execute %s during recovery", command),
+				 errhint("This server is a standby; send it to the primary.")));
+	PreventCommandIfReadOnly(command);
+	PreventCommandIfParallelMode(command);
+}
+
+/* False if the relation is gone: dropped in this transaction. */
+static bool
+appender_open(Appender *a, Oid topic, int32 partition, Oid leaf)
+{
+	memset(a, 0, sizeof(*a));
+	/* as try_table_open() does, but for a look into the catalog cache: it is locked */
+	a->rel = RelationIdGetRelation(leaf);
+	if (a->rel == NULL)
+		return false;
+	pgstat_init_relation(a->rel);
+	a->topic = el_topic(topic);
+	a->partition = partition;
+	el_log_options(a->topic, partition, a->rel, &a->options);
+	return true;
+}
+
+static void
+appender_close(Appender *a)
+{
+	Oid			topic = a->topic->relid;
+	Oid			leaf = RelationGetRelid(a->rel);
+
+	if (a->events > 0)
+		pgstat_count_heap_insert(a->rel, a->events);
+	table_close(a->rel, NoLock);
+	if (a->events > 0 && el_append_hook != NULL)
+		el_append_hook(topic, leaf);
+}
+
+/*
+ * xid of the enclosing subtransaction at this nesting level, 1 being the top.
+ * Getting one's own xid gives every parent one, and pg_subtrans then knows
+ * the immediate parent of each.
+ */
+static FullTransactionId
+appender_owner(Appender *a, int level)
+{
+	if (a->owner_level != level)
+	{
+		FullTransactionId fxid = GetCurrentFullTransactionId();
+
+		if (level <= 1)
+			fxid = GetTopFullTransactionId();
+		else if (level < GetCurrentTransactionNestLevel())
+		{
+			TransactionId xid = XidFromFullTransactionId(fxid);
+			int			i;
+
+			for (i = GetCurrentTransactionNestLevel(); i > level; i--)
+				xid = SubTransGetParent(xid);
+			fxid = el_full_xid(xid);
+		}
+		a->owner_xid = fxid;
+		a->owner_level = level;
+	}
+	return a->owner_xid;
+}
+
+/*
+ * A transaction appends in its commit, faster than the WAL writer comes by
+ * itself, and would find most of it left to its own flush.  So the WAL writer is
+ * called now and then, as by an asynchronous commit; that costs a signal.
+ */
+static void
+call_wal_writer(uint32 appended)
+{
+	buf.unflushed += appended;
+	if (buf.unflushed >= WAL_WRITER_BYTES && XactLastRecEnd != InvalidXLogRecPtr)
+	{
+		XLogSetAsyncXactLSN(XactLastRecEnd);
+		buf.unflushed = 0;
+	}
+}
+
+static int64
+appender_append(Appender *a, char *batch, uint32 len, int32 count,
+				FullTransactionId fxid, CommandId cid, int64 at_offset)
+{
+	int64		first;
+
+	CHECK_FOR_INTERRUPTS();
+	CheckForSerializableConflictIn(a->rel, NULL, InvalidBlockNumber);
+	/* an error between batches must not leave waiters asleep */
+	if (a->events == 0 && el_append_hook != NULL)
+		el_append_hook(a->topic->relid, RelationGetRelid(a->rel));
+	first = el_log_append(a->rel, &a->options, batch, len, fxid, cid,
+						  at_offset);
+	/* nothing may fail until the caller has forgotten the batch */
+	a->events += count;
+	call_wal_writer(len);
+	return first;
+}
+
+/* A range of offsets that flush() will report. */
+typedef struct Range
+{
+	ElFlushed	flushed;
+	void	   *arg;
+	int64		first;			/* -1: none yet */
+	int64		last;
+} Range;
+
+static void
+range_end(Range *range, const Entry *e)
+{
+	if (range->flushed != NULL && range->first >= 0)
+		range->flushed(range->arg, e->topic, e->partition, range->first,
+					   range->last);
+	range->first = -1;
+}
+
+/* Batches of others may lie between ours: a range ends there. */
+static void
+range_add(Range *range, const Entry *e, int64 first, int32 count)
+{
+	if (range->first >= 0 && first != range->last + 1)
+		range_end(range, e);
+	if (range->first < 0)
+		range->first = first;
+	range->last = first + count - 1;
+}
+
+/* Nesting level of the sealed batch's owner; batch nsealed is the open one. */
+static int
+batch_level(const Entry *e, int batch)
+{
+	int			i;
+
+	for (i = e->mark; i >= 0; i = buf.marks[i].prev)
+	{
+		if (buf.marks[i].point.nsealed <= batch)
+			return buf.marks[i].level;
+	}
+	return 1;
+}
+
+/*
+ * Append all that an entry holds, each batch under the xid of its owner, and
+ * leave it empty.  The append lock is free between batches.
+ */
+static void
+append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
+{
+	ElContent  *c = &e->content;
+	Range		range = {flushed, arg, -1, -1};
+	Appender	a;
+	int64		first;
+	int32		count;
+
+	if (el_content_is_empty(c))
+		return;
+
+	if (!appender_open(&a, e->topic, e->partition, e->leaf))
+	{
+		/* as if el_buffer_forget() had been told at top level */
+		el_content_cut(c, &start);
+		entry_appended(e);
+		return;
+	}
+
+	/* the open batch is appended as it is, unless of several owners */
+	if (e->mark >= 0 && buf.marks[e->mark].point.open_count > 0)
+		seal_open(e, a.topic->options.compression);
+
+	while (c->first < c->nsealed)
+	{
+		ElSealed   *s = &c->sealed[c->first];
+
+		count = s->count;
+		first = appender_append(&a, el_content_load(s), s->len, count,
+								appender_owner(&a, batch_level(e, c->first)),
+								cid, -1);
+		el_content_appended_first(c);
+		range_add(&range, e, first, count);
+	}
+
+	if (c->open.count > 0)
+	{
+		char	   *batch;
+		uint32		len;
+
+		count = c->open.count;
+		batch = el_content_finish(&c->open, a.topic->options.compression,
+								  &len);
+		first = appender_append(&a, batch, len, count,
+								appender_owner(&a, batch_level(e, c->nsealed)),
+								cid, -1);
+		entry_appended(e);
+		range_add(&range, e, first, count);
+	}
+	else
+		entry_appended(e);
+
+	el_content_trim();
+	range_end(&range, e);
+	appender_close(&a);
+}
+
+typedef struct EntrySize
+{
+	Entry	   *entry;
+	uint64		size;
+} EntrySize;
+
+/* Largest first. */
+static int
+compare_size(const void *a, const void *b)
+{
+	const EntrySize *x = a;
+	const EntrySize *y = b;
+
+	if (x->size != y->size)
+		return x->size > y->size ? -1 : 1;
+	return x->entry->leaf < y->entry->leaf ? -1 :
+		x->entry->leaf > y->entry->leaf;
+}
+
+/*
+ * The transaction is about to commit.  Readers stop at what is appended until
+ * the commit is through, so what takes longest goes first.
+ */
+static void
+append_all(void)
+{
+	EntrySize  *order;
+	MemoryContext work;
+	MemoryContext old;
+	int			n = 0;
+	int			i;
+
+	if (buf.nentries == 0)
+		return;
+
+	work = AllocSetContextCreate(el_content_context(), "eventlog append",
+								 ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(el_content_context());
+	order = palloc(buf.nentries * sizeof(EntrySize));
+	for (i = 0; i < buf.nentries; i++)
+	{
+		Entry	   *e = buf.entries[i];
+
+		if (el_content_is_empty(&e->content))
+			continue;
+		order[n].entry = e;
+		order[n].size = el_content_size(&e->content);
+		n++;
+	}
+	if (n > 1)
+		qsort(order, n, sizeof(EntrySize), compare_size);
+
+	MemoryContextSwitchTo(work);
+	for (i = 0; i < n; i++)
+	{
+		append_entry(order[i].entry, GetCurrentCommandId(true), NULL, NULL);
+		MemoryContextReset(work);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(work);
+
+	el_content_close_file();
+}
+
+/* The transaction is over.  Cannot fail. */
+static void
+reset_buffer(void)
+{
+	el_lock_generation++;
+	el_xact_generation++;
+
+	el_content_reset();
+	memset(&buf, 0, sizeof(buf));
+}
+
+void
+el_buffer_xact(XactEvent event)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			append_all();
+			buf.at_once = true;
+			break;
+
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			reset_buffer();
+			break;
+
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			/* workers cannot produce */
+			break;
+	}
+}
+
+void
+el_buffer_subxact(SubXactEvent event, SubTransactionId mine,
+				  SubTransactionId parent)
+{
+	switch (event)
+	{
+		case SUBXACT_EVENT_ABORT_SUB:
+			el_lock_generation++;
+			abort_level(GetCurrentTransactionNestLevel());
+			break;
+
+		case SUBXACT_EVENT_COMMIT_SUB:
+			commit_level(GetCurrentTransactionNestLevel());
+			break;
+
+		case SUBXACT_EVENT_START_SUB:
+		case SUBXACT_EVENT_PRE_COMMIT_SUB:
+			break;
+	}
+}
+
+
+/*
+ * For the rest of the extension
+ */
+
+void
+el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
+{
+	Entry	   *e;
+	size_t		bound = el_content_check_size(r);
+
+	if (unlikely(buf.at_once))
+	{
+		el_buffer_append_now(t, partition, r, 1, GetCurrentCommandId(true),
+							 false);
+		return;
+	}
+
+	e = get_entry(t, partition);
+	if (unlikely(t->options.when_full == EL_REJECT) &&
+		el_content_is_empty(&e->content))
+		check_not_full(t, e, bound);
+	leave_mark(e);
+
+	/* a batch holds one event at least, however large */
+	if (unlikely(el_content_full(&e->content, bound)))
+		seal_open(e, t->options.compression);
+	el_content_add(&e->content, r);
+
+	if (unlikely(el_content_bytes > buf.relief_at))
+		relieve_memory();
+}
+
+int64
+el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
+					 int nrecords, CommandId cid, bool explicit_offsets)
+{
+	Entry	   *e = get_entry(t, partition);
+	ElBatchBuilder *b = &buf.builder;
+	Appender	a;
+	int64		result = -1;
+	int			i = 0;
+
+	/* call order */
+	append_entry(e, GetCurrentCommandId(true), NULL, NULL);
+
+	if (!appender_open(&a, e->topic, partition, e->leaf))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("partition %d of topic \"%s\" does not exist",
+						partition, t->name)));
+
+	while (i < nrecords)
+	{
+		int			from = i;
+		MemoryContext old;
+		char	   *batch;
+		uint32		len;
+		int64		first;
+
+		if (explicit_offsets && records[i].offset < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("event_offset must not be negative")));
+
+		/* offset deltas are counted, so a gap in the offsets ends a batch */
+		old = MemoryContextSwitchTo(el_content_context());
+		el_batch_begin(b);
+		do
+		{
+			(void) el_content_check_size(&records[i]);
+			el_batch_add(b, &records[i]);
+			i++;
+		} while (i < nrecords &&
+				 b->len + el_record_size_bound(&records[i]) <= EL_BATCH_TARGET &&
+				 (!explicit_offsets ||
+				  records[i].offset == records[i - 1].offset + 1));
+		MemoryContextSwitchTo(old);
+
+		batch = el_content_finish(b, t->options.compression, &len);
+		first = appender_append(&a, batch, len, i - from,
+								GetCurrentFullTransactionId(), cid,
+								explicit_offsets ? records[from].offset : -1);
+		if (from == 0)
+			result = first;
+	}
+
+	if (b->cap > EL_KEEP_BUFFER)
+	{
+		pfree(b->buf);
+		memset(b, 0, sizeof(*b));
+	}
+	el_content_trim();
+	appender_close(&a);
+	return result;
+}
+
+void
+el_buffer_flush(ElFlushed flushed, void *arg)
+{
+	int			i;
+
+	for (i = 0; i < buf.nentries; i++)
+		append_entry(buf.entries[i], GetCurrentCommandId(true), flushed, arg);
+}
+
+void
+el_buffer_forget(Oid leaf)
+{
+	Entry	   *e = find_entry(leaf);
+	Mark	   *m;
+
+	if (e == NULL)
+		return;
+
+	if (GetCurrentTransactionNestLevel() <= 1)
+	{
+		el_content_clear(&e->content);
+		return;
+	}
+
+	leave_mark(e);
+	m = &buf.marks[e->mark];
+	el_content_cut(&e->content, &m->point);
+
+	/* with content put aside already, all there was since was cut off */
+	if (m->saved == NULL)
+	{
+		ElContent  *saved = MemoryContextAlloc(el_content_context(),
+											   sizeof(ElContent));
+
+		*saved = e->content;
+		memset(&e->content, 0, sizeof(e->content));
+		m->saved = saved;
+		m->point = start;
+	}
+}

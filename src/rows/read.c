@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.c
+ *	  read_topic(): events without a group, with the stop of G3.
+ *
+ * IDENTIFICATION
+ *	  src/rows/read.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/predicate.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "rows/rows.h"
+
+/*
+ * Read up to max events of a partition from from_offset on (-1: log start);
+ * returns how many.
+ */
+static int64
+read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
+			   ElRows *rows)
+{
+	Relation	leaf;
+	ElReader   *r;
+	ElRecord	rec;
+	int64		n = 0;
+	bool		from_start = from_offset < 0;
+
+	if (!OidIsValid(t->leaves[partition]))
+		return 0;
+	leaf = table_open(t->leaves[partition], AccessShareLock);
+	PredicateLockRelation(leaf, GetActiveSnapshot());
+	r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	if (!r->info.exists)
+		el_partition_info(t, partition, leaf, &r->info);
+	if (from_offset < 0)
+		from_offset = r->info.log_start;
+	if (from_offset < r->info.log_start)
+		ereport(ERROR,
+				(errcode(ERRCODE_EL_EVENTS_LOST),
+				 errmsg("offset " INT64_FORMAT " of topic \"%s\", partition %d has been removed",
+						from_offset, get_rel_name(t->relid), partition),
+				 errdetail("The log starts at offset " INT64_FORMAT ".",
+						   r->info.log_start),
+				 errhint("Leave from_offset out to read from the log start.")));
+
+	(void) el_reader_seek(r, from_offset);
+	r->serializable = true;
+	while (n < max && el_reader_next(r, &rec))
+	{
+		/* from wherever the log starts: that it has moved meanwhile changes nothing */
+		if (r->trimmed && (n > 0 || !from_start))
+			ereport(ERROR,
+					(errcode(ERRCODE_EL_EVENTS_LOST),
+					 errmsg("events of topic \"%s\", partition %d were removed while they were read",
+							get_rel_name(t->relid), partition),
+					 errdetail("The log starts at offset " INT64_FORMAT ".",
+							   r->info.log_start)));
+		r->trimmed = false;
+		el_rows_put(rows, t, partition, &rec);
+		n++;
+	}
+	if (r->stopped && IsolationIsSerializable())
+	{
+		/* what lies behind the stop was not seen either */
+		r->mode = EL_READ_MVCC;
+		r->stopped = false;
+		while (el_reader_next_batch(r))
+			CHECK_FOR_INTERRUPTS();
+	}
+	el_reader_end(r);
+	/* a consistent view of a partition needs no lock on it afterwards */
+	table_close(leaf, AccessShareLock);
+	return n;
+}
+
+EL_FUNCTION(eventlog_read_topic);
+Datum
+eventlog_read_topic(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+	int64		from_offset = -1;
+	int64		max_events = 1000;
+	int32		first = 0;
+	int32		last;
+	ElTopic    *t;
+	ElRows	   *rows;
+	AclResult	acl;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("topic must not be null")));
+	relid = PG_GETARG_OID(0);
+	if (!PG_ARGISNULL(2))
+	{
+		from_offset = PG_GETARG_INT64(2);
+		if (from_offset < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("from_offset must not be negative"),
+					 errhint("Leave it out to read from the log start.")));
+	}
+	if (!PG_ARGISNULL(3))
+	{
+		max_events = PG_GETARG_INT64(3);
+		if (max_events < 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("max_events must be at least 1")));
+	}
+
+	LockRelationOid(relid, AccessShareLock);
+	t = el_topic(relid);
+	acl = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(relid));
+
+	last = t->npartitions - 1;
+	if (!PG_ARGISNULL(1))
+	{
+		el_check_partition(t, PG_GETARG_INT64(1));
+		first = last = (int32) PG_GETARG_INT64(1);
+	}
+
+	rows = el_rows_begin(fcinfo, EL_ROW_EVENT);
+	for (int32 p = first; p <= last && max_events > 0; p++)
+		max_events -= read_partition(t, p, from_offset, max_events, rows);
+	el_rows_end(rows);
+	return (Datum) 0;
+}

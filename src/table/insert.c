@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.c
+ *	  INSERT and COPY into a topic: rows become events in the producer buffer.
+ *
+ * A row reaches a partition's table, or the DEFAULT partition, which stores
+ * nothing: it routes rows that name no partition by the topic's partitioner.
+ * Rows that bring their own event_offset (pg_dump's COPY) are appended at
+ * once, as are rows of an INSERT whose RETURNING needs event_offset.
+ *
+ * What the event was given (partition, time, offset if known) is written back
+ * to the slot, where RETURNING finds it.
+ *
+ * IDENTIFICATION
+ *	  src/table/insert.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "eventlog.h"
+#include "produce/buffer.h"
+#include "table/tableam.h"
+
+/* Serialised keys and values of the rows at hand; reset for each call. */
+static MemoryContext row_context = NULL;
+
+static MemoryContext
+fresh_row_context(void)
+{
+	if (row_context == NULL)
+		row_context = AllocSetContextCreate(TopMemoryContext,
+											"eventlog insert",
+											ALLOCSET_DEFAULT_SIZES);
+	else
+		MemoryContextReset(row_context);
+	return row_context;
+}
+
+/* The topic that rows for this table go to; partition -1 for the DEFAULT one. */
+static ElTopic *
+target_topic(Relation rel, int32 *partition)
+{
+	ElTopic    *t;
+
+	el_require_preload();
+	t = el_topic_of_leaf(RelationGetRelid(rel), partition);
+	if (t == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" is not a partition of a topic",
+						RelationGetRelationName(rel)),
+				 errhint("Make topics with create_topic().")));
+	return t;
+}
+
+/* Only the owner may say where an event goes: anybody else could end a topic's offset space. */
+static void
+check_own_offset(ElTopic *t, int64 offset)
+{
+	if (!el_is_owner(t->relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of topic \"%s\" to supply event_offset",
+						get_rel_name(t->relid)),
+				 errhint("Leave event_offset out: the log gives it.")));
+	if (offset < 0 || offset > EL_MAX_OFFSET)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("event_offset " INT64_FORMAT " is out of range", offset),
+				 errdetail("Offsets lie between 0 and " INT64_FORMAT ".",
+						   EL_MAX_OFFSET)));
+}
+
+/*
+ * Make the record of a row; allocates in CurrentMemoryContext.  Returns whether the row brings
+ * its own offset.  *partition is chosen here for rows of the DEFAULT partition.
+ *
+ * A row with its own offset is an event that comes back from a dump.  The topic took it once, and
+ * its options may have become narrower since, so they are not asked again: COPY would refuse the
+ * whole partition.
+ */
+static bool
+row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
+			  ElRecord *rec)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	bool		own_offset;
+
+	slot_getallattrs(slot);
+	values = slot->tts_values;
+	nulls = slot->tts_isnull;
+	memset(rec, 0, sizeof(*rec));
+
+	own_offset = !nulls[EL_ATT_OFFSET - 1];
+	if (own_offset)
+	{
+		rec->offset = DatumGetInt64(values[EL_ATT_OFFSET - 1]);
+		check_own_offset(t, rec->offset);
+	}
+
+	rec->key_len = -1;
+	if (!nulls[EL_ATT_KEY - 1])
+		el_serialize(&t->key, values[EL_ATT_KEY - 1], &rec->key,
+					 &rec->key_len);
+	else if (t->options.cleanup_compact && !own_offset)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a key is needed in compacted topic \"%s\"",
+						get_rel_name(t->relid))));
+	rec->value_len = -1;
+	if (!nulls[EL_ATT_VALUE - 1])
+		el_serialize(&t->value, values[EL_ATT_VALUE - 1], &rec->value,
+					 &rec->value_len);
+	if (!nulls[EL_ATT_HEADERS - 1])
+		el_headers_from_jsonb(values[EL_ATT_HEADERS - 1], &rec->headers,
+							  &rec->headers_len);
+	el_check_event_size(t, rec, own_offset);
+	rec->timestamp = nulls[EL_ATT_TIME - 1] ? el_now_ms() :
+		el_event_time(t, DatumGetTimestampTz(values[EL_ATT_TIME - 1]),
+					  own_offset);
+
+	if (*partition < 0)
+	{
+		if (!nulls[EL_ATT_PARTITION - 1])
+			el_check_partition(t, DatumGetInt32(values[EL_ATT_PARTITION - 1]));
+		*partition = el_choose_partition(t, rec);
+	}
+	return own_offset;
+}
+
+/* What an event without headers has, made once. */
+static Datum
+no_headers(void)
+{
+	static Datum headers = (Datum) 0;
+
+	if (headers == (Datum) 0)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		headers = el_headers_to_jsonb(NULL, 0);
+		MemoryContextSwitchTo(old);
+	}
+	return headers;
+}
+
+/* Tell the slot what the event was given; offset -1: not known yet. */
+static void
+write_back(Relation rel, TupleTableSlot *slot, int32 partition,
+		   const ElRecord *rec, int64 offset)
+{
+	slot->tts_tableOid = RelationGetRelid(rel);
+	slot->tts_values[EL_ATT_PARTITION - 1] = Int32GetDatum(partition);
+	slot->tts_isnull[EL_ATT_PARTITION - 1] = false;
+	slot->tts_values[EL_ATT_TIME - 1] =
+		TimestampTzGetDatum(el_ms_to_timestamptz(rec->timestamp));
+	slot->tts_isnull[EL_ATT_TIME - 1] = false;
+	if (slot->tts_isnull[EL_ATT_HEADERS - 1])
+	{
+		slot->tts_values[EL_ATT_HEADERS - 1] = no_headers();
+		slot->tts_isnull[EL_ATT_HEADERS - 1] = false;
+	}
+	if (offset >= 0)
+	{
+		slot->tts_values[EL_ATT_OFFSET - 1] = Int64GetDatum(offset);
+		slot->tts_isnull[EL_ATT_OFFSET - 1] = false;
+		el_offset_to_tid(offset, &slot->tts_tid);
+	}
+}
+
+void
+el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
+				int options, struct BulkInsertStateData *bistate)
+{
+	int32		partition;
+	ElTopic    *t = target_topic(rel, &partition);
+	MemoryContext old = MemoryContextSwitchTo(fresh_row_context());
+	ElRecord	rec;
+	int64		offset = -1;
+
+	if (row_to_record(t, slot, &partition, &rec))
+		offset = el_buffer_append_now(t, partition, &rec, 1, cid, true);
+	else if (el_write_through(t->relid))
+		offset = el_buffer_append_now(t, partition, &rec, 1, cid, false);
+	else
+		el_buffer_add(t, partition, &rec);
+	MemoryContextSwitchTo(old);
+	write_back(rel, slot, partition, &rec, offset);
+}
+
+/*
+ * COPY.  Rows with their own offsets go to the log in runs for one partition,
+ * so that a restored log has batches, not one per row.
+ */
+void
+el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
+				CommandId cid, int options,
+				struct BulkInsertStateData *bistate)
+{
+	int32		leaf_partition;
+	ElTopic    *t = target_topic(rel, &leaf_partition);
+	MemoryContext old = MemoryContextSwitchTo(fresh_row_context());
+	ElRecord   *run = NULL;
+	int			nrun = 0;
+	int32		run_partition = -1;
+
+	for (int i = 0; i < nslots; i++)
+	{
+		int32		partition = leaf_partition;
+		ElRecord	rec;
+		bool		own_offset = row_to_record(t, slots[i], &partition, &rec);
+
+		CHECK_FOR_INTERRUPTS();
+		if (nrun > 0 && (!own_offset || partition != run_partition))
+		{
+			el_buffer_append_now(t, run_partition, run, nrun, cid, true);
+			nrun = 0;
+		}
+		if (own_offset)
+		{
+			if (run == NULL)
+				run = palloc(nslots * sizeof(ElRecord));
+			run[nrun++] = rec;
+			run_partition = partition;
+		}
+		else
+			el_buffer_add(t, partition, &rec);
+		write_back(rel, slots[i], partition, &rec,
+				   own_offset ? rec.offset : -1);
+	}
+	if (nrun > 0)
+		el_buffer_append_now(t, run_partition, run, nrun, cid, true);
+	MemoryContextSwitchTo(old);
+}

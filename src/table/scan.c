@@ -1,0 +1,474 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *	  Scans of a partition as a table: plain MVCC, without the stop of G3.
+ *
+ * A scan goes through a range of offsets, forward or (scrollable cursors, ORDER
+ * BY event_offset DESC) backward, with one reader that is placed anew when the
+ * direction changes.  A parallel one deals out ranges of offsets: where they lie
+ * may change meanwhile.
+ *
+ * IDENTIFICATION
+ *	  src/table/scan.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "table/tableam.h"
+
+/* Ranges of a parallel scan, and how many pages one has at least. */
+#define EL_PARALLEL_RANGES	256
+#define EL_PARALLEL_PAGES	64
+
+typedef struct ElParallelScan
+{
+	ParallelTableScanDescData base;
+	pg_atomic_uint64 next_range;
+	int			nranges;
+	int64		begin[EL_PARALLEL_RANGES];	/* offsets; the last range has no end */
+} ElParallelScan;
+
+typedef struct ElScan
+{
+	TableScanDescData base;
+	ElReader   *reader;
+	ElTopic    *topic;			/* only the types */
+	MemoryContext mcxt;			/* of the reader */
+	ScanDirection placed;		/* where the reader goes on; no movement: it is to be placed first */
+	int64		range_end;		/* parallel: end of the range at hand */
+	bool		in_range;		/* one is at hand */
+	int64		current;		/* offset of the row last returned, -1 before the first */
+	int64		min_offset;		/* what is asked for */
+	int64		max_offset;
+	int64		from_time;		/* ms: begin where it may be reached; EL_MIN_TIME: no bound, or min_offset
+								 * has it in */
+} ElScan;
+
+/*
+ * What is needed of a topic to show rows: the types, which the partition's own
+ * descriptor has.  The topic table is not looked at, and so not locked: ANALYZE
+ * has locked the partition, TRUNCATE and DROP lock the topic first.
+ */
+static ElTopic *
+row_types(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	ElTopic    *t;
+
+	if (desc->natts != EL_NATTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a partition of a topic",
+						RelationGetRelationName(rel))));
+	t = palloc0(sizeof(ElTopic));
+	t->relid = RelationGetRelid(rel);
+	el_serde_init(&t->key, TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypid,
+				  TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypmod,
+				  CurrentMemoryContext);
+	el_serde_init(&t->value, TupleDescAttr(desc, EL_ATT_VALUE - 1)->atttypid,
+				  TupleDescAttr(desc, EL_ATT_VALUE - 1)->atttypmod,
+				  CurrentMemoryContext);
+	return t;
+}
+
+static ElReadMode
+mode_for(Snapshot snapshot)
+{
+	return snapshot != NULL && IsMVCCSnapshot(snapshot) ? EL_READ_MVCC :
+		EL_READ_ALL;
+}
+
+/* Under a snapshot that is not MVCC the reader shows all; these count as rows. */
+static bool
+shows(ElReader *r)
+{
+	return r->mode != EL_READ_ALL || r->state == EL_BATCH_VISIBLE ||
+		r->state == EL_BATCH_OWN;
+}
+
+TableScanDesc
+el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
+			  ParallelTableScanDesc pscan, uint32 flags)
+{
+	ElScan	   *scan = palloc0(sizeof(ElScan));
+
+	RelationIncrementReferenceCount(rel);
+	scan->base.rs_rd = rel;
+	scan->base.rs_snapshot = snapshot;
+	scan->base.rs_nkeys = nkeys;
+	scan->base.rs_flags = flags;
+	scan->base.rs_parallel = pscan;
+	scan->topic = row_types(rel);
+	scan->mcxt = CurrentMemoryContext;
+	scan->current = -1;
+	scan->max_offset = EL_MAX_OFFSET;
+	scan->from_time = EL_MIN_TIME;
+
+	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN))
+		PredicateLockRelation(rel, snapshot);
+	pgstat_count_heap_scan(rel);
+	return (TableScanDesc) scan;
+}
+
+static void
+stop_reader(ElScan *scan)
+{
+	ElReader   *r = scan->reader;
+
+	if (r == NULL)
+		return;
+	if (r->strategy)
+		FreeAccessStrategy(r->strategy);
+	el_reader_end(r);
+	scan->reader = NULL;
+}
+
+/* Start over.  The reader stays: its snapshot sees nothing behind the end that it knows. */
+static void
+rewind_scan(ElScan *scan)
+{
+	scan->placed = NoMovementScanDirection;
+	scan->in_range = false;
+	scan->current = -1;
+}
+
+void
+el_scan_end(TableScanDesc sscan)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+
+	stop_reader(scan);
+	if (sscan->rs_flags & SO_TEMP_SNAPSHOT)
+		UnregisterSnapshot(sscan->rs_snapshot);
+	RelationDecrementReferenceCount(sscan->rs_rd);
+	pfree(scan);
+}
+
+void
+el_scan_rescan(TableScanDesc sscan, ScanKey key, bool set_params,
+			   bool allow_strat, bool allow_sync, bool allow_pagemode)
+{
+	rewind_scan((ElScan *) sscan);
+	pgstat_count_heap_scan(sscan->rs_rd);
+}
+
+static ElReader *
+make_reader(ElScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->mcxt);
+	ElReader   *r = el_reader_begin(scan->base.rs_rd, scan->base.rs_snapshot,
+									mode_for(scan->base.rs_snapshot));
+
+	/* as heap does: a scan of a large table must not flush the buffer pool */
+	if ((scan->base.rs_flags & SO_ALLOW_STRAT) &&
+		r->info.tail_pos / BLCKSZ > NBuffers / 4)
+		r->strategy = GetAccessStrategy(BAS_BULKREAD);
+	MemoryContextSwitchTo(old);
+	return r;
+}
+
+/* Parallel: start on the next range; false when all are dealt out. */
+static bool
+next_range(ElScan *scan)
+{
+	ElParallelScan *p = (ElParallelScan *) scan->base.rs_parallel;
+	uint64		range;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		range = pg_atomic_fetch_add_u64(&p->next_range, 1);
+		if (range >= p->nranges)
+			return false;
+		scan->range_end = range + 1 < p->nranges ? p->begin[range + 1] :
+			EL_MAX_OFFSET + 1;
+	} while (el_reader_seek(scan->reader, p->begin[range]) == EL_SEEK_AT_END);
+	return true;
+}
+
+/*
+ * Have the reader where the scan begins or goes on in that direction; false if
+ * there is nothing.
+ */
+static bool
+place_reader(ElScan *scan, ScanDirection direction)
+{
+	ElReader   *r;
+	int64		from;
+
+	if (scan->min_offset > scan->max_offset)
+		return false;
+	if (scan->reader == NULL)
+		scan->reader = make_reader(scan);
+	r = scan->reader;
+	scan->placed = direction;
+	if (scan->base.rs_parallel)
+		return true;			/* goes by ranges */
+
+	from = -1;
+	if (scan->from_time != EL_MIN_TIME)
+	{
+		/* nothing before it is late enough, and that stays so */
+		if (el_reader_seek_time(r, scan->from_time) == EL_SEEK_AT_END)
+		{
+			scan->max_offset = -1;
+			return false;
+		}
+		scan->from_time = EL_MIN_TIME;
+		from = r->position;
+		scan->min_offset = Max(scan->min_offset, from);
+	}
+	if (ScanDirectionIsBackward(direction))
+	{
+		from = scan->current < 0 ? scan->max_offset + 1 : scan->current;
+		if (from <= scan->min_offset)
+			return false;
+		(void) el_reader_seek(r, from);
+		return true;
+	}
+	if (Max(scan->min_offset, scan->current + 1) == from)
+		return from <= scan->max_offset;	/* the time has led there */
+	from = Max(Max(r->info.log_start, scan->min_offset), scan->current + 1);
+	return from <= scan->max_offset && el_reader_seek(r, from) == EL_SEEK_OK;
+}
+
+static bool
+next_forward(ElScan *scan, ElRecord *rec)
+{
+	ElReader   *r = scan->reader;
+
+	for (;;)
+	{
+		if (scan->base.rs_parallel && !scan->in_range)
+		{
+			if (!next_range(scan))
+				return false;
+			scan->in_range = true;
+		}
+		if (el_reader_next(r, rec) &&
+			(!scan->base.rs_parallel || rec->offset < scan->range_end))
+		{
+			if (rec->offset > scan->max_offset)
+				return false;
+			if (!shows(r))
+				continue;
+			return true;
+		}
+		if (!scan->base.rs_parallel)
+			return false;
+		scan->in_range = false;
+	}
+}
+
+static bool
+next_backward(ElScan *scan, ElRecord *rec)
+{
+	ElReader   *r = scan->reader;
+
+	while (r->position > scan->min_offset && el_reader_prev(r, rec))
+	{
+		if (rec->offset < scan->min_offset)
+			return false;
+		if (shows(r))
+			return true;
+	}
+	return false;
+}
+
+bool
+el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
+					TupleTableSlot *slot)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+	bool		backward = ScanDirectionIsBackward(direction);
+	ElRecord	rec;
+	bool		found;
+
+	if (scan->placed != direction && !place_reader(scan, direction))
+		found = false;
+	else if (backward)
+		found = next_backward(scan, &rec);
+	else
+		found = scan->current < scan->max_offset && next_forward(scan, &rec);
+	if (!found)
+	{
+		scan->current = backward ? -1 : scan->max_offset + 1;
+		scan->placed = NoMovementScanDirection;
+		ExecClearTuple(slot);
+		return false;
+	}
+	scan->current = rec.offset;
+	el_slot_store(slot, scan->topic, scan->reader->info.partition, &rec);
+	slot->tts_tableOid = RelationGetRelid(sscan->rs_rd);
+	pgstat_count_heap_getnext(sscan->rs_rd);
+	return true;
+}
+
+void
+el_scan_set_range(TableScanDesc sscan, int64 min_offset, int64 max_offset,
+				  int64 from_time)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+
+	rewind_scan(scan);
+	scan->min_offset = Max(min_offset, 0);
+	scan->max_offset = Min(max_offset, EL_MAX_OFFSET);
+	scan->from_time = from_time;
+}
+
+/*
+ * The offset of an inclusive bound.  Core makes bounds by counting line
+ * pointers beyond what a tid of ours has: 0, or up to 65535.
+ */
+static int64
+tid_bound(ItemPointer tid, bool upper)
+{
+	int64		first = (int64) ItemPointerGetBlockNumberNoCheck(tid) << EL_TID_BITS;
+	OffsetNumber line = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	if (line == 0)
+		return upper ? first - 1 : first;
+	if (line > EL_TID_LINES)
+		return upper ? first + EL_TID_LINES - 1 : first + EL_TID_LINES;
+	return first + line - 1;
+}
+
+void
+el_scan_set_tidrange(TableScanDesc sscan, ItemPointer mintid,
+					 ItemPointer maxtid)
+{
+	el_scan_set_range(sscan, tid_bound(mintid, false),
+					  tid_bound(maxtid, true), EL_MIN_TIME);
+}
+
+bool
+el_scan_getnextslot_tidrange(TableScanDesc sscan, ScanDirection direction,
+							 TupleTableSlot *slot)
+{
+	return el_scan_getnextslot(sscan, direction, slot);
+}
+
+Size
+el_parallelscan_estimate(Relation rel)
+{
+	return sizeof(ElParallelScan);
+}
+
+/* Ranges of about as many pages each. */
+static void
+deal_ranges(Relation rel, ElParallelScan *p)
+{
+	ElReader   *r = el_reader_begin(rel, NULL, EL_READ_ALL);
+	uint64		first = r->info.first_seg * r->info.seg_pages;
+	uint64		pages = (r->info.end_seg - r->info.first_seg) * r->info.seg_pages;
+	uint64		n = Min(pages / EL_PARALLEL_PAGES, EL_PARALLEL_RANGES);
+
+	p->nranges = 0;
+	p->begin[p->nranges++] = 0;
+	for (uint64 i = 1; i < n; i++)
+	{
+		int64		offset = el_reader_page_offset(r, first + pages * i / n);
+
+		if (offset > p->begin[p->nranges - 1])
+			p->begin[p->nranges++] = offset;
+	}
+	el_reader_end(r);
+}
+
+Size
+el_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
+{
+	ElParallelScan *p = (ElParallelScan *) pscan;
+
+	el_set_parallel_locator(pscan, rel);
+	pscan->phs_syncscan = false;
+	pg_atomic_init_u64(&p->next_range, 0);
+	deal_ranges(rel, p);
+	return sizeof(ElParallelScan);
+}
+
+void
+el_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan)
+{
+	pg_atomic_write_u64(&((ElParallelScan *) pscan)->next_range, 0);
+}
+
+bool
+el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
+					 TupleTableSlot *slot)
+{
+	int64		offset = el_tid_to_offset(tid);
+	ElReader   *r = el_reader_begin(rel, snapshot, mode_for(snapshot));
+	ElRecord	rec;
+	bool		found = false;
+
+	if (el_tid_valid(tid) &&
+		el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
+		rec.offset == offset && (snapshot == SnapshotAny || shows(r)))
+	{
+		el_slot_store(slot, row_types(rel), r->info.partition, &rec);
+		ExecMaterializeSlot(slot);
+		slot->tts_tableOid = RelationGetRelid(rel);
+		found = true;
+	}
+	el_reader_end(r);
+	return found;
+}
+
+bool
+el_analyze_block(TableScanDesc sscan, BlockNumber block)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+	uint64		page_no;
+
+	if (scan->reader == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->mcxt);
+
+		scan->reader = el_reader_begin(sscan->rs_rd, NULL, EL_READ_ALL);
+		MemoryContextSwitchTo(old);
+	}
+	/* blocks without rows count too: rows per block is what is estimated */
+	scan->in_range = el_reader_block_page(scan->reader, block, &page_no) &&
+		el_reader_seek_pages(scan->reader, page_no, page_no + 1);
+	return true;
+}
+
+bool
+el_analyze_tuple(TableScanDesc sscan, TransactionId oldest_xmin,
+				 double *liverows, double *deadrows, TupleTableSlot *slot)
+{
+	ElScan	   *scan = (ElScan *) sscan;
+	ElRecord	rec;
+
+	while (scan->in_range && el_reader_next(scan->reader, &rec))
+	{
+		ElBatchState state = scan->reader->state;
+
+		if (state == EL_BATCH_VISIBLE || state == EL_BATCH_OWN)
+		{
+			*liverows += 1;
+			el_slot_store(slot, scan->topic, scan->reader->info.partition,
+						  &rec);
+			return true;
+		}
+		if (state == EL_BATCH_ABORTED)
+			*deadrows += 1;
+	}
+	scan->in_range = false;
+	ExecClearTuple(slot);
+	return false;
+}

@@ -1,0 +1,443 @@
+/*-------------------------------------------------------------------------
+ *
+ * tableam.c
+ *	  The table access method's callbacks.
+ *
+ * Every callback is implemented, or refuses with 0A000 and says what to do
+ * instead.
+ *
+ * IDENTIFICATION
+ *	  src/table/tableam.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/multixact.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "catalog/storage.h"
+#include "catalog/storage_xlog.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "storage/smgr.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "storage/page.h"
+#include "produce/buffer.h"
+#include "table/tableam.h"
+
+#define HINT_APPEND_ONLY \
+	"A log only grows. Produce a newer event for the key, or use delete_events_before()."
+
+static const TupleTableSlotOps *
+slot_callbacks(Relation rel)
+{
+	return &ElSlotOps;
+}
+
+/*
+ * Rows once written never change
+ */
+
+static void
+no_speculative_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
+					  int options, struct BulkInsertStateData *bistate,
+					  uint32 token)
+{
+	el_not_supported("INSERT ... ON CONFLICT", "Insert without ON CONFLICT.");
+}
+
+static void
+no_speculative_complete(Relation rel, TupleTableSlot *slot, uint32 token,
+						bool succeeded)
+{
+	el_not_supported("INSERT ... ON CONFLICT", "Insert without ON CONFLICT.");
+}
+
+static TM_Result
+no_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot,
+		  Snapshot crosscheck, bool wait, TM_FailureData *tmfd,
+		  bool changingPart)
+{
+	el_not_supported("DELETE", HINT_APPEND_ONLY);
+}
+
+static TM_Result
+no_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, CommandId cid,
+		  Snapshot snapshot, Snapshot crosscheck, bool wait,
+		  TM_FailureData *tmfd, LockTupleMode *lockmode,
+		  el_update_indexes *update_indexes)
+{
+	el_not_supported("UPDATE", HINT_APPEND_ONLY);
+}
+
+static TM_Result
+no_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slot,
+		CommandId cid, LockTupleMode mode, LockWaitPolicy wait_policy,
+		uint8 flags, TM_FailureData *tmfd)
+{
+	el_not_supported("SELECT ... FOR UPDATE/SHARE",
+					 "Events never change and need no locks; consume() and claim() share out work.");
+}
+
+/*
+ * No indexes
+ */
+
+#define HINT_NO_INDEX \
+	"Offsets and times are found without an index; keep a table of your own for other look-ups."
+
+static IndexFetchTableData *
+no_index_fetch_begin(Relation rel)
+{
+	el_not_supported("an index", HINT_NO_INDEX);
+}
+
+static void
+no_index_fetch_reset(IndexFetchTableData *data)
+{
+}
+
+static bool
+no_index_fetch_tuple(struct IndexFetchTableData *scan, ItemPointer tid,
+					 Snapshot snapshot, TupleTableSlot *slot, bool *call_again,
+					 bool *all_dead)
+{
+	el_not_supported("an index", HINT_NO_INDEX);
+}
+
+static TransactionId
+no_index_delete_tuples(Relation rel, TM_IndexDeleteOp *delstate)
+{
+	el_not_supported("an index", HINT_NO_INDEX);
+}
+
+static double
+no_index_build(Relation table, Relation index, IndexInfo *info,
+			   bool allow_sync, bool anyvisible, bool progress,
+			   BlockNumber start_blockno, BlockNumber numblocks,
+			   IndexBuildCallback callback, void *callback_state,
+			   TableScanDesc scan)
+{
+	el_not_supported("an index", HINT_NO_INDEX);
+}
+
+static void
+no_index_validate(Relation table, Relation index, IndexInfo *info,
+				  Snapshot snapshot, ValidateIndexState *state)
+{
+	el_not_supported("an index", HINT_NO_INDEX);
+}
+
+/*
+ * Row identity
+ */
+
+static bool
+tuple_tid_valid(TableScanDesc scan, ItemPointer tid)
+{
+	return el_tid_valid(tid);
+}
+
+static void
+tuple_get_latest_tid(TableScanDesc scan, ItemPointer tid)
+{
+	/* there are no newer versions */
+}
+
+static bool
+tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot)
+{
+	int64		offset = el_tid_to_offset(&slot->tts_tid);
+	ElReader   *r = el_reader_begin(rel, snapshot,
+									IsMVCCSnapshot(snapshot) ? EL_READ_MVCC : EL_READ_ALL);
+	bool		found;
+
+	found = el_reader_seek(r, offset) == EL_SEEK_OK &&
+		el_reader_next_batch(r) && r->header.base_offset <= offset &&
+		(r->mode == EL_READ_MVCC || r->state == EL_BATCH_VISIBLE ||
+		 r->state == EL_BATCH_OWN);
+	el_reader_end(r);
+	return found;
+}
+
+/*
+ * Files
+ */
+
+/* Segment size, in bytes, of a new file for a log: the topic may have another one by now. */
+static int64
+new_segment_bytes(Relation rel, const ElLogInfo *info)
+{
+	int32		partition;
+	ElTopic    *t = el_topic_of_leaf(RelationGetRelid(rel), &partition);
+
+	return t ? t->options.segment_bytes : (int64) info->seg_pages * BLCKSZ;
+}
+
+/*
+ * A new file: CREATE TABLE, or TRUNCATE of a table that has a log, which then
+ * goes on at its log end.
+ */
+static void
+relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
+							 char persistence, TransactionId *freezeXid,
+							 MultiXactId *minmulti)
+{
+	SMgrRelation srel;
+
+	if (persistence != RELPERSISTENCE_PERMANENT)
+		el_not_supported("an unlogged or temporary table",
+						 "Topics are as durable as the server; set synchronous_commit for speed.");
+	if (!IsBinaryUpgrade)
+		el_require_preload();
+
+	/* xacts older than this cannot append here */
+	*freezeXid = RecentXmin;
+	*minmulti = InvalidMultiXactId;
+
+	srel = RelationCreateStorage(*newlocator, persistence, true);
+	smgrclose(srel);
+
+	if (el_locator_number(el_rel_locator(rel)) != el_locator_number(*newlocator))
+	{
+		ElLogInfo	info;
+
+		el_log_info(rel, &info);
+		if (info.exists)
+			el_log_create(newlocator, persistence, info.partition,
+						  el_seg_pages(new_segment_bytes(rel, &info)),
+						  info.log_end);
+		el_buffer_forget(RelationGetRelid(rel));
+	}
+}
+
+/*
+ * TRUNCATE of a table made or truncated in this subtransaction already: its
+ * file goes, but not where its offsets go on.
+ */
+static void
+relation_nontransactional_truncate(Relation rel)
+{
+	ElLogInfo	info;
+
+	el_require_preload();
+	el_buffer_forget(RelationGetRelid(rel));
+	el_log_info(rel, &info);
+	RelationTruncate(rel, 0);
+	if (info.exists)
+	{
+		ElLogOptions options = {
+			.partition = info.partition,
+			.segment_bytes = new_segment_bytes(rel, &info),
+			.first_offset = info.log_end,
+			.floor = info.log_end
+		};
+
+		el_log_make(rel, &options);
+	}
+}
+
+/* SET TABLESPACE: a copy block by block is a right copy of a log. */
+static void
+relation_copy_data(Relation rel, const RelFileLocator *newlocator)
+{
+	SMgrRelation dst = smgropen(*newlocator, el_rel_backend(rel));
+
+	FlushRelationBuffers(rel);
+	RelationCreateStorage(*newlocator, rel->rd_rel->relpersistence, true);
+	RelationCopyStorage(RelationGetSmgr(rel), dst, MAIN_FORKNUM,
+						rel->rd_rel->relpersistence);
+	RelationDropStorage(rel);
+	smgrclose(dst);
+}
+
+/*
+ * VACUUM FULL, CLUSTER: a log has nothing to gain from a rewrite but is not in
+ * its way either: the new file is a copy.
+ */
+static void
+relation_copy_for_cluster(Relation OldTable, Relation NewTable,
+						  Relation OldIndex, bool use_sort,
+						  TransactionId OldestXmin, TransactionId *xid_cutoff,
+						  MultiXactId *multi_cutoff, double *num_tuples,
+						  double *tups_vacuumed, double *tups_recently_dead)
+{
+	BlockNumber nblocks;
+	ElLogInfo	info;
+
+	FlushRelationBuffers(OldTable);
+	nblocks = RelationGetNumberOfBlocks(OldTable);
+	if (nblocks > 0)
+		RelationCopyStorage(RelationGetSmgr(OldTable),
+							RelationGetSmgr(NewTable), MAIN_FORKNUM,
+							NewTable->rd_rel->relpersistence);
+
+	/* nothing was settled: the xids on the pages stay as old as they were */
+	*xid_cutoff = OldTable->rd_rel->relfrozenxid;
+	*multi_cutoff = InvalidMultiXactId;
+	el_log_info(OldTable, &info);
+	*num_tuples = info.log_end - info.log_start;
+	*tups_vacuumed = 0;
+	*tups_recently_dead = 0;
+}
+
+static void
+relation_vacuum(Relation rel, struct VacuumParams *params,
+				BufferAccessStrategy bstrategy)
+{
+	TransactionId oldest_xmin = GetOldestNonRemovableTransactionId(rel);
+	TransactionId frozen = InvalidTransactionId;
+	ElLogInfo	info;
+	TimestampTz start = GetCurrentTimestamp();
+
+	/* without the resource manager nothing can be settled; say so once, go on */
+	if (!el_preloaded)
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_EL_NOT_PRELOADED),
+				 errmsg("skipping vacuum of topic partition \"%s\": eventlog is not in shared_preload_libraries",
+						RelationGetRelationName(rel))));
+		return;
+	}
+	frozen = el_log_settle(rel, oldest_xmin, true);
+	el_log_info(rel, &info);
+	el_vac_update_relstats(rel, RelationGetNumberOfBlocks(rel),
+						   (double) (info.log_end - info.log_start), frozen);
+	el_pgstat_report_vacuum(rel, info.log_end - info.log_start, start);
+}
+
+static uint64
+relation_size(Relation rel, ForkNumber forkNumber)
+{
+	return table_block_relation_size(rel, forkNumber);
+}
+
+static bool
+relation_needs_toast_table(Relation rel)
+{
+	return false;
+}
+
+static void
+relation_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages,
+					   double *tuples, double *allvisfrac)
+{
+	ElLogInfo	info;
+
+	el_log_info(rel, &info);
+	*pages = RelationGetNumberOfBlocks(rel);
+	*tuples = (double) (info.log_end - info.log_start);
+	*allvisfrac = 0;
+}
+
+/*
+ * ANALYZE and TABLESAMPLE
+ */
+
+#if PG_VERSION_NUM < 170000
+static bool
+scan_analyze_next_block(TableScanDesc scan, BlockNumber blockno,
+						BufferAccessStrategy bstrategy)
+{
+	return el_analyze_block(scan, blockno);
+}
+#else
+static bool
+scan_analyze_next_block(TableScanDesc scan, ReadStream *stream)
+{
+	Buffer		buffer = read_stream_next_buffer(stream, NULL);
+	BlockNumber block;
+
+	if (!BufferIsValid(buffer))
+		return false;
+	block = BufferGetBlockNumber(buffer);
+	ReleaseBuffer(buffer);
+	return el_analyze_block(scan, block);
+}
+#endif
+
+static bool
+no_sample_block(TableScanDesc scan, struct SampleScanState *scanstate)
+{
+	el_not_supported("TABLESAMPLE", "Filter by event_offset, or by random().");
+}
+
+static bool
+no_sample_tuple(TableScanDesc scan, struct SampleScanState *scanstate,
+				TupleTableSlot *slot)
+{
+	el_not_supported("TABLESAMPLE", "Filter by event_offset, or by random().");
+}
+
+static const TableAmRoutine el_methods = {
+	.type = T_TableAmRoutine,
+
+	.slot_callbacks = slot_callbacks,
+
+	.scan_begin = el_scan_begin,
+	.scan_end = el_scan_end,
+	.scan_rescan = el_scan_rescan,
+	.scan_getnextslot = el_scan_getnextslot,
+
+	.scan_set_tidrange = el_scan_set_tidrange,
+	.scan_getnextslot_tidrange = el_scan_getnextslot_tidrange,
+
+	.parallelscan_estimate = el_parallelscan_estimate,
+	.parallelscan_initialize = el_parallelscan_initialize,
+	.parallelscan_reinitialize = el_parallelscan_reinitialize,
+
+	.index_fetch_begin = no_index_fetch_begin,
+	.index_fetch_reset = no_index_fetch_reset,
+	.index_fetch_end = no_index_fetch_reset,
+	.index_fetch_tuple = no_index_fetch_tuple,
+
+	.tuple_insert = el_tuple_insert,
+	.tuple_insert_speculative = no_speculative_insert,
+	.tuple_complete_speculative = no_speculative_complete,
+	.multi_insert = el_multi_insert,
+	.tuple_delete = no_delete,
+	.tuple_update = no_update,
+	.tuple_lock = no_lock,
+
+	.tuple_fetch_row_version = el_fetch_row_version,
+	.tuple_get_latest_tid = tuple_get_latest_tid,
+	.tuple_tid_valid = tuple_tid_valid,
+	.tuple_satisfies_snapshot = tuple_satisfies_snapshot,
+	.index_delete_tuples = no_index_delete_tuples,
+
+	.el_relation_set_new_filelocator = relation_set_new_filelocator,
+	.relation_nontransactional_truncate = relation_nontransactional_truncate,
+	.relation_copy_data = relation_copy_data,
+	.relation_copy_for_cluster = relation_copy_for_cluster,
+	.relation_vacuum = relation_vacuum,
+	.scan_analyze_next_block = scan_analyze_next_block,
+	.scan_analyze_next_tuple = el_analyze_tuple,
+	.index_build_range_scan = no_index_build,
+	.index_validate_scan = no_index_validate,
+
+	.relation_size = relation_size,
+	.relation_needs_toast_table = relation_needs_toast_table,
+
+	.relation_estimate_size = relation_estimate_size,
+
+	.scan_sample_next_block = no_sample_block,
+	.scan_sample_next_tuple = no_sample_tuple
+};
+
+EL_FUNCTION(eventlog_handler);
+Datum
+eventlog_handler(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(&el_methods);
+}

@@ -1,0 +1,307 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintain.c
+ *	  Looking at topics and looking after them: eventlog_topics,
+ *	  delete_events_before, check_topic.
+ *
+ * IDENTIFICATION
+ *	  src/topic/topic_views.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "eventlog.h"
+#include "topic/options.h"
+#include "topic/topic.h"
+
+EL_FUNCTION(eventlog_topics);
+EL_FUNCTION(eventlog_delete_events_before);
+EL_FUNCTION(eventlog_check_topic);
+
+bool
+el_may_look(Oid relid)
+{
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		el_is_owner(relid, GetUserId()) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+}
+
+typedef struct Look
+{
+	ElTopic    *topic;
+	int32		partition;
+	ElLook		look;
+	void	   *arg;
+} Look;
+
+static void
+open_and_look(void *arg)
+{
+	Look	   *l = arg;
+	Relation	leaf = el_open_leaf(l->topic, l->partition);
+
+	if (leaf == NULL)
+		return;
+	l->look(l->topic, l->partition, leaf, l->arg);
+	table_close(leaf, AccessShareLock);
+}
+
+bool
+el_look_at_partition(ElTopic *t, int32 partition, ElLook look, void *arg)
+{
+	Look		l = {t, partition, look, arg};
+	ErrorData  *problem = el_attempt(open_and_look, &l);
+
+	if (problem != NULL)
+		ereport(WARNING,
+				(errcode(problem->sqlerrcode),
+				 errmsg("cannot look at topic \"%s\" partition %d: %s",
+						t->name, partition, problem->message),
+				 errhint("check_topic() names everything that is wrong.")));
+	return problem == NULL;
+}
+
+/* Sums over a topic's partitions. */
+typedef struct TopicLook
+{
+	int64		events;
+	int64		bytes;
+} TopicLook;
+
+static void
+add_up(ElTopic *t, int32 partition, Relation leaf, void *arg)
+{
+	TopicLook  *look = arg;
+	ElLogInfo	info;
+
+	look->bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
+	el_log_info(leaf, &info);
+	if (info.exists)
+		look->events += info.log_end - info.log_start;
+}
+
+Datum
+eventlog_topics(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+
+	foreach(lc, el_all_topics())
+	{
+		Oid			relid = lfirst_oid(lc);
+		Relation	rel;
+		ElTopic    *t;
+		TopicLook	look = {0};
+		Datum		values[7];
+		bool		nulls[7] = {false};
+
+		CHECK_FOR_INTERRUPTS();
+		if (!el_may_look(relid))
+			continue;
+
+		/* dropped meanwhile, or not a topic by closer look: nothing to show */
+		rel = try_relation_open(relid, AccessShareLock);
+		if (!rel)
+			continue;
+		t = el_topic_or_null(relid);
+		if (!t)
+		{
+			relation_close(rel, AccessShareLock);
+			continue;
+		}
+
+		for (int32 i = 0; i < t->npartitions; i++)
+			(void) el_look_at_partition(t, i, add_up, &look);
+
+		values[0] = ObjectIdGetDatum(relid);
+		values[1] = Int64GetDatum(t->npartitions);
+		values[2] = ObjectIdGetDatum(t->key.type);
+		values[3] = ObjectIdGetDatum(t->value.type);
+		values[4] = PointerGetDatum(el_options_to_jsonb(&t->options));
+		values[5] = Int64GetDatum(look.events);
+		values[6] = Int64GetDatum(look.bytes);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+
+		relation_close(rel, AccessShareLock);
+	}
+
+	return (Datum) 0;
+}
+
+/*
+ * Is there a committed event from offset on?  Then a dump has the log's end in
+ * its rows and needs no floor.  A row of _eventlog.log_floor written each time
+ * would be a dead one at the next, whose pruning cancels queries on standbys.
+ */
+static bool
+events_remain(Relation leaf, int64 offset)
+{
+	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	ElRecord	rec;
+	bool		found;
+
+	(void) el_reader_seek(r, offset);
+	found = el_reader_next(r, &rec);
+	el_reader_end(r);
+	return found;
+}
+
+Datum
+eventlog_delete_events_before(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+	int64		partition;
+	int64		offset;
+	ElTopic    *t;
+	Relation	leaf;
+	ElLogInfo	info;
+	int64		stable;
+
+	for (int i = 0; i < 3; i++)
+	{
+		static const char *const names[] = {"topic", "partition", "event_offset"};
+
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" cannot be null", names[i])));
+	}
+	relid = PG_GETARG_OID(0);
+	partition = PG_GETARG_INT64(1);
+	offset = PG_GETARG_INT64(2);
+
+	el_require_preload();
+	PreventCommandIfReadOnly("delete_events_before()");
+	PreventCommandDuringRecovery("delete_events_before()");
+	PreventCommandIfParallelMode("delete_events_before()");
+
+	LockRelationOid(relid, AccessShareLock);
+	t = el_topic(relid);
+	if (!el_is_owner(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, t->name);
+	el_check_partition(t, partition);
+
+	/* one at a time, and not beside VACUUM; producers and consumers go on */
+	leaf = table_open(t->leaves[partition], ShareUpdateExclusiveLock);
+	el_log_info(leaf, &info);
+	stable = el_log_stable_offset(leaf, GetActiveSnapshot(), NULL);
+
+	if (offset < 0 || offset > info.log_end)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("event_offset %lld is outside partition %lld of topic \"%s\"",
+						(long long) offset, (long long) partition, t->name),
+				 errdetail("The log start offset is %lld, the log end offset is %lld.",
+						   (long long) info.log_start, (long long) info.log_end)));
+	if (offset > stable)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot delete events of partition %lld of topic \"%s\" before offset %lld",
+						(long long) partition, t->name, (long long) offset),
+				 errdetail("A transaction that began at offset %lld has not ended or is not visible yet.",
+						   (long long) stable),
+				 errhint("Delete up to offset %lld, or wait for that transaction.",
+						 (long long) stable)));
+
+	/*
+	 * Before the trim, which takes effect at once.  Asked for again even if
+	 * there is nothing to trim: who emptied the log may have rolled back.
+	 */
+	if (info.exists && !events_remain(leaf, offset))
+		el_record_log_floor(t, partition, info.log_end);
+	if (info.exists && offset > info.log_start)
+		(void) el_log_trim(leaf, offset);
+
+	/* until the end of the transaction: the floor row is not committed yet */
+	table_close(leaf, NoLock);
+	PG_RETURN_VOID();
+}
+
+typedef struct CheckState
+{
+	ReturnSetInfo *rsinfo;
+	int32		partition;		/* -1: of the topic as a whole */
+} CheckState;
+
+static void
+report_problem(void *arg, const char *problem)
+{
+	CheckState *state = arg;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+
+	values[0] = Int32GetDatum(state->partition);
+	nulls[0] = state->partition < 0;
+	values[1] = CStringGetTextDatum(problem);
+	tuplestore_putvalues(state->rsinfo->setResult, state->rsinfo->setDesc,
+						 values, nulls);
+}
+
+Datum
+eventlog_check_topic(PG_FUNCTION_ARGS)
+{
+	CheckState	state = {(ReturnSetInfo *) fcinfo->resultinfo, -1};
+	Oid			relid;
+	ElTopic    *t;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	relid = PG_GETARG_OID(0);
+
+	LockRelationOid(relid, AccessShareLock);
+	t = el_topic(relid);
+	if (!el_may_look(relid))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, t->name);
+
+	/* a publication of all tables, made after the topic: create_topic could not warn */
+	foreach(lc, list_concat_copy(GetAllTablesPublications(),
+								 GetSchemaPublications(get_rel_namespace(relid))))
+	{
+		char	   *name = get_publication_name(lfirst_oid(lc), true);
+
+		if (name)
+			report_problem(&state,
+						   psprintf("publication \"%s\" includes this topic, but logical replication does not carry events",
+									name));
+	}
+
+	for (int32 i = 0; i < t->npartitions; i++)
+	{
+		Relation	leaf;
+
+		CHECK_FOR_INTERRUPTS();
+		state.partition = i;
+		if (!OidIsValid(t->leaves[i]))
+		{
+			report_problem(&state, "the table of this partition is missing");
+			continue;
+		}
+
+		leaf = table_open(t->leaves[i], AccessShareLock);
+		el_log_check(leaf, i, report_problem, &state);
+		table_close(leaf, AccessShareLock);
+	}
+
+	return (Datum) 0;
+}
