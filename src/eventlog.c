@@ -1,12 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * eventlog.c
- *	  Loading the library: settings, hooks, shared memory, workers.
+ *	  The roof: settings, and every hook and callback of the library.
  *
  * NOTES
- *	  All modules share one transaction callback, one subtransaction
- *	  callback and one resource-release callback, registered here, so that their
- *	  order is written in one place.
+ *	  Nothing else in src registers with the server, but for what a backend
+ *	  does for itself when it needs it (exit callbacks).  So what runs when, and
+ *	  in which order, is to be read here, from top to bottom: at server start, when
+ *	  a statement is planned and run, when a transaction ends, when catalogs
+ *	  change.
+ *
+ *	  Each hook calls who had it before us; before or after our part, as
+ *	  the comment on it says.
  *
  * IDENTIFICATION
  *	  src/eventlog.c
@@ -15,191 +20,190 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
-#include "catalog/pg_extension.h"
-#include "commands/defrem.h"
-#include "commands/extension.h"
+#include "catalog/objectaccess.h"
+#include "commands/seclabel.h"
+#include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "optimizer/paths.h"
+#include "optimizer/planner.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
+#include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
-#include "eventlog.h"
-#include "rows/rows.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "base/settings.h"
+#include "ddl/ddl.h"
+#include "group/group.h"
+#include "produce/buffer.h"
+#include "rows/rows_scan.h"
+#include "storage/wal.h"
+#include "table/seek_scan.h"
+#include "table/write_through.h"
+#include "topic/callbacks.h"
 #include "topic/topic.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void);
 
-bool		el_preloaded = false;
+/* SQL functions that return events, for rows_scan.c. */
+extern Datum eventlog_read_topic(PG_FUNCTION_ARGS);
+extern Datum eventlog_latest(PG_FUNCTION_ARGS);
+extern Datum eventlog_claim(PG_FUNCTION_ARGS);
+extern Datum eventlog_consume(PG_FUNCTION_ARGS);
+extern Datum eventlog_consume_bytes(PG_FUNCTION_ARGS);
+extern Datum eventlog_consume_as(PG_FUNCTION_ARGS);
 
 /*
- * Memory that one transaction's unsent events may take before full batches go
- * to a temporary file.  Higher: fewer temporary files for bulk loads.  Lower:
- * less memory per backend.
+ * Server start: shared memory.  Before us: the others.
  */
-int			el_producer_buffer_kb = 64 * 1024;
+static shmem_request_hook_type prev_shmem_request = NULL;
+static shmem_startup_hook_type prev_shmem_startup = NULL;
 
-/*
- * Terminate a backend whose transaction has held a partition of a group for
- * longer than max_poll_interval.  On: a stuck consumer cannot hold up its
- * partitions for ever.  Off: its work is never cut short, its partitions wait.
- */
-bool		el_terminate_stuck_consumers = true;
-
-/*
- * Seconds between two maintenance runs in a database.  Lower: space is
- * given back sooner.  Higher: fewer short-lived workers.
- */
-int			el_retention_check_interval_s = 300;
-
-/*
- * Shared memory for consumer groups: members, assignments and committed
- * offsets in use.  Higher: more and larger groups.  Lower: less memory taken at start.
- */
-int			el_group_memory_kb = 16 * 1024;
-
-/*
- * Backends that can wait for events at the same time.  Each place takes some
- * hundred bytes of shared memory.
- */
-int			el_max_waiters = 1024;
-
-/*
- * Let the planner seek in partitions (seek_scan.c).  Off: each SELECT from a
- * topic reads all of it, to compare.
- */
-bool		el_enable_seek = true;
-
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
-static Oid	am_oid_cache = InvalidOid;
-static bool am_oid_valid = false;
-static bool catalog_known = false;
-
-void
-el_require_preload(void)
+static void
+shmem_request(void)
 {
-	if (!el_preloaded)
-		ereport(ERROR,
-				(errcode(ERRCODE_EL_NOT_PRELOADED),
-				 errmsg("eventlog must be loaded at server start"),
-				 errhint("Add it to shared_preload_libraries, best as the first entry, and restart the server.")));
+	if (prev_shmem_request)
+		prev_shmem_request();
+	RequestAddinShmemSpace(el_group_shmem_size());
 }
 
 static void
-am_changed(Datum arg, int cacheid, uint32 hashvalue)
+shmem_startup(void)
 {
-	am_oid_valid = false;
-	catalog_known = false;
-}
-
-/* Negative answers are cached too: DDL in a database without the extension asks often. */
-Oid
-el_am_oid(void)
-{
-	if (!am_oid_valid)
-	{
-		if (!IsTransactionState())
-			return InvalidOid;
-		am_oid_cache = get_table_am_oid(EL_AM_NAME, true);
-		am_oid_valid = true;
-	}
-	return am_oid_cache;
-}
-
-/* The extension's schema and version; error if it is not here. */
-static Oid
-look_up_extension(char **version)
-{
-	Oid			extension = get_extension_oid("eventlog", false);
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			schema = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-
-		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
-		*version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
-													RelationGetDescr(rel), &isnull));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return schema;
-}
-
-Oid
-el_extension_schema(void)
-{
-	char	   *version;
-
-	return look_up_extension(&version);
-}
-
-void
-el_check_catalog_version(void)
-{
-	char	   *version = NULL;
-
-	if (catalog_known)
-		return;
-	(void) look_up_extension(&version);
-	if (version == NULL || strtol(version, NULL, 10) != EL_CATALOG_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("extension \"eventlog\" has version %s, this library knows versions %d.x",
-						version ? version : "null", EL_CATALOG_VERSION),
-				 errhint("Install the library of that version, or run ALTER EXTENSION eventlog UPDATE.")));
-	catalog_known = true;
-}
-
-void
-el_not_supported(const char *what, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s is not supported on topics", what),
-			 hint ? errhint("%s", hint) : 0));
-}
-
-EL_FUNCTION(eventlog_require_preload);
-Datum
-eventlog_require_preload(PG_FUNCTION_ARGS)
-{
-	el_require_preload();
-	PG_RETURN_VOID();
+	if (prev_shmem_startup)
+		prev_shmem_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	el_group_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
 }
 
 /*
- * Before the commit record exists (PRE_*), a module may do anything and
- * raise; after it, nothing that can fail.  Events first, committed offsets
- * last.
+ * Planning.  Statements are checked before anybody plans them; paths are offered
+ * after the others have.
+ */
+static planner_hook_type prev_planner = NULL;
+static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
+
+static PlannedStmt *
+plan(Query *parse, const char *query_string, int cursor_options,
+	 ParamListInfo bound_params)
+{
+	el_dml_check_parsed(parse);
+	if (prev_planner)
+		return prev_planner(parse, query_string, cursor_options, bound_params);
+	return standard_planner(parse, query_string, cursor_options, bound_params);
+}
+
+static void
+set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti,
+				 RangeTblEntry *rte)
+{
+	if (prev_set_rel_pathlist)
+		prev_set_rel_pathlist(root, rel, rti, rte);
+	el_rows_scan_pathlist(root, rel, rte);
+	el_seek_scan_pathlist(root, rel, rte);
+}
+
+/*
+ * Queries.  Checked before they start; forgotten before the others end them.
+ */
+static ExecutorStart_hook_type prev_executor_start = NULL;
+static ExecutorEnd_hook_type prev_executor_end = NULL;
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	el_dml_check_plan(query);
+	if (prev_executor_start)
+		prev_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
+executor_end(QueryDesc *query)
+{
+	el_write_through_end(query);
+	if (prev_executor_end)
+		prev_executor_end(query);
+	else
+		standard_ExecutorEnd(query);
+}
+
+/*
+ * Utility statements.  Those that end a prepared transaction or a session's
+ * work are the groups' business, afterwards and without any look at a catalog,
+ * for the transaction may have failed.  Around all others stands DDL of topics.
+ */
+static ProcessUtility_hook_type prev_process_utility = NULL;
+
+static void
+run_utility(const ElUtility *u)
+{
+	if (prev_process_utility)
+		prev_process_utility(u->pstmt, u->query_string, u->read_only_tree,
+							 u->context, u->params, u->query_env, u->dest, u->qc);
+	else
+		standard_ProcessUtility(u->pstmt, u->query_string, u->read_only_tree,
+								u->context, u->params, u->query_env, u->dest, u->qc);
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query_string,
+				bool read_only_tree, ProcessUtilityContext context,
+				ParamListInfo params, QueryEnvironment *query_env,
+				DestReceiver *dest, QueryCompletion *qc)
+{
+	ElUtility	u = {
+		pstmt, query_string, read_only_tree, context, params, query_env, dest,
+		qc, run_utility
+	};
+
+	switch (nodeTag(pstmt->utilityStmt))
+	{
+		case T_TransactionStmt:
+		case T_DiscardStmt:
+			run_utility(&u);
+			if (el_preloaded)
+				el_group_utility_done(pstmt->utilityStmt);
+			break;
+		default:
+			el_ddl_utility(&u);
+			break;
+	}
+}
+
+/* What a statement does to objects on its way.  Before us: the others. */
+static object_access_hook_type prev_object_access = NULL;
+
+static void
+object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
+			  void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class_id, object_id, sub_id, arg);
+	el_ddl_object_access(access, class_id, object_id, sub_id);
+}
+
+/*
+ * The end of transactions.  Before the commit record exists (PRE_*), a module
+ * may do anything and raise; after it, nothing that can fail.  Events first,
+ * committed offsets last.
  */
 static void
 xact_callback(XactEvent event, void *arg)
 {
+	el_write_through_xact(event);
 	el_buffer_xact(event);
 	el_group_xact(event);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
@@ -211,79 +215,26 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId mine,
 				 SubTransactionId parent, void *arg)
 {
+	el_write_through_subxact(event, mine);
 	el_buffer_subxact(event, mine, parent);
 	el_group_subxact(event, mine, parent);
 }
 
 static void
-resource_release_callback(ResourceReleasePhase phase, bool isCommit,
-						  bool isTopLevel, void *arg)
+resource_release_callback(ResourceReleasePhase phase, bool is_commit,
+						  bool is_top_level, void *arg)
 {
 	/* also called for portals and subtransactions, hence the cheap tests */
-	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && isTopLevel)
-		el_group_after_locks(isCommit);
+	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && is_top_level)
+		el_group_after_locks(is_commit);
 }
 
-/* Does an error say nothing of what was looked at, but of the moment: interrupts, locks, memory? */
-static bool
-is_of_the_moment(int sqlerrcode)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
-
-	return category == ERRCODE_OPERATOR_INTERVENTION ||
-		category == ERRCODE_TRANSACTION_ROLLBACK ||
-		category == ERRCODE_INSUFFICIENT_RESOURCES ||
-		sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-}
-
-ErrorData *
-el_attempt(void (*step) (void *), void *arg)
-{
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile problem = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		step(arg);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(mcxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(mcxt);
-		problem = CopyErrorData();
-		if (is_of_the_moment(problem->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(mcxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_END_TRY();
-	return problem;
-}
-
-static void
-shmem_request(void)
-{
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(el_group_shmem_size());
-}
-
-static void
-shmem_startup(void)
-{
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	el_group_shmem_init();
-	LWLockRelease(AddinShmemInitLock);
-}
+/* What topics tell the groups, which stand above them. */
+static const ElTopicCallbacks topic_callbacks = {
+	.appended = el_note_append,
+	.topic_changed = el_note_topic,
+	.held_from = el_offsets_held
+};
 
 static void
 define_settings(void)
@@ -325,11 +276,24 @@ define_settings(void)
 	MarkGUCPrefixReserved("eventlog");
 }
 
+/* What needs the library at server start: settings, WAL, shared memory, the worker. */
+static void
+preload(void)
+{
+	define_settings();
+	el_wal_register();
+	prev_shmem_request = shmem_request_hook;
+	shmem_request_hook = shmem_request;
+	prev_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = shmem_startup;
+	el_worker_register();
+	el_topic_callbacks = &topic_callbacks;
+}
+
 void
 _PG_init(void)
 {
-	/* the functions that return events */
-	static const PGFunction putting[] = {
+	static const PGFunction returning_events[] = {
 		eventlog_read_topic, eventlog_latest, eventlog_claim, eventlog_consume,
 		eventlog_consume_bytes, eventlog_consume_as, NULL
 	};
@@ -339,22 +303,33 @@ _PG_init(void)
 	 * can be rescued, and pg_upgrade loads libraries this way.
 	 */
 	el_preloaded = process_shared_preload_libraries_in_progress;
-
 	if (el_preloaded)
-	{
-		define_settings();
-		el_wal_register();
-		prev_shmem_request_hook = shmem_request_hook;
-		shmem_request_hook = shmem_request;
-		prev_shmem_startup_hook = shmem_startup_hook;
-		shmem_startup_hook = shmem_startup;
-		el_worker_register();
-	}
+		preload();
+
+	prev_planner = planner_hook;
+	planner_hook = plan;
+	prev_set_rel_pathlist = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = set_rel_pathlist;
+	el_rows_scan_install(returning_events);
+	el_seek_scan_install();
+
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	prev_executor_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = executor_end;
+
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+	prev_object_access = object_access_hook;
+	object_access_hook = object_access;
+	register_label_provider(EL_LABEL_PROVIDER, el_ddl_check_label);
+
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
 	RegisterResourceReleaseCallback(resource_release_callback, NULL);
-	CacheRegisterSyscacheCallback(AMOID, am_changed, (Datum) 0);
-	el_ddl_init();
-	el_rows_scan_install(putting);
-	el_seek_scan_init();
+
+	CacheRegisterRelcacheCallback(el_topic_invalidate, (Datum) 0);
+	CacheRegisterSyscacheCallback(AMOID, el_extension_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(RELNAMENSP, el_offsets_forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACENAME, el_offsets_forget_relations, (Datum) 0);
 }

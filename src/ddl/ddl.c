@@ -43,14 +43,14 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "eventlog.h"
+#include "base/errors.h"
+#include "base/extension.h"
 #include "produce/buffer.h"
 #include "ddl/ddl.h"
+#include "topic/callbacks.h"
+#include "topic/create.h"
 #include "topic/options.h"
 #include "topic/topic.h"
-
-static ProcessUtility_hook_type prev_utility;
-static object_access_hook_type prev_object_access;
 
 /* A column of this topic was dropped in the running DROP statement; see after_drop(). */
 static Oid	lost_column_of = InvalidOid;
@@ -312,169 +312,142 @@ after_drop(void)
 					 "Drop the topic first, or keep the type of its key and value.");
 }
 
+/*
+ * What each statement needs around it
+ */
 static void
-call_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
-			 ProcessUtilityContext context, ParamListInfo params,
-			 QueryEnvironment *query_env, DestReceiver *dest,
-			 QueryCompletion *qc)
+create_statement(const ElUtility *u)
 {
-	if (prev_utility)
-		prev_utility(pstmt, query_string, read_only_tree, context, params,
-					 query_env, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, query_string, read_only_tree, context,
-								params, query_env, dest, qc);
+	u->run(u);
+	after_create((CreateStmt *) u->pstmt->utilityStmt);
 }
 
 static void
-el_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
-		   ProcessUtilityContext context, ParamListInfo params,
-		   QueryEnvironment *query_env, DestReceiver *dest,
-		   QueryCompletion *qc)
+alter_table_statement(const ElUtility *u)
 {
-	Node	   *stmt = pstmt->utilityStmt;
+	AlterTableStmt *stmt = (AlterTableStmt *) u->pstmt->utilityStmt;
+	Oid			relid = el_lookup(stmt->relation);
 
-#define CALL_UTILITY() \
-	call_utility(pstmt, query_string, read_only_tree, context, params, query_env, dest, qc)
+	u->run(u);
+	if (OidIsValid(relid))
+		after_alter_table(stmt, relid);
+}
 
-	switch (nodeTag(stmt))
+static void
+rename_statement(const ElUtility *u)
+{
+	RenameStmt *stmt = (RenameStmt *) u->pstmt->utilityStmt;
+	Oid			relid = InvalidOid;
+	char	   *old_name = NULL;
+	ElTopic    *t;
+
+	/* ALTER VIEW and ALTER INDEX may rename tables too */
+	if (stmt->relation && stmt->renameType != OBJECT_COLUMN &&
+		stmt->renameType != OBJECT_ATTRIBUTE &&
+		stmt->renameType != OBJECT_TABCONSTRAINT &&
+		stmt->renameType != OBJECT_TRIGGER &&
+		stmt->renameType != OBJECT_RULE &&
+		stmt->renameType != OBJECT_POLICY)
+		relid = el_lookup(stmt->relation);
+	if (el_rel_kind(relid) == EL_REL_TOPIC)
 	{
-		case T_TransactionStmt:
-			{
-				/* no catalog look-up here: the transaction may have failed */
-				TransactionStmtKind kind = ((TransactionStmt *) stmt)->kind;
+		old_name = get_rel_name(relid);
+		check_new_name(relid, stmt->newname);
+	}
+	u->run(u);
+	t = old_name ? el_topic_or_null(relid) : NULL;
+	if (t)
+		carry_rename(t, old_name, stmt->newname);
+}
 
-				CALL_UTILITY();
-				if (el_preloaded && (kind == TRANS_STMT_COMMIT_PREPARED ||
-									 kind == TRANS_STMT_ROLLBACK_PREPARED))
-					el_group_prepared_finished();
-				return;
-			}
+static void
+set_schema_statement(const ElUtility *u)
+{
+	AlterObjectSchemaStmt *stmt = (AlterObjectSchemaStmt *) u->pstmt->utilityStmt;
+	Oid			relid = el_lookup(stmt->relation);
+	Oid			old_schema = InvalidOid;
+	ElTopic    *t;
 
-		case T_DiscardStmt:
-			{
-				bool		all = ((DiscardStmt *) stmt)->target == DISCARD_ALL;
+	if (el_rel_kind(relid) == EL_REL_TOPIC)
+		old_schema = get_rel_namespace(relid);
+	u->run(u);
+	t = OidIsValid(old_schema) ? el_topic_or_null(relid) : NULL;
+	if (t)
+		carry_schema(t, old_schema);
+}
 
-				CALL_UTILITY();
-				if (el_preloaded && all)
-					el_group_discard_all();
-				return;
-			}
+static void
+truncate_statement(const ElUtility *u)
+{
+	u->run(u);
+	after_truncate((TruncateStmt *) u->pstmt->utilityStmt);
+}
 
-			/* what topics refuse or follow; anything else passes */
+static void
+drop_statement(const ElUtility *u)
+{
+	lost_column_of = InvalidOid;
+	u->run(u);
+	after_drop();
+}
+
+static void
+other_statement(const ElUtility *u)
+{
+	u->run(u);
+}
+
+/* What runs statements of this kind, NULL if they have nothing to do with topics. */
+static void (*
+statement_runner(NodeTag tag)) (const ElUtility *u)
+{
+	switch (tag)
+	{
 		case T_CreateStmt:
+			return create_statement;
+		case T_AlterTableStmt:
+			return alter_table_statement;
+		case T_RenameStmt:
+			return rename_statement;
+		case T_AlterObjectSchemaStmt:
+			return set_schema_statement;
+		case T_TruncateStmt:
+			return truncate_statement;
+		case T_DropStmt:
+		case T_DropOwnedStmt:
+			return drop_statement;
+
+			/* refused, if they are about a topic */
 		case T_CreateForeignTableStmt:
 		case T_CreateTableAsStmt:
 		case T_ExplainStmt:
-		case T_AlterTableStmt:
-		case T_RenameStmt:
-		case T_AlterObjectSchemaStmt:
-		case T_TruncateStmt:
-		case T_DropStmt:
-		case T_DropOwnedStmt:
 		case T_IndexStmt:
 		case T_CreateTrigStmt:
 		case T_RuleStmt:
 		case T_CreatePolicyStmt:
 		case T_CreatePublicationStmt:
 		case T_AlterPublicationStmt:
-			break;
+			return other_statement;
 
 		default:
-			CALL_UTILITY();
-			return;
+			return NULL;
 	}
+}
 
-	if (creating_extension || IsBinaryUpgrade || !OidIsValid(el_am_oid()))
+void
+el_ddl_utility(const ElUtility *u)
+{
+	Node	   *stmt = u->pstmt->utilityStmt;
+	void		(*runner) (const ElUtility *u) = statement_runner(nodeTag(stmt));
+
+	if (runner == NULL || creating_extension || IsBinaryUpgrade ||
+		!OidIsValid(el_am_oid()))
 	{
-		CALL_UTILITY();
+		u->run(u);
 		return;
 	}
-
 	el_refuse_utility(stmt);
-
-	switch (nodeTag(stmt))
-	{
-		case T_CreateStmt:
-			CALL_UTILITY();
-			after_create((CreateStmt *) stmt);
-			break;
-
-		case T_AlterTableStmt:
-			{
-				Oid			relid = el_lookup(((AlterTableStmt *) stmt)->relation);
-
-				CALL_UTILITY();
-				if (OidIsValid(relid))
-					after_alter_table((AlterTableStmt *) stmt, relid);
-				break;
-			}
-
-		case T_RenameStmt:
-			{
-				RenameStmt *rename = (RenameStmt *) stmt;
-				Oid			relid = InvalidOid;
-				char	   *old_name = NULL;
-
-				/* ALTER VIEW and ALTER INDEX may rename tables too */
-				if (rename->relation && rename->renameType != OBJECT_COLUMN &&
-					rename->renameType != OBJECT_ATTRIBUTE &&
-					rename->renameType != OBJECT_TABCONSTRAINT &&
-					rename->renameType != OBJECT_TRIGGER &&
-					rename->renameType != OBJECT_RULE &&
-					rename->renameType != OBJECT_POLICY)
-					relid = el_lookup(rename->relation);
-				if (el_rel_kind(relid) == EL_REL_TOPIC)
-				{
-					old_name = get_rel_name(relid);
-					check_new_name(relid, rename->newname);
-				}
-				CALL_UTILITY();
-				if (old_name)
-				{
-					ElTopic    *t = el_topic_or_null(relid);
-
-					if (t)
-						carry_rename(t, old_name, rename->newname);
-				}
-				break;
-			}
-
-		case T_AlterObjectSchemaStmt:
-			{
-				Oid			relid = el_lookup(((AlterObjectSchemaStmt *) stmt)->relation);
-				Oid			old_schema = InvalidOid;
-
-				if (el_rel_kind(relid) == EL_REL_TOPIC)
-					old_schema = get_rel_namespace(relid);
-				CALL_UTILITY();
-				if (OidIsValid(old_schema))
-				{
-					ElTopic    *t = el_topic_or_null(relid);
-
-					if (t)
-						carry_schema(t, old_schema);
-				}
-				break;
-			}
-
-		case T_TruncateStmt:
-			CALL_UTILITY();
-			after_truncate((TruncateStmt *) stmt);
-			break;
-
-		case T_DropStmt:
-		case T_DropOwnedStmt:
-			lost_column_of = InvalidOid;
-			CALL_UTILITY();
-			after_drop();
-			break;
-
-		default:
-			CALL_UTILITY();
-			break;
-	}
-#undef CALL_UTILITY
+	runner(u);
 }
 
 /*
@@ -506,8 +479,8 @@ dropping_relation(Oid relid)
 				pfree(label);
 			}
 			/* also what is no topic: to the groups it means nothing */
-			if (el_topic_hook)
-				el_topic_hook(relid, true);
+			if (el_topic_callbacks != NULL)
+				el_topic_callbacks->topic_changed(relid, true);
 			break;
 
 		default:
@@ -515,13 +488,10 @@ dropping_relation(Oid relid)
 	}
 }
 
-static void
-el_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
-				 int sub_id, void *arg)
+void
+el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+					 int sub_id)
 {
-	if (prev_object_access)
-		prev_object_access(access, class_id, object_id, sub_id, arg);
-
 	if (class_id != RelationRelationId || !IsTransactionState())
 		return;
 
@@ -637,8 +607,8 @@ check_uuid(Oid relid, const pg_uuid_t *uuid)
  * SECURITY LABEL FOR eventlog ON TABLE: that is where options and uuid are kept.
  * Ownership has been checked, the table is locked.
  */
-static void
-el_label_hook(const ObjectAddress *object, const char *label)
+void
+el_ddl_check_label(const ObjectAddress *object, const char *label)
 {
 	Relation	rel;
 	const char *problem;
@@ -676,15 +646,4 @@ el_label_hook(const ObjectAddress *object, const char *label)
 
 	/* pg_seclabel is none of the catalogs that do this by themselves */
 	CacheInvalidateRelcacheByRelid(object->objectId);
-}
-
-void
-el_ddl_init(void)
-{
-	prev_utility = ProcessUtility_hook;
-	ProcessUtility_hook = el_utility;
-	prev_object_access = object_access_hook;
-	object_access_hook = el_object_access;
-	el_dml_init();
-	register_label_provider(EL_LABEL_PROVIDER, el_label_hook);
 }

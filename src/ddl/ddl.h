@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ddl.h
- *	  Between the hooks (ddl.c, dml.c) and what they refuse (refuse.c).
+ *	  Statements on topics: what is refused, and what is carried to partitions.
  *
  * IDENTIFICATION
  *	  src/ddl/ddl.h
@@ -13,8 +13,12 @@
 
 #include "postgres.h"
 
+#include "catalog/objectaccess.h"
+#include "catalog/objectaddress.h"
+#include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "tcop/utility.h"
 
 typedef enum ElRelKind
 {
@@ -38,10 +42,36 @@ extern void el_refuse_utility(Node *stmt);
 extern void el_check_log_table(Oid relid);
 extern void el_check_topic_table(Oid relid);
 
-/* Name of partition n (-1: the DEFAULT one) of a topic; 42622 if it does not fit. */
-extern char *el_partition_name(const char *topic, int32 n);
+/* A utility statement, as ProcessUtility_hook gets it. */
+typedef struct ElUtility
+{
+	PlannedStmt *pstmt;
+	const char *query_string;
+	bool		read_only_tree;
+	ProcessUtilityContext context;
+	ParamListInfo params;
+	QueryEnvironment *query_env;
+	DestReceiver *dest;
+	QueryCompletion *qc;
 
-/* dml.c: planner and executor hooks */
-extern void el_dml_init(void);
+	void		(*run) (const struct ElUtility *u); /* the next hook, or PostgreSQL */
+} ElUtility;
+
+/* ddl.c: run the statement, with what it means for topics before and after */
+extern void el_ddl_utility(const ElUtility *u);
+
+/* ddl.c: object access hook; what is buffered for a table goes with it */
+extern void el_ddl_object_access(ObjectAccessType access, Oid class_id,
+								 Oid object_id, int sub_id);
+
+/*
+ * ddl.c: SECURITY LABEL FOR eventlog ON TABLE, where options and uuid are kept;
+ * raises unless the object may have this label (NULL: it loses the one it has)
+ */
+extern void el_ddl_check_label(const ObjectAddress *object, const char *label);
+
+/* dml.c: raise for a query, before planning and before execution, that topics do not support */
+extern void el_dml_check_parsed(Query *parse);
+extern void el_dml_check_plan(QueryDesc *query);
 
 #endif							/* EL_DDL_H */

@@ -38,7 +38,8 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "eventlog.h"
+#include "base/errors.h"
+#include "base/extension.h"
 #include "ddl/ddl.h"
 #include "topic/topic.h"
 

@@ -62,19 +62,8 @@ el_text_to_member(const text *t)
 char *
 el_group_arg(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("\"%s\" must not be null", "group_name")));
+	el_arg_not_null(fcinfo, 0, "group_name");
 	return el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
-}
-
-void
-el_check_command(const char *name)
-{
-	el_require_preload();
-	el_require_primary(name);
-	PreventCommandIfReadOnly(name);
 }
 
 /* The topic argument: locked, readable by the caller, and with that partition. */
@@ -92,51 +81,12 @@ el_topic_arg(FunctionCallInfo fcinfo, int n, int64 partition)
 }
 
 void
-el_check_not_null(FunctionCallInfo fcinfo, const char *const *names, int n)
-{
-	int			i;
-
-	for (i = 0; i < n; i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("\"%s\" must not be null", names[i])));
-	}
-}
-
-/* Milliseconds of an interval, months being 30 days; negative: 22023. */
-int64
-el_interval_ms(const Interval *interval, const char *name)
-{
-	double		ms = interval->time / 1000.0 +
-		((double) interval->day + 30.0 * interval->month) * 86400000.0;
-
-	if (ms < 0 || ms > (double) (PG_INT64_MAX / 4))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is out of range", name)));
-	return (int64) ms;
-}
-
-void
 el_check_select(Oid relid)
 {
 	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
 
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
-}
-
-void
-el_require_primary(const char *command)
-{
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("cannot execute %s during recovery", command),
-				 errhint("This server is a standby; send it to the primary.")));
-	PreventCommandIfParallelMode(command);
 }
 
 void

@@ -358,21 +358,8 @@ el_internal_sql(const char *sql, int nargs, Oid *types, Datum *values)
 static Jsonb *
 options_arg(FunctionCallInfo fcinfo, int n)
 {
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("group options must not be null")));
+	el_arg_not_null(fcinfo, n, "options");
 	return PG_GETARG_JSONB_P(n);
-}
-
-static char *
-name_arg(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("group name must not be null")));
-	return el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
 }
 
 /*
@@ -459,14 +446,14 @@ forget_grants(const char *name)
 Datum
 eventlog_create_group(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo);
+	char	   *name = el_group_arg(fcinfo);
 	Jsonb	   *options = options_arg(fcinfo, 1);
 	bool		if_not_exists = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	ElGroupConf conf;
 	Oid			types[3] = {TEXTOID, OIDOID, JSONBOID};
 	Datum		values[3];
 
-	el_check_command("create_group()");
+	el_require_write("create_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -507,13 +494,13 @@ no_such_group(const char *name)
 Datum
 eventlog_alter_group(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo);
+	char	   *name = el_group_arg(fcinfo);
 	Jsonb	   *options = options_arg(fcinfo, 1);
 	ElGroupConf conf;
 	Oid			types[2] = {TEXTOID, JSONBOID};
 	Datum		values[2];
 
-	el_check_command("alter_group()");
+	el_require_write("alter_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -538,13 +525,13 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 Datum
 eventlog_drop_group(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo);
+	char	   *name = el_group_arg(fcinfo);
 	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	ElGroupConf conf;
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
 
-	el_check_command("drop_group()");
+	el_require_write("drop_group()");
 
 	el_group_conf(name, &conf);
 	if (!conf.exists)
@@ -582,8 +569,8 @@ change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
 	Oid			types[2] = {TEXTOID, OIDOID};
 	Datum		values[2];
 
-	el_check_command(command);
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_require_write(command);
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	el_group_conf(group, &conf);
 	if (!conf.exists)

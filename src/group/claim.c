@@ -29,28 +29,17 @@ EL_FUNCTION(eventlog_claim);
 Datum
 eventlog_claim(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {
+		"group_name", "topic", "max_events", "max_bytes"
+	};
 	char	   *group;
 	Oid			relid;
 	ElGroupConf conf;
 	ElDelivery	d;
 	ElAssignment a;
-	int			i;
 
-	el_require_preload();
-	el_require_primary("claim()");
-	PreventCommandIfReadOnly("claim()");
-
-	for (i = 0; i < 4; i++)
-	{
-		static const char *const names[] = {
-			"group_name", "topic", "max_events", "max_bytes"
-		};
-
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("\"%s\" must not be null", names[i])));
-	}
+	el_require_write("claim()");
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
 	relid = PG_GETARG_OID(1);
 

@@ -243,7 +243,7 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	int			moved = 0;
 	bool		consumed = false;
 
-	el_check_command("commit()");
+	el_require_write("commit()");
 	group = el_group_arg(fcinfo);
 	if (!PG_ARGISNULL(1))
 		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
@@ -312,8 +312,8 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	int64		committed;
 	bool		mine;
 
-	el_check_command("commit()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_require_write("commit()");
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	want = el_topic_arg(fcinfo, 1, PG_GETARG_INT64(2));
 	partition = (int32) PG_GETARG_INT64(2);

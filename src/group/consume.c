@@ -55,14 +55,6 @@ el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo, ElRowForm form,
 }
 
 static void pg_attribute_noreturn()
-null_argument(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("\"%s\" must not be null", name)));
-}
-
-static void pg_attribute_noreturn()
 no_topics(const char *group, const ElMemberName *member)
 {
 	ereport(ERROR,
@@ -170,12 +162,9 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 	el_require_primary("consume()");
 
 	memset(&c, 0, sizeof(c));
-	if (PG_ARGISNULL(group_arg))
-		null_argument("group_name");
-	if (PG_ARGISNULL(2))
-		null_argument("max_events");
-	if (PG_ARGISNULL(6))
-		null_argument("max_bytes");
+	el_arg_not_null(fcinfo, group_arg, "group_name");
+	el_arg_not_null(fcinfo, 2, "max_events");
+	el_arg_not_null(fcinfo, 6, "max_bytes");
 	group = el_text_to_name(PG_GETARG_TEXT_PP(group_arg), "group");
 	if (as)
 		c.relid = topic_of_row_type(fcinfo);

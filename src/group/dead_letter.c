@@ -19,9 +19,9 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -29,6 +29,7 @@
 
 #include "group/group.h"
 #include "produce/buffer.h"
+#include "topic/create.h"
 #include "topic/options.h"
 
 EL_FUNCTION(eventlog_dead_letter);
@@ -49,31 +50,18 @@ dead_letter_topic(const ElTopic *t)
 	Oid			nsp = get_rel_namespace(t->relid);
 	char	   *name = psprintf("%s_dlq", get_rel_name(t->relid));
 	Oid			relid;
-	Oid			types[4] = {TEXTOID, INT8OID, INT8OID, REGTYPEOID};
-	Datum		values[4];
-	bool		isnull;
+	ElTopicOptions options;
 
 	relid = get_relname_relid(name, nsp);
 	if (OidIsValid(relid))
 		return relid;
 
-	values[0] = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(nsp), name));
-	values[1] = Int64GetDatum(t->npartitions);
-	values[2] = Int64GetDatum(Min(t->options.max_event_bytes + HEADERS_ROOM,
-								  EL_MAX_EVENT_BYTES));
-	values[3] = ObjectIdGetDatum(BYTEAOID);
-	/* each argument of the function's own type: no other create_topic can match better */
-	SPI_connect();
-	if (SPI_execute_with_args(psprintf("SELECT %s.create_topic($1, $2, $4, $4,"
-									   " pg_catalog.jsonb_build_object('retention', null, 'max_event_bytes', $3), true)",
-									   quote_identifier(get_namespace_name(el_extension_schema()))),
-							  4, types, values, NULL, false, 1) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "create_topic() returned nothing");
-	relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
-										   SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
-	return relid;
+	el_options_default(&options);
+	options.retention_ms = -1;
+	options.max_event_bytes = Min(t->options.max_event_bytes + HEADERS_ROOM,
+								  EL_MAX_EVENT_BYTES);
+	return el_create_topic(makeRangeVar(get_namespace_name(nsp), name, -1),
+						   t->npartitions, BYTEAOID, BYTEAOID, &options, true);
 }
 
 /* The event at an offset; what nobody could have been given is not there. */
@@ -126,8 +114,8 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 	Relation	rel;
 	ElRecord	rec;
 
-	el_check_command("dead_letter()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_require_write("dead_letter()");
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	el_group_conf(group, &conf);
 	el_group_check_use(&conf);

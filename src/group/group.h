@@ -29,7 +29,11 @@
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/extension.h"
 #include "storage/log.h"
 #include "rows/rows.h"
 #include "topic/topic.h"
@@ -287,7 +291,6 @@ extern ElSlot el_member_find(ElSlot group, const char *name);
 extern bool el_part_matches(ElSlot part, const char *group,
 							const pg_uuid_t *uuid, int32 partition);
 
-extern int64 el_monotonic_ms(void);
 extern void el_check_name(const char *what, const char *name);
 
 /*
@@ -432,6 +435,21 @@ extern void el_session_leave_all(void);
 extern void el_session_leave(const char *group);
 extern void el_session_forget(const char *group);
 
+/* DISCARD ALL: the session leaves all its groups. */
+extern void el_session_discard(void);
+
+/*
+ * What eventlog.c calls
+ */
+extern Size el_group_shmem_size(void);
+extern void el_group_shmem_init(void);	/* AddinShmemInitLock is held */
+extern void el_group_xact(XactEvent event);
+extern void el_group_subxact(SubXactEvent event, SubTransactionId mine,
+							 SubTransactionId parent);
+extern void el_group_after_locks(bool is_commit);	/* top-level only; must not fail */
+extern void el_group_utility_done(Node *stmt);
+extern void el_offsets_forget_relations(Datum arg, int cacheid, uint32 hashvalue);	/* syscache callback */
+
 /*
  * local.c: what this transaction did, and ownership locks
  */
@@ -527,8 +545,8 @@ extern void el_local_release(const char *group, const ElMemberRef *ref);
 /*
  * notes.c: what others have to know when this transaction has ended
  */
-extern void el_note_append(Oid topic, Oid leaf);	/* el_append_hook */
-extern void el_note_topic(Oid topic, bool dropped); /* el_topic_hook */
+extern void el_note_append(Oid topic, Oid leaf);	/* ElTopicCallbacks */
+extern void el_note_topic(Oid topic, bool dropped); /* ElTopicCallbacks */
 /* A group whose members shall be removed if this transaction commits. */
 extern void el_note_dropped_group(const char *group);
 extern bool el_notes_pending(void);
@@ -565,7 +583,7 @@ extern void el_entry_copy(ElSlot part, ElEntry *entry);
 extern bool el_entry_resolve(ElEntry *entry);
 /*
  * Lowest offset of a partition that a group with committed offsets in the topic has yet to consume; INT64 max if
- * there is no such group.  el_held_hook.
+ * there is no such group.  For ElTopicCallbacks.
  */
 extern int64 el_offsets_held(const pg_uuid_t *uuid, int32 partition);
 /* Copy, resolve, and store the outcome for others. */
@@ -580,6 +598,7 @@ extern void el_offsets_append(ElLocalPart **parts, int nparts);
 extern void el_drop_offsets(const char *group);
 extern void el_offsets_invalidate(void);
 extern void el_offsets_note_prepared(void);
+extern void el_offsets_prepared_ended(void);
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_offsets_fold_all(void);
 
@@ -654,16 +673,7 @@ extern ElMemberName *el_text_to_member(const text *t);
 extern char *el_group_arg(FunctionCallInfo fcinfo);
 /* Argument n, a topic: locked, readable by the caller, and with that partition (22023). */
 extern ElWant *el_topic_arg(FunctionCallInfo fcinfo, int n, int64 partition);
-/* 22004 unless the first n arguments are not null. */
-extern void el_check_not_null(FunctionCallInfo fcinfo,
-							  const char *const *names, int n);
-/* Milliseconds; 22023 if negative. */
-extern int64 el_interval_ms(const Interval *interval, const char *name);
 extern void el_check_select(Oid relid);
-/* 25006 on a standby, and in a parallel worker or a parallel query's leader. */
-extern void el_require_primary(const char *command);
-/* What a function needs that writes: EL005, 25006. */
-extern void el_check_command(const char *command);
 /* 55006: another transaction works on the partition. */
 extern void el_part_busy(const char *group, Oid topic,
 						 int32 partition) pg_attribute_noreturn();

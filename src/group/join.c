@@ -86,7 +86,7 @@ eventlog_join_group(PG_FUNCTION_ARGS)
 
 	el_require_preload();
 	el_require_primary("join_group()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	if (!PG_ARGISNULL(2))
 		member = el_text_to_member(PG_GETARG_TEXT_PP(2));

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -754,4 +755,22 @@ el_group_after_locks(bool is_commit)
 	if (touched == NULL && !el_notes_pending())
 		return;
 	finish(is_commit);
+}
+
+/* After a statement that ends transactions or a session's work; looks at no catalog. */
+void
+el_group_utility_done(Node *stmt)
+{
+	if (el_shared == NULL)
+		return;
+	if (IsA(stmt, TransactionStmt))
+	{
+		TransactionStmtKind kind = ((TransactionStmt *) stmt)->kind;
+
+		if (kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED)
+			el_offsets_prepared_ended();
+	}
+	else if (IsA(stmt, DiscardStmt) &&
+			 ((DiscardStmt *) stmt)->target == DISCARD_ALL)
+		el_session_discard();	/* what a pooler sends when a client is gone */
 }

@@ -216,11 +216,10 @@ el_session_forget(const char *group)
 	el_local_forget(group);
 }
 
-/* DISCARD ALL: what a pooler sends when a client is gone. */
 void
-el_group_discard_all(void)
+el_session_discard(void)
 {
-	if (el_shared == NULL || sessions == NULL)
+	if (sessions == NULL)
 		return;
 	session_leave(NULL);
 	session_free(NULL);

@@ -44,8 +44,8 @@
  */
 static uint64 relation_changes = 1;
 
-static void
-forget_relations(Datum arg, int cacheid, uint32 hashvalue)
+void
+el_offsets_forget_relations(Datum arg, int cacheid, uint32 hashvalue)
 {
 	relation_changes++;
 }
@@ -53,17 +53,10 @@ forget_relations(Datum arg, int cacheid, uint32 hashvalue)
 bool
 el_offsets_relations(Oid *topic, Oid *leaf)
 {
-	static bool watched = false;
 	static uint64 found_at = 0;
 	static Oid	found_topic;
 	static Oid	found_leaf;
 
-	if (!watched)
-	{
-		CacheRegisterSyscacheCallback(RELNAMENSP, forget_relations, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACENAME, forget_relations, (Datum) 0);
-		watched = true;
-	}
 	if (found_at != relation_changes)
 	{
 		/* word that they change may come in while they are looked up, and an error may end that */
@@ -378,14 +371,13 @@ el_offsets_note_prepared(void)
 	el_group_unlock();
 }
 
+/* A prepared transaction has ended, whichever it was. */
 void
-el_group_prepared_finished(void)
+el_offsets_prepared_ended(void)
 {
 	ElSlot		s;
 	bool		prepared = false;
 
-	if (el_shared == NULL)
-		return;
 	el_group_lock(LW_SHARED);
 	s = el_db_find(MyDatabaseId);
 	if (s != EL_NO_SLOT)

@@ -92,8 +92,8 @@ eventlog_seek(PG_FUNCTION_ARGS)
 	ElGroupConf conf;
 	ElLogInfo	info;
 
-	el_check_command("seek()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_require_write("seek()");
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	el_group_conf(group, &conf);
 	el_group_check_owner(&conf);
@@ -195,8 +195,8 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 	ElWant	   *want;
 	int32		p;
 
-	el_check_command("reset_group()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_require_write("reset_group()");
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	target = parse_target(text_to_cstring(PG_GETARG_TEXT_PP(2)), &time_ms);
 	el_group_conf(group, &conf);

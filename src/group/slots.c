@@ -17,8 +17,6 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -26,8 +24,8 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "base/settings.h"
 #include "group/group.h"
-#include "produce/buffer.h"
 
 ElShared   *el_shared = NULL;
 ElSlot	   *el_buckets = NULL;
@@ -127,19 +125,6 @@ el_group_shmem_init(void)
 
 	LWLockRegisterTranche(el_shared->lock_tranche, "EventlogGroups");
 	LWLockRegisterTranche(el_shared->wait_tranche, "EventlogWaiters");
-	el_append_hook = el_note_append;
-	el_topic_hook = el_note_topic;
-	el_held_hook = el_offsets_held;
-}
-
-/* A clock that no operator and no time server can set. */
-int64
-el_monotonic_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 void

@@ -492,7 +492,7 @@ eventlog_wait_for_events(PG_FUNCTION_ARGS)
 	TupleDesc	tupdesc;
 
 	check_may_wait(fcinfo, "wait_for_events()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_args_not_null(fcinfo, names, lengthof(names));
 	group = el_group_arg(fcinfo);
 	c.ngroups = 1;
 	c.groups = &group;
@@ -521,7 +521,7 @@ eventlog_wait_for_any(PG_FUNCTION_ARGS)
 	int			i;
 
 	check_may_wait(fcinfo, "wait_for_any()");
-	el_check_not_null(fcinfo, names, lengthof(names));
+	el_args_not_null(fcinfo, names, lengthof(names));
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false,
 					  TYPALIGN_INT, &datums, &nulls, &c.ngroups);
 	if (c.ngroups == 0)

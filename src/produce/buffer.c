@@ -41,7 +41,6 @@
  */
 #include "postgres.h"
 
-#include "eventlog.h"
 
 #include "access/subtrans.h"
 #include "access/table.h"
@@ -55,7 +54,10 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "base/extension.h"
+#include "base/settings.h"
 #include "produce/buffer.h"
+#include "topic/callbacks.h"
 #include "produce/content.h"
 
 /* Where an entry stood when a subtransaction first touched it. */
@@ -135,7 +137,6 @@ static const ElPoint start = {0};
 
 uint64		el_lock_generation = 1;
 uint64		el_xact_generation = 1;
-ElAppendHook el_append_hook = NULL;
 
 
 /* Seal the open batch, such that no mark is inside a batch. */
@@ -287,7 +288,7 @@ get_entry(ElTopic *t, int32 partition)
 
 	if (unlikely(e->lock_generation != el_lock_generation))
 	{
-		el_require_writable("INSERT");
+		el_require_write("INSERT");
 		LockRelationOid(e->topic, RowExclusiveLock);
 		LockRelationOid(leaf, RowExclusiveLock);
 		e->lock_generation = el_lock_generation;
@@ -434,19 +435,6 @@ entry_appended(Entry *e)
  * Appending
  */
 
-void
-el_require_writable(const char *command)
-{
-	el_require_preload();
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("cannot execute %s during recovery", command),
-				 errhint("This server is a standby; send it to the primary.")));
-	PreventCommandIfReadOnly(command);
-	PreventCommandIfParallelMode(command);
-}
-
 /* False if the relation is gone: dropped in this transaction. */
 static bool
 appender_open(Appender *a, Oid topic, int32 partition, Oid leaf)
@@ -472,8 +460,8 @@ appender_close(Appender *a)
 	if (a->events > 0)
 		pgstat_count_heap_insert(a->rel, a->events);
 	table_close(a->rel, NoLock);
-	if (a->events > 0 && el_append_hook != NULL)
-		el_append_hook(topic, leaf);
+	if (a->events > 0 && el_topic_callbacks != NULL)
+		el_topic_callbacks->appended(topic, leaf);
 }
 
 /*
@@ -530,8 +518,8 @@ appender_append(Appender *a, char *batch, uint32 len, int32 count,
 	CHECK_FOR_INTERRUPTS();
 	CheckForSerializableConflictIn(a->rel, NULL, InvalidBlockNumber);
 	/* an error between batches must not leave waiters asleep */
-	if (a->events == 0 && el_append_hook != NULL)
-		el_append_hook(a->topic->relid, RelationGetRelid(a->rel));
+	if (a->events == 0 && el_topic_callbacks != NULL)
+		el_topic_callbacks->appended(a->topic->relid, RelationGetRelid(a->rel));
 	first = el_log_append(a->rel, &a->options, batch, len, fxid, cid,
 						  at_offset);
 	/* nothing may fail until the caller has forgotten the batch */

@@ -18,14 +18,9 @@
 
 #include "postgres.h"
 
-#include "topic/topic.h"
+#include "access/xact.h"
 
-/*
- * Error unless this transaction may write to topics: EL005, 25006 on a standby
- * (with a hint) and in a read-only transaction, 25000 in a parallel operation.
- * Called by every SQL function that appends; command is its name.
- */
-extern void el_require_writable(const char *command);
+#include "topic/topic.h"
 
 /*
  * Produce an event from bytes (produce.c): a copy of another topic's.  Checks
@@ -68,16 +63,8 @@ extern void el_buffer_flush(ElFlushed flushed, void *arg);
  * it, and come back if the subtransaction is rolled back. */
 extern void el_buffer_forget(Oid leaf);
 
-/*
- * Called before the first and after the last append to a partition, before
- * commit; may allocate and raise.  Set by group/wait.c.
- */
-typedef void (*ElAppendHook) (Oid topic, Oid leaf);
-extern ElAppendHook el_append_hook;
-
-/*
- * INSERTs on this topic append at once while such a query runs (RETURNING needs event_offset).
- */
-extern bool el_write_through(Oid topic);
+extern void el_buffer_xact(XactEvent event);
+extern void el_buffer_subxact(SubXactEvent event, SubTransactionId mine,
+							  SubTransactionId parent);
 
 #endif							/* EL_BUFFER_H */

@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "eventlog.h"
 
 #include "access/xact.h"
 #include "catalog/objectaddress.h"
@@ -39,6 +38,10 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/extension.h"
 #include "produce/buffer.h"
 #include "value/serde.h"
 #include "topic/topic.h"
@@ -98,7 +101,7 @@ get_topic(CallSite *site, Oid relid, const char *command)
 {
 	Oid			user = GetUserId();
 
-	el_require_writable(command);
+	el_require_write(command);
 
 	if (unlikely(site->topic != relid || site->user != user ||
 				 site->lock_generation != el_lock_generation))
@@ -120,10 +123,7 @@ get_topic(CallSite *site, Oid relid, const char *command)
 static Oid
 get_topic_argument(FunctionCallInfo fcinfo, int argno)
 {
-	if (PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("topic must not be null")));
+	el_arg_not_null(fcinfo, argno, "topic");
 	return PG_GETARG_OID(argno);
 }
 
@@ -500,10 +500,7 @@ eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
 	MemoryContext old;
 	ErrorContextCallback context;
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("events must not be null")));
+	el_arg_not_null(fcinfo, 1, "events");
 	events = PG_GETARG_JSONB_P(1);
 	if (!JB_ROOT_IS_ARRAY(events) || JB_ROOT_IS_SCALAR(events))
 		ereport(ERROR,
@@ -581,10 +578,7 @@ eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
 	MemoryContext old;
 	ErrorContextCallback context;
 
-	if (PG_ARGISNULL(2))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("event_values must not be null")));
+	el_arg_not_null(fcinfo, 2, "event_values");
 	array = PG_GETARG_ARRAYTYPE_P(2);
 	check_dimensions(array, "event_values");
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values,

@@ -23,7 +23,8 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/arguments.h"
+#include "base/compat.h"
 #include "storage/keymap.h"
 #include "rows/rows.h"
 #include "topic/topic.h"
@@ -82,10 +83,7 @@ eventlog_latest(PG_FUNCTION_ARGS)
 	ElRows	   *rows;
 	AclResult	acl;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" cannot be null", "topic")));
+	el_arg_not_null(fcinfo, 0, "topic");
 	relid = PG_GETARG_OID(0);
 	LockRelationOid(relid, AccessShareLock);
 	t = el_topic(relid);

@@ -21,7 +21,9 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/arguments.h"
+#include "base/compat.h"
+#include "base/errors.h"
 #include "rows/rows.h"
 
 /*
@@ -99,10 +101,7 @@ eventlog_read_topic(PG_FUNCTION_ARGS)
 	ElRows	   *rows;
 	AclResult	acl;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("topic must not be null")));
+	el_arg_not_null(fcinfo, 0, "topic");
 	relid = PG_GETARG_OID(0);
 	if (!PG_ARGISNULL(2))
 	{

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "rows/row.h"
 
 /* Which event is being deserialised, for the error context. */

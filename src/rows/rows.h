@@ -43,7 +43,5 @@ extern int64 el_rows_count(const ElRows *rows);
 /* Close the file, before the memory goes. */
 extern void el_rows_close(ElRows *rows);
 
-/* rows_scan.c: makes FROM read them, when it calls one of these functions; NULL behind the last. */
-extern void el_rows_scan_install(const PGFunction *functions);
 
 #endif							/* EL_ROWS_H */

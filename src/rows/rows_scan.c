@@ -39,11 +39,11 @@
 #include "utils/memutils.h"
 
 #include "base/compat.h"
-#include "eventlog.h"
+#include "base/extension.h"
 #include "rows/rows.h"
+#include "rows/rows_scan.h"
 
 static const PGFunction *functions;
-static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 
 typedef struct RowsScan
 {
@@ -162,16 +162,13 @@ our_call(RelOptInfo *rel, RangeTblEntry *rte)
 	return call;
 }
 
-static void
-set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti,
-				 RangeTblEntry *rte)
+void
+el_rows_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
 	FuncExpr   *call;
 	Path	   *instead;
 	CustomPath *path;
 
-	if (prev_set_rel_pathlist_hook)
-		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 	call = our_call(rel, rte);
 	if (call == NULL || rel->pathlist == NIL)
 		return;
@@ -400,6 +397,4 @@ el_rows_scan_install(const PGFunction *putting)
 {
 	functions = putting;
 	RegisterCustomScanMethods(&scan_methods);
-	prev_set_rel_pathlist_hook = set_rel_pathlist_hook;
-	set_rel_pathlist_hook = set_rel_pathlist;
 }

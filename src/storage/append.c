@@ -24,7 +24,7 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 
-#include "eventlog.h"
+#include "base/extension.h"
 #include "storage/meta.h"
 #include "storage/wal.h"
 

@@ -24,7 +24,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "eventlog.h"
 #include "storage/reader.h"
 
 /*

@@ -14,7 +14,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 
-#include "eventlog.h"
+#include "base/errors.h"
 #include "storage/meta.h"
 
 /* What is checked, and where the walk over its batches is. */

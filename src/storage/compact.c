@@ -52,7 +52,7 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
-#include "eventlog.h"
+#include "base/extension.h"
 #include "storage/keymap.h"
 #include "storage/meta.h"
 #include "storage/wal.h"

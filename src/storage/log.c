@@ -26,7 +26,8 @@
 #include "storage/smgr.h"
 #include "utils/memutils.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
+#include "base/extension.h"
 #include "storage/meta.h"
 #include "storage/wal.h"
 

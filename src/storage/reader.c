@@ -29,7 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
 #include "storage/meta.h"
 #include "storage/reader.h"
 

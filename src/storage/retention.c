@@ -26,7 +26,6 @@
 
 #include "miscadmin.h"
 
-#include "eventlog.h"
 #include "storage/meta.h"
 
 uint64

@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 
-#include "eventlog.h"
 #include "storage/meta.h"
 #include "storage/wal.h"
 

@@ -24,7 +24,8 @@
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
+#include "base/extension.h"
 #include "storage/meta.h"
 #include "storage/wal.h"
 

@@ -28,7 +28,6 @@
 #include "storage/lmgr.h"
 #include "storage/spin.h"
 
-#include "eventlog.h"
 #include "storage/meta.h"
 
 /* Could somebody replay our WAL with queries beside it? */

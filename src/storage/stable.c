@@ -20,7 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
 #include "storage/log.h"
 #include "storage/meta.h"
 

@@ -26,7 +26,6 @@
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
 #include "storage/meta.h"
 
 FullTransactionId

@@ -26,7 +26,7 @@
 #include "storage/bufmgr.h"
 #include "storage/standby.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
 #include "storage/wal.h"
 
 /*

@@ -158,4 +158,7 @@ extern void el_apply_trim(Page page, const xl_el_trim *rec);
 extern void el_apply_settle(Page page, const xl_el_outcome *outcomes, int n);
 extern void el_apply_settled(Page page, const xl_el_settled *rec);
 
+/* Register the resource manager; while the library is preloaded. */
+extern void el_wal_register(void);
+
 #endif							/* EL_WAL_H */

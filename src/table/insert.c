@@ -25,9 +25,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "eventlog.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/extension.h"
 #include "produce/buffer.h"
 #include "table/tableam.h"
+#include "table/write_through.h"
 
 /* Serialised keys and values of the rows at hand; reset for each call. */
 static MemoryContext row_context = NULL;

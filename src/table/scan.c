@@ -26,7 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
 #include "table/tableam.h"
 
 /* Ranges of a parallel scan, and how many pages one has at least. */

@@ -51,13 +51,15 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "eventlog.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/settings.h"
+#include "table/seek_scan.h"
 #include "table/tableam.h"
 
 /* Descending costs about what it does in a B-tree, besides the page it leads to. */
 #define EL_SEEK_CPU_OPERATORS	50.0
 
-static set_rel_pathlist_hook_type prev_set_rel_pathlist;
 
 /* A bound of the scan, at execution. */
 typedef struct SeekBound
@@ -373,16 +375,12 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel)
 	}
 }
 
-static void
-el_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti,
-					RangeTblEntry *rte)
+void
+el_seek_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
 	List	   *filter = NIL;
 	List	   *bounds;
 	List	   *pathkeys;
-
-	if (prev_set_rel_pathlist)
-		prev_set_rel_pathlist(root, rel, rti, rte);
 
 	/* for every table of every query: cheap tests first, then the catalog */
 	if (!el_enable_seek || rte->rtekind != RTE_RELATION ||
@@ -608,9 +606,7 @@ explain_seek(CustomScanState *css, List *ancestors, ExplainState *es)
 }
 
 void
-el_seek_scan_init(void)
+el_seek_scan_install(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
-	prev_set_rel_pathlist = set_rel_pathlist_hook;
-	set_rel_pathlist_hook = el_set_rel_pathlist;
 }

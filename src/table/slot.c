@@ -20,7 +20,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "rows/row.h"
+#include "base/clock.h"
+#include "base/compat.h"
 #include "table/tableam.h"
 
 /* Room for text that a slot keeps from row to row. */

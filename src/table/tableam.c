@@ -31,7 +31,9 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/extension.h"
 #include "storage/page.h"
 #include "produce/buffer.h"
 #include "table/tableam.h"

@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "topic/checks.h"
 #include "topic/options.h"
 #include "topic/topic.h"
@@ -43,10 +44,6 @@ typedef struct ElTopicChecks
 	MemoryContext mcxt;
 } ElTopicChecks;
 
-/* Milliseconds between the epochs of Unix and PostgreSQL. */
-#define EL_EPOCH_DIFF_MS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
-
 void
 el_check_event_size(ElTopic *t, const ElRecord *r, bool restored)
 {
@@ -62,17 +59,6 @@ el_check_event_size(ElTopic *t, const ElRecord *r, bool restored)
 				 errdetail("Key, value and headers may have %lld bytes in all (max_event_bytes).",
 						   (long long) limit),
 				 errhint("Raise max_event_bytes with alter_topic(), or store the large part elsewhere.")));
-}
-
-int64
-el_timestamptz_to_ms(TimestampTz time)
-{
-	/* floor, so that times before the epoch are truncated the same way */
-	int64		ms = time / 1000;
-
-	if (time % 1000 < 0)
-		ms--;
-	return ms + EL_EPOCH_DIFF_MS;
 }
 
 int64
@@ -98,26 +84,6 @@ el_event_time(ElTopic *t, TimestampTz time, bool restored)
 				 errhint("Retention goes by event times: one far in the future keeps a segment for ever.")));
 
 	return ms;
-}
-
-int64
-el_now_ms(void)
-{
-	return el_timestamptz_to_ms(GetCurrentTimestamp());
-}
-
-TimestampTz
-el_ms_to_timestamptz(int64 ms)
-{
-	TimestampTz time;
-
-	/* bytes that another writer put there may hold anything */
-	if (pg_sub_s64_overflow(ms, EL_EPOCH_DIFF_MS, &ms) ||
-		pg_mul_s64_overflow(ms, 1000, &time))
-		return ms < 0 ? DT_NOBEGIN : DT_NOEND;
-	if (!IS_VALID_TIMESTAMP(time))
-		return time < 0 ? DT_NOBEGIN : DT_NOEND;
-	return time;
 }
 
 int32

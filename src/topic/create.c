@@ -43,8 +43,12 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
-#include "eventlog.h"
-#include "ddl/ddl.h"
+#include "base/arguments.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/extension.h"
+#include "topic/callbacks.h"
+#include "topic/create.h"
 #include "topic/options.h"
 #include "topic/topic.h"
 
@@ -59,15 +63,6 @@
 EL_FUNCTION(eventlog_create_topic);
 EL_FUNCTION(eventlog_alter_topic);
 EL_FUNCTION(eventlog_drop_topic);
-
-static void
-refuse_null(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" cannot be null", name)));
-}
 
 static void
 run_sql(const char *sql)
@@ -174,84 +169,65 @@ warn_of_publications(Oid relid)
 	}
 }
 
-Datum
-eventlog_create_topic(PG_FUNCTION_ARGS)
+/* Error unless the table and its partitions may have these names; returns their schema. */
+static Oid
+check_topic_name(const RangeVar *rv, int32 partitions)
 {
-	RangeVar   *rv;
-	Oid			nsp;
-	Oid			relid;
-	int64		partitions;
-	Oid			key_type;
-	Oid			value_type;
-	bool		if_not_exists;
-	ElTopicOptions options;
-	pg_uuid_t	uuid;
-	char	   *schema;
-	char	   *qualified;
+	Oid			nsp = RangeVarGetCreationNamespace(rv);
 
-	refuse_null(fcinfo, 0, "topic");
-	refuse_null(fcinfo, 1, "partitions");
-	refuse_null(fcinfo, 2, "key_type");
-	refuse_null(fcinfo, 3, "value_type");
-	rv = parse_topic_name(PG_GETARG_TEXT_PP(0));
-	partitions = PG_GETARG_INT64(1);
-	key_type = PG_GETARG_OID(2);
-	value_type = PG_GETARG_OID(3);
-	if_not_exists = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
-
-	el_require_preload();
-	PreventCommandIfReadOnly("create_topic()");
-	PreventCommandDuringRecovery("create_topic()");
-
-	check_partition_count(partitions);
-	check_type(key_type, "key_type");
-	check_type(value_type, "value_type");
-	el_options_default(&options);
-	if (!PG_ARGISNULL(4))
-		el_options_apply(&options, PG_GETARG_JSONB_P(4), NULL);
-
-	nsp = RangeVarGetCreationNamespace(rv);
 	if (isTempNamespace(nsp) || rv->relpersistence == RELPERSISTENCE_TEMP)
 		el_not_supported("TEMPORARY", "Create the topic in a permanent schema.");
 	(void) el_partition_name(rv->relname, -1);
 	(void) el_partition_name(rv->relname, partitions - 1);
+	return nsp;
+}
 
-	/*
-	 * Sessions that create the same topic at once take turns, so that
-	 * if_not_exists holds; otherwise the later one would fail in a unique
-	 * index of the catalogs.
-	 */
+/*
+ * The topic of this name that is there already, InvalidOid if there is none; an
+ * error unless if_not_exists, and if it is something else.
+ *
+ * Sessions that create the same topic at once take turns, so that
+ * if_not_exists holds; otherwise the later one would fail in a unique index
+ * of the catalogs.
+ */
+static Oid
+find_existing(const RangeVar *rv, Oid nsp, bool if_not_exists)
+{
+	Oid			relid;
+
 	LockDatabaseObject(AccessMethodRelationId, el_am_oid(),
 					   hash_bytes((unsigned char *) rv->relname,
 								  strlen(rv->relname)) & 0xffff,
 					   ShareUpdateExclusiveLock);
 
 	relid = get_relname_relid(rv->relname, nsp);
-	if (OidIsValid(relid))
-	{
-		if (!if_not_exists || !el_is_topic(relid))
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_TABLE),
-					 errmsg("relation \"%s\" already exists", rv->relname),
-					 el_is_topic(relid) ? 0 :
-					 errdetail("It is not a topic.")));
-		ereport(NOTICE,
+	if (!OidIsValid(relid))
+		return InvalidOid;
+	if (!if_not_exists || !el_is_topic(relid))
+		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("topic \"%s\" already exists, skipping", rv->relname)));
-		PG_RETURN_OID(relid);
-	}
+				 errmsg("relation \"%s\" already exists", rv->relname),
+				 el_is_topic(relid) ? 0 :
+				 errdetail("It is not a topic.")));
+	ereport(NOTICE,
+			(errcode(ERRCODE_DUPLICATE_TABLE),
+			 errmsg("topic \"%s\" already exists, skipping", rv->relname)));
+	return relid;
+}
 
-	schema = get_namespace_name(nsp);
-	qualified = quote_qualified_identifier(schema, rv->relname);
-
-	SPI_connect();
+/* The table and its partitions, without label and comment. */
+static Oid
+create_tables(const RangeVar *rv, Oid nsp, int32 partitions, Oid key_type,
+			  Oid value_type)
+{
+	char	   *schema = get_namespace_name(nsp);
+	char	   *qualified = quote_qualified_identifier(schema, rv->relname);
 
 	run_sql(psprintf("CREATE TABLE %s (partition pg_catalog.int4, event_offset pg_catalog.int8, "
 					 "event_time pg_catalog.timestamptz, key %s, value %s, headers pg_catalog.jsonb) "
 					 "PARTITION BY LIST (partition)",
 					 qualified,
 					 column_type(key_type), column_type(value_type)));
-	relid = get_relname_relid(rv->relname, nsp);
 
 	for (int32 n = 0; n < partitions; n++)
 	{
@@ -265,17 +241,56 @@ eventlog_create_topic(PG_FUNCTION_ARGS)
 	run_sql(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT USING eventlog",
 					 quote_qualified_identifier(schema, el_partition_name(rv->relname, -1)),
 					 qualified));
+	return get_relname_relid(rv->relname, nsp);
+}
 
+Oid
+el_create_topic(const RangeVar *rv, int64 partitions, Oid key_type,
+				Oid value_type, const ElTopicOptions *options,
+				bool if_not_exists)
+{
+	Oid			nsp;
+	Oid			relid;
+	pg_uuid_t	uuid;
+
+	check_partition_count(partitions);
+	check_type(key_type, "key_type");
+	check_type(value_type, "value_type");
+	nsp = check_topic_name(rv, (int32) partitions);
+	relid = find_existing(rv, nsp, if_not_exists);
+	if (OidIsValid(relid))
+		return relid;
+
+	SPI_connect();
+	relid = create_tables(rv, nsp, (int32) partitions, key_type, value_type);
 	el_uuid_draw(&uuid);
-	set_label(relid, &options, &uuid);
+	set_label(relid, options, &uuid);
 	CreateComments(relid, RelationRelationId, 0, TOPIC_COMMENT);
 	CommandCounterIncrement();
-
 	SPI_finish();
 
 	warn_of_publications(relid);
+	return relid;
+}
 
-	PG_RETURN_OID(relid);
+/* create_topic(topic text, partitions bigint, key_type regtype, value_type regtype, options jsonb, if_not_exists boolean) */
+Datum
+eventlog_create_topic(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"topic", "partitions", "key_type", "value_type"};
+	RangeVar   *rv;
+	ElTopicOptions options;
+
+	el_args_not_null(fcinfo, names, lengthof(names));
+	rv = parse_topic_name(PG_GETARG_TEXT_PP(0));
+	el_require_write("create_topic()");
+
+	el_options_default(&options);
+	if (!PG_ARGISNULL(4))
+		el_options_apply(&options, PG_GETARG_JSONB_P(4), NULL);
+	PG_RETURN_OID(el_create_topic(rv, PG_GETARG_INT64(1), PG_GETARG_OID(2),
+								  PG_GETARG_OID(3), &options,
+								  !PG_ARGISNULL(5) && PG_GETARG_BOOL(5)));
 }
 
 /*
@@ -365,13 +380,11 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 	ElTopicOptions options;
 	int64		partitions;
 
-	refuse_null(fcinfo, 0, "topic");
-	refuse_null(fcinfo, 1, "options");
+	el_arg_not_null(fcinfo, 0, "topic");
+	el_arg_not_null(fcinfo, 1, "options");
 	relid = PG_GETARG_OID(0);
 
-	el_require_preload();
-	PreventCommandIfReadOnly("alter_topic()");
-	PreventCommandDuringRecovery("alter_topic()");
+	el_require_write("alter_topic()");
 
 	/* two alter_topic exclude each other; producers and consumers go on */
 	LockRelationOid(relid, ShareUpdateExclusiveLock);
@@ -398,8 +411,8 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 		check_partition_count(partitions);
 		set_label(relid, &options, &t->uuid);
 		add_partitions(t, t->npartitions, partitions);
-		if (el_topic_hook)
-			el_topic_hook(relid, false);
+		if (el_topic_callbacks != NULL)
+			el_topic_callbacks->topic_changed(relid, false);
 	}
 	else
 		set_label(relid, &options, &t->uuid);
@@ -415,7 +428,7 @@ eventlog_drop_topic(PG_FUNCTION_ARGS)
 	Oid			relid;
 	Oid			nsp;
 
-	refuse_null(fcinfo, 0, "topic");
+	el_arg_not_null(fcinfo, 0, "topic");
 	rv = parse_topic_name(PG_GETARG_TEXT_PP(0));
 	if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 

@@ -29,7 +29,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "eventlog.h"
+#include "base/extension.h"
+#include "topic/callbacks.h"
 #include "topic/topic.h"
 
 enum
@@ -108,7 +109,7 @@ get_floor(ElTopic *t, int32 partition)
 static int64
 held_from(void *arg, int32 partition)
 {
-	return el_held_hook(&((ElTopic *) arg)->uuid, partition);
+	return el_topic_callbacks->held_from(&((ElTopic *) arg)->uuid, partition);
 }
 
 void
@@ -123,7 +124,7 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 	/* a compacted log is for the worker: what it frees depends on the keys */
 	options->retention_bytes = o->cleanup_compact ? -1 : o->retention_bytes;
 	if (options->retention_bytes >= 0 && o->retain_until_consumed &&
-		o->when_full == EL_REJECT && el_held_hook != NULL)
+		o->when_full == EL_REJECT && el_topic_callbacks != NULL)
 	{
 		options->held_from = held_from;
 		options->held_arg = t;

@@ -23,7 +23,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-#include "eventlog.h"
+#include "base/extension.h"
 #include "topic/options.h"
 
 typedef enum OptionKind

@@ -21,8 +21,12 @@
 #include "storage/procarray.h"
 #include "utils/acl.h"
 
-#include "eventlog.h"
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/extension.h"
 #include "topic/options.h"
+#include "topic/callbacks.h"
 #include "topic/topic.h"
 
 EL_FUNCTION(eventlog_apply_retention);
@@ -43,9 +47,9 @@ el_retain_partition(ElTopic *t, int32 partition, Relation leaf)
 	if (o->retention_ms >= 0)
 		policy.before_ms = el_now_ms() - o->retention_ms;
 	policy.bytes = o->retention_bytes;
-	if (o->retain_until_consumed && el_held_hook != NULL)
+	if (o->retain_until_consumed && el_topic_callbacks != NULL)
 	{
-		policy.held_from = el_held_hook(&t->uuid, partition);
+		policy.held_from = el_topic_callbacks->held_from(&t->uuid, partition);
 		policy.held_counts = o->when_full == EL_REJECT;
 	}
 	return el_log_retain(leaf, &policy, &held);
@@ -80,15 +84,9 @@ eventlog_apply_retention(PG_FUNCTION_ARGS)
 	ElTopic    *t;
 	int64		freed = 0;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" cannot be null", "topic")));
+	el_arg_not_null(fcinfo, 0, "topic");
 	relid = PG_GETARG_OID(0);
-	el_require_preload();
-	PreventCommandIfReadOnly("apply_retention()");
-	PreventCommandDuringRecovery("apply_retention()");
-	PreventCommandIfParallelMode("apply_retention()");
+	el_require_write("apply_retention()");
 
 	LockRelationOid(relid, AccessShareLock);
 	t = el_topic(relid);

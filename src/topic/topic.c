@@ -48,13 +48,13 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "eventlog.h"
+#include "base/extension.h"
+#include "topic/callbacks.h"
 #include "topic/checks.h"
 #include "topic/options.h"
 #include "topic/topic.h"
 
-ElTopicHook el_topic_hook = NULL;
-ElHeldHook el_held_hook = NULL;
+const ElTopicCallbacks *el_topic_callbacks = NULL;
 
 /* A partition number beyond this is a mistake, not a topic; bounds the array of leaves. */
 #define EL_PARTITION_NUMBER_LIMIT	1000000
@@ -81,7 +81,7 @@ typedef struct LeafEntry
 static HTAB *topics = NULL;
 static HTAB *leaves = NULL;
 
-/* Calls of invalidate(), for whatever relation. */
+/* Calls of el_topic_invalidate(), for whatever relation. */
 static uint64 invalidations = 0;
 
 /* Replaced in this transaction; freed when it ends. */
@@ -101,14 +101,16 @@ static const struct
 	{"headers", JSONBOID},
 };
 
-/* Relcache invalidation; must not fail, nor look at any catalog. */
-static void
-invalidate(Datum arg, Oid relid)
+/* Must not fail, nor look at any catalog. */
+void
+el_topic_invalidate(Datum arg, Oid relid)
 {
 	TopicEntry *topic;
 	LeafEntry  *leaf;
 
 	invalidations++;
+	if (!topics || !leaves)
+		return;
 
 	if (!OidIsValid(relid))
 	{
@@ -158,8 +160,6 @@ init_cache(void)
 		ctl.entrysize = sizeof(LeafEntry);
 		leaves = hash_create("eventlog partitions", 256, &ctl,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-		/* last, since a callback cannot be taken back */
-		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
 	}
 }
 

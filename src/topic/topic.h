@@ -115,6 +115,8 @@ extern bool el_look_at_partition(ElTopic *t, int32 partition, ElLook look,
 								 void *arg);
 /* Free what transactions kept alive; called at transaction end. */
 extern void el_topic_xact_end(void);
+/* Relcache callback. */
+extern void el_topic_invalidate(Datum arg, Oid relid);
 
 /*
  * Why this partitioned table cannot be a topic, whatever its partitions (wrong columns,
@@ -132,9 +134,6 @@ extern const char *el_columns_problem(TupleDesc tupdesc);
 extern void el_check_event_size(ElTopic *t, const ElRecord *r, bool restored);
 /* timestamptz -> ms; 22008 for infinite or later than now + max_clock_ahead. */
 extern int64 el_event_time(ElTopic *t, TimestampTz time, bool restored);
-extern int64 el_now_ms(void);
-extern int64 el_timestamptz_to_ms(TimestampTz time);
-extern TimestampTz el_ms_to_timestamptz(int64 ms);
 /* Partition for a key (NULL key: round robin, per backend and topic). */
 extern int32 el_choose_partition(ElTopic *t, const ElRecord *r);
 /* 22023 if partition is out of range. */
@@ -164,19 +163,5 @@ extern void el_forget_log_floor(const pg_uuid_t *uuid);
  * (INSERT and COPY have the executor do it).  Raises 23514 as INSERT would.
  */
 extern void el_check_constraints(ElTopic *t, Datum *values, bool *nulls);
-
-/*
- * Called when this transaction drops a topic, or adds partitions to it; may not
- * fail.  Set by the groups, whose consumers have to know.
- */
-typedef void (*ElTopicHook) (Oid topic, bool dropped);
-extern ElTopicHook el_topic_hook;
-
-/*
- * From which offset on do groups hold a partition (retain_until_consumed)?  INT64 max if no
- * group has consumed the topic.  Set by the groups.
- */
-typedef int64 (*ElHeldHook) (const pg_uuid_t *uuid, int32 partition);
-extern ElHeldHook el_held_hook;
 
 #endif							/* EL_TOPIC_H */

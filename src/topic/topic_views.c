@@ -26,7 +26,10 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "eventlog.h"
+#include "base/arguments.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/extension.h"
 #include "topic/options.h"
 #include "topic/topic.h"
 
@@ -167,6 +170,7 @@ events_remain(Relation leaf, int64 offset)
 Datum
 eventlog_delete_events_before(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {"topic", "partition", "event_offset"};
 	Oid			relid;
 	int64		partition;
 	int64		offset;
@@ -175,23 +179,12 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 	ElLogInfo	info;
 	int64		stable;
 
-	for (int i = 0; i < 3; i++)
-	{
-		static const char *const names[] = {"topic", "partition", "event_offset"};
-
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" cannot be null", names[i])));
-	}
+	el_args_not_null(fcinfo, names, lengthof(names));
 	relid = PG_GETARG_OID(0);
 	partition = PG_GETARG_INT64(1);
 	offset = PG_GETARG_INT64(2);
 
-	el_require_preload();
-	PreventCommandIfReadOnly("delete_events_before()");
-	PreventCommandDuringRecovery("delete_events_before()");
-	PreventCommandIfParallelMode("delete_events_before()");
+	el_require_write("delete_events_before()");
 
 	LockRelationOid(relid, AccessShareLock);
 	t = el_topic(relid);

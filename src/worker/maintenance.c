@@ -32,6 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/settings.h"
 #include "group/group.h"
 #include "worker/worker.h"
 

@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "base/settings.h"
 #include "group/group.h"
 #include "worker/worker.h"
 

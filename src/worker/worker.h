@@ -13,6 +13,9 @@
 
 #include "postgres.h"
 
+/* While the library is preloaded. */
+extern void el_worker_register(void);
+
 /* Entry points, found by name in the library. */
 extern PGDLLEXPORT void el_worker_main(Datum arg);
 extern PGDLLEXPORT void el_maintenance_main(Datum arg);

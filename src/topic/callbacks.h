@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * callbacks.h
+ *	  What topics tell those who use them, and ask of them.
+ *
+ * Groups stand above topics, which know nothing of them.  So eventlog.c hands the groups' functions
+ * down, once, when the library is preloaded; otherwise there is nobody to be told.
+ *
+ * IDENTIFICATION
+ *	  src/topic/callbacks.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_CALLBACKS_H
+#define EL_CALLBACKS_H
+
+#include "postgres.h"
+
+#include "utils/uuid.h"
+
+typedef struct ElTopicCallbacks
+{
+	/*
+	 * This transaction appends to a partition's table: called before the
+	 * first and after the last append of a round.  May allocate and raise.
+	 */
+	void		(*appended) (Oid topic, Oid leaf);
+
+	/* This transaction drops a partitioned table, or adds partitions to a topic.  Must not fail. */
+	void		(*topic_changed) (Oid topic, bool dropped);
+
+	/*
+	 * The lowest offset of a partition that a group has yet to consume
+	 * (retain_until_consumed); INT64 max if no group has consumed the topic.
+	 */
+	int64		(*held_from) (const pg_uuid_t *uuid, int32 partition);
+} ElTopicCallbacks;
+
+/* NULL unless the library is preloaded. */
+extern const ElTopicCallbacks *el_topic_callbacks;
+
+#endif							/* EL_CALLBACKS_H */

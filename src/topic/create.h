@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * create.h
+ *	  Making topics.
+ *
+ * IDENTIFICATION
+ *	  src/topic/create.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_CREATE_H
+#define EL_CREATE_H
+
+#include "postgres.h"
+
+#include "nodes/primnodes.h"
+
+#include "topic/topic.h"
+
+/* Name of partition n (-1: the DEFAULT one) of a topic; 42622 if it does not fit. */
+extern char *el_partition_name(const char *topic, int32 n);
+
+/*
+ * What create_topic() does, for whoever is the current user: the topic's OID, also of one that
+ * was there (if_not_exists).  The caller has seen that it may write.
+ */
+extern Oid	el_create_topic(const RangeVar *rv, int64 partitions,
+							Oid key_type, Oid value_type,
+							const ElTopicOptions *options,
+							bool if_not_exists);
+
+#endif							/* EL_CREATE_H */
