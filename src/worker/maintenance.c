@@ -34,7 +34,8 @@
 
 #include "base/settings.h"
 #include "group/group.h"
-#include "worker/worker.h"
+#include "worker/maintenance.h"
+#include "worker/topics.h"
 
 /* The first round comes sooner, by this factor: nobody knows what was left undone before the start. */
 #define FIRST_ROUND_SOONER	30

@@ -27,7 +27,7 @@
 #include "utils/snapmgr.h"
 
 #include "group/group.h"
-#include "worker/worker.h"
+#include "worker/topics.h"
 
 /* How long one worker goes on to further topics. */
 #define ROUND_MS	4000
@@ -126,6 +126,8 @@ guarded(void (*work) (Oid), Oid arg)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	volatile bool ok = true;
+
+	Assert(!IsTransactionState());
 
 	PG_TRY();
 	{
