@@ -192,7 +192,7 @@ buffer_event(ElTopic *t, const ElRecord *r, Datum key, Datum value,
 static void
 refuse_null_key(ElTopic *t)
 {
-	if (t->options.cleanup_compact)
+	if (el_is_compacted(&t->options))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("a key is needed in compacted topic \"%s\"",

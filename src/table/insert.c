@@ -114,7 +114,7 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 	if (!nulls[EL_ATT_KEY - 1])
 		el_serialize(&t->key, values[EL_ATT_KEY - 1], &rec->key,
 					 &rec->key_len);
-	else if (t->options.cleanup_compact && !own_offset)
+	else if (el_is_compacted(&t->options) && !own_offset)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("a key is needed in compacted topic \"%s\"",

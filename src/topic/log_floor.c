@@ -122,7 +122,7 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 	options->partition = partition;
 	options->segment_bytes = o->segment_bytes;
 	/* a compacted log is for the worker: what it frees depends on the keys */
-	options->retention_bytes = o->cleanup_compact ? -1 : o->retention_bytes;
+	options->retention_bytes = el_is_compacted(o) ? -1 : o->retention_bytes;
 	if (options->retention_bytes >= 0 && o->retain_until_consumed &&
 		o->when_full == EL_REJECT && el_topic_callbacks != NULL)
 	{

@@ -42,7 +42,7 @@ el_retain_partition(ElTopic *t, int32 partition, Relation leaf)
 	};
 	bool		held;
 
-	if (!o->cleanup_delete)
+	if ((o->cleanup_policy & EL_CLEANUP_DELETE) == 0)
 		return 0;
 	if (o->retention_ms >= 0)
 		policy.before_ms = el_now_ms() - o->retention_ms;
@@ -69,7 +69,7 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 		.may_go_on = may_go_on
 	};
 
-	if (!o->cleanup_compact)
+	if (!el_is_compacted(o))
 		return 0;
 	/* as VACUUM does, which need not have come by; an old snapshot must not make each round longer */
 	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf), false);
@@ -102,7 +102,7 @@ eventlog_apply_retention(PG_FUNCTION_ARGS)
 		if (!OidIsValid(t->leaves[i]))
 			continue;
 		/* compaction: not beside VACUUM or another one */
-		lockmode = t->options.cleanup_compact ? ShareUpdateExclusiveLock : AccessShareLock;
+		lockmode = el_is_compacted(&t->options) ? ShareUpdateExclusiveLock : AccessShareLock;
 		leaf = table_open(t->leaves[i], lockmode);
 		freed += el_retain_partition(t, i, leaf);
 		freed += el_compact_partition(t, leaf, true, NULL);

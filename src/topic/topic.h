@@ -44,6 +44,10 @@ typedef enum ElWhenFull
 	EL_REJECT
 } ElWhenFull;
 
+/* Bits of cleanup_policy. */
+#define EL_CLEANUP_DELETE	1
+#define EL_CLEANUP_COMPACT	2
+
 /* Times in ms, sizes in bytes; -1 means no limit. */
 typedef struct ElTopicOptions
 {
@@ -53,13 +57,18 @@ typedef struct ElTopicOptions
 	ElCodec		compression;
 	int64		max_event_bytes;	/* key + value + headers of one event */
 	ElPartitioner partitioner;
-	bool		cleanup_delete;
-	bool		cleanup_compact;
+	int			cleanup_policy; /* EL_CLEANUP_* */
 	int64		delete_retention_ms;
 	bool		retain_until_consumed;
 	ElWhenFull	when_full;
 	int64		max_clock_ahead_ms;
 } ElTopicOptions;
+
+static inline bool
+el_is_compacted(const ElTopicOptions *o)
+{
+	return (o->cleanup_policy & EL_CLEANUP_COMPACT) != 0;
+}
 
 struct ElTopicChecks;
 

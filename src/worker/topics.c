@@ -106,7 +106,7 @@ compact_topic(Oid relid)
 {
 	ElTopic    *t = lock_topic(relid);
 
-	if (t == NULL || !t->options.cleanup_compact)
+	if (t == NULL || !el_is_compacted(&t->options))
 		return;
 	InvalidateCatalogSnapshot();
 	for (int32 i = 0; i < t->npartitions; i++)
