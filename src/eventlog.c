@@ -41,6 +41,7 @@
 #include "base/extension.h"
 #include "base/settings.h"
 #include "ddl/ddl.h"
+#include "ddl/dml.h"
 #include "group/group.h"
 #include "produce/buffer.h"
 #include "rows/rows_scan.h"

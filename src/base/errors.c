@@ -11,10 +11,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "base/compat.h"
 #include "base/errors.h"
 
 void

@@ -28,13 +28,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_seclabel.h"
 #include "commands/extension.h"
-#include "commands/seclabel.h"
 #include "commands/tablecmds.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -42,41 +39,24 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
 #include "base/errors.h"
 #include "base/extension.h"
-#include "produce/buffer.h"
 #include "ddl/ddl.h"
+#include "ddl/lookup.h"
+#include "ddl/refuse.h"
+#include "produce/buffer.h"
+#include "storage/log.h"
 #include "topic/callbacks.h"
 #include "topic/create.h"
+#include "topic/log_floor.h"
 #include "topic/options.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
 
 /* A column of this topic was dropped in the running DROP statement; see after_drop(). */
 static Oid	lost_column_of = InvalidOid;
-
-ElRelKind
-el_rel_kind(Oid relid)
-{
-	if (!OidIsValid(relid))
-		return EL_REL_OTHER;
-
-	switch (get_rel_relkind(relid))
-	{
-		case RELKIND_RELATION:
-			return el_is_leaf(relid) ? EL_REL_LEAF : EL_REL_OTHER;
-		case RELKIND_PARTITIONED_TABLE:
-			return el_is_topic(relid) ? EL_REL_TOPIC : EL_REL_OTHER;
-		default:
-			return EL_REL_OTHER;
-	}
-}
-
-Oid
-el_lookup(const RangeVar *rv)
-{
-	return rv ? RangeVarGetRelid(rv, NoLock, true) : InvalidOid;
-}
 
 /* The partitions' tables, the DEFAULT one included. */
 static List *

@@ -15,20 +15,15 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
-#include "access/xact.h"
-#include "executor/executor.h"
-#include "nodes/nodeFuncs.h"
+#include "catalog/pg_class.h"
 #include "nodes/plannodes.h"
-#include "optimizer/planner.h"
 #include "parser/parsetree.h"
-#include "utils/memutils.h"
 
 #include "base/errors.h"
 #include "base/extension.h"
-#include "produce/buffer.h"
-#include "ddl/ddl.h"
+#include "ddl/dml.h"
 #include "table/write_through.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
 
 static inline bool

@@ -30,9 +30,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "nodes/parsenodes.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -40,7 +37,10 @@
 
 #include "base/errors.h"
 #include "base/extension.h"
-#include "ddl/ddl.h"
+#include "ddl/lookup.h"
+#include "ddl/refuse.h"
+#include "storage/log.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
 
 #define WHAT_INDEX		"an index, unique or exclusion constraint"

@@ -4,7 +4,7 @@
  *	  The producer buffer: what this transaction will append when it commits.
  *
  * An entry per partition holds an open batch and the batches sealed before
- * it (content.c).  This file knows whose they are: the subtransactions they
+ * it (pending.c).  This file knows whose they are: the subtransactions they
  * come and go with, the locks, the append at commit.
  *
  * SUBTRANSACTIONS
@@ -41,7 +41,6 @@
  */
 #include "postgres.h"
 
-
 #include "access/subtrans.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -56,9 +55,14 @@
 
 #include "base/extension.h"
 #include "base/settings.h"
+#include "kafka/batch.h"
 #include "produce/buffer.h"
+#include "produce/pending.h"
+#include "storage/log.h"
 #include "topic/callbacks.h"
-#include "produce/content.h"
+#include "topic/checks.h"
+#include "topic/log_floor.h"
+#include "topic/options.h"
 
 /* Where an entry stood when a subtransaction first touched it. */
 typedef struct Mark
@@ -67,7 +71,7 @@ typedef struct Mark
 	int			level;			/* nesting level of the subtransaction */
 	int			prev;			/* the entry's next mark down, or -1 */
 	ElPoint		point;
-	ElContent  *saved;			/* put aside by el_buffer_forget(), or NULL */
+	ElPendingBatches *saved;			/* put aside by el_buffer_forget(), or NULL */
 } Mark;
 
 typedef struct Entry
@@ -77,7 +81,7 @@ typedef struct Entry
 	int32		partition;
 	uint64		lock_generation;	/* of el_lock_generation when locked */
 	int			mark;			/* topmost mark, or -1 */
-	ElContent	content;
+	ElPendingBatches pending;
 } Entry;
 
 typedef struct EntrySlot
@@ -101,7 +105,7 @@ typedef struct EntrySlot
 /* Bytes appended between two calls of the WAL writer. */
 #define WAL_WRITER_BYTES (256 * 1024)
 
-/* All of this transaction; everything it points to is in el_content_context(). */
+/* All of this transaction; everything it points to is in el_pending_context(). */
 static struct
 {
 	entries_hash *hash;			/* NULL: nothing buffered in this transaction */
@@ -114,7 +118,7 @@ static struct
 	int			nmarks;
 	int			maxmarks;
 
-	size_t		relief_at;		/* value of el_content_bytes that calls for spilling */
+	size_t		relief_at;		/* value of el_pending_bytes that calls for spilling */
 	ElBatchBuilder builder;		/* of what is appended at once */
 	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us again */
 	size_t		unflushed;		/* bytes appended since the WAL writer was called */
@@ -147,7 +151,7 @@ seal_open(Entry *e, ElCodec codec)
 	int			npoints = 0;
 	int			i;
 
-	if (e->content.open.count == 0)
+	if (e->pending.open.count == 0)
 		return;
 
 	/*
@@ -167,7 +171,7 @@ seal_open(Entry *e, ElCodec codec)
 		for (i = e->mark; n > 0; i = buf.marks[i].prev)
 			points[--n] = &buf.marks[i].point;
 	}
-	el_content_seal(&e->content, codec, points, npoints);
+	el_pending_seal(&e->pending, codec, points, npoints);
 	if (points != NULL)
 		pfree(points);
 }
@@ -183,25 +187,25 @@ relieve_memory(void)
 	int			i;
 
 	for (i = 0; i < buf.nentries; i++)
-		el_content_spill(&buf.entries[i]->content);
+		el_pending_spill(&buf.entries[i]->pending);
 	for (i = 0; i < buf.nmarks; i++)
 	{
 		if (buf.marks[i].saved != NULL)
-			el_content_spill(buf.marks[i].saved);
+			el_pending_spill(buf.marks[i].saved);
 	}
 
-	if (el_content_bytes > limit / 2)
+	if (el_pending_bytes > limit / 2)
 	{
 		for (i = 0; i < buf.nentries; i++)
 		{
 			Entry	   *e = buf.entries[i];
 			ElTopic    *t = NULL;
 
-			if (e->content.open.count > 0)
+			if (e->pending.open.count > 0)
 				t = el_topic_or_null(e->topic);
 			seal_open(e, t == NULL ? EL_CODEC_NONE : t->options.compression);
-			el_content_spill(&e->content);
-			el_content_release_open(&e->content);
+			el_pending_spill(&e->pending);
+			el_pending_release_open(&e->pending);
 		}
 	}
 
@@ -209,7 +213,7 @@ relieve_memory(void)
 	 * What could not be spilled (open batches put aside) must not bring us
 	 * back here for every event.
 	 */
-	buf.relief_at = Max(limit, el_content_bytes + limit / 2);
+	buf.relief_at = Max(limit, el_pending_bytes + limit / 2);
 }
 
 
@@ -255,12 +259,12 @@ get_entry(ElTopic *t, int32 partition)
 		MemoryContext old;
 		bool		found;
 
-		old = MemoryContextSwitchTo(el_content_context());
+		old = MemoryContextSwitchTo(el_pending_context());
 
 		if (buf.hash == NULL)
 		{
 			buf.relief_at = (size_t) el_producer_buffer_kb * 1024;
-			buf.hash = entries_create(el_content_context(), 8, NULL);
+			buf.hash = entries_create(el_pending_context(), 8, NULL);
 		}
 		if (buf.nentries == buf.maxentries)
 		{
@@ -328,7 +332,7 @@ leave_mark(Entry *e)
 		int			newmax = Max(16, buf.maxmarks * 2);
 
 		if (buf.marks == NULL)
-			buf.marks = MemoryContextAlloc(el_content_context(),
+			buf.marks = MemoryContextAlloc(el_pending_context(),
 										   newmax * sizeof(Mark));
 		else
 			buf.marks = repalloc_huge(buf.marks, newmax * sizeof(Mark));
@@ -339,7 +343,7 @@ leave_mark(Entry *e)
 	m->entry = e;
 	m->level = level;
 	m->prev = e->mark;
-	m->point = el_content_point(&e->content);
+	m->point = el_pending_point(&e->pending);
 	m->saved = NULL;
 	e->mark = buf.nmarks++;
 }
@@ -355,12 +359,12 @@ abort_level(int level)
 
 		if (m->saved != NULL)
 		{
-			el_content_clear(&e->content);
-			e->content = *m->saved;
+			el_pending_clear(&e->pending);
+			e->pending = *m->saved;
 			pfree(m->saved);
 		}
 		else
-			el_content_cut(&e->content, &m->point);
+			el_pending_cut(&e->pending, &m->point);
 		e->mark = m->prev;
 	}
 }
@@ -399,13 +403,13 @@ commit_level(int level)
 			if (level - 1 > 1 && prev->saved == NULL)
 			{
 				/* rolling back the parent brings back what was before the parent */
-				el_content_cut(m->saved, &prev->point);
+				el_pending_cut(m->saved, &prev->point);
 				prev->saved = m->saved;
 				prev->point = start;
 			}
 			else
 			{
-				el_content_clear(m->saved);
+				el_pending_clear(m->saved);
 				pfree(m->saved);
 			}
 		}
@@ -420,7 +424,7 @@ entry_appended(Entry *e)
 {
 	int			i;
 
-	el_content_appended_all(&e->content);
+	el_pending_appended_all(&e->pending);
 	for (i = e->mark; i >= 0; i = buf.marks[i].prev)
 	{
 		buf.marks[i].point = start;
@@ -578,19 +582,19 @@ batch_level(const Entry *e, int batch)
 static void
 append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 {
-	ElContent  *c = &e->content;
+	ElPendingBatches *c = &e->pending;
 	Range		range = {flushed, arg, -1, -1};
 	Appender	a;
 	int64		first;
 	int32		count;
 
-	if (el_content_is_empty(c))
+	if (el_pending_is_empty(c))
 		return;
 
 	if (!appender_open(&a, e->topic, e->partition, e->leaf))
 	{
 		/* as if el_buffer_forget() had been told at top level */
-		el_content_cut(c, &start);
+		el_pending_cut(c, &start);
 		entry_appended(e);
 		return;
 	}
@@ -604,10 +608,10 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 		ElSealed   *s = &c->sealed[c->first];
 
 		count = s->count;
-		first = appender_append(&a, el_content_load(s), s->len, count,
+		first = appender_append(&a, el_pending_load(s), s->len, count,
 								appender_owner(&a, batch_level(e, c->first)),
 								cid, -1);
-		el_content_appended_first(c);
+		el_pending_appended_first(c);
 		range_add(&range, e, first, count);
 	}
 
@@ -617,7 +621,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 		uint32		len;
 
 		count = c->open.count;
-		batch = el_content_finish(&c->open, a.topic->options.compression,
+		batch = el_pending_finish(&c->open, a.topic->options.compression,
 								  &len);
 		first = appender_append(&a, batch, len, count,
 								appender_owner(&a, batch_level(e, c->nsealed)),
@@ -628,7 +632,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 	else
 		entry_appended(e);
 
-	el_content_trim();
+	el_pending_trim();
 	range_end(&range, e);
 	appender_close(&a);
 }
@@ -668,18 +672,18 @@ append_all(void)
 	if (buf.nentries == 0)
 		return;
 
-	work = AllocSetContextCreate(el_content_context(), "eventlog append",
+	work = AllocSetContextCreate(el_pending_context(), "eventlog append",
 								 ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(el_content_context());
+	old = MemoryContextSwitchTo(el_pending_context());
 	order = palloc(buf.nentries * sizeof(EntrySize));
 	for (i = 0; i < buf.nentries; i++)
 	{
 		Entry	   *e = buf.entries[i];
 
-		if (el_content_is_empty(&e->content))
+		if (el_pending_is_empty(&e->pending))
 			continue;
 		order[n].entry = e;
-		order[n].size = el_content_size(&e->content);
+		order[n].size = el_pending_size(&e->pending);
 		n++;
 	}
 	if (n > 1)
@@ -694,7 +698,7 @@ append_all(void)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
 
-	el_content_close_file();
+	el_pending_close_file();
 }
 
 /* The transaction is over.  Cannot fail. */
@@ -704,7 +708,7 @@ reset_buffer(void)
 	el_lock_generation++;
 	el_xact_generation++;
 
-	el_content_reset();
+	el_pending_reset();
 	memset(&buf, 0, sizeof(buf));
 }
 
@@ -763,7 +767,7 @@ void
 el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 {
 	Entry	   *e;
-	size_t		bound = el_content_check_size(r);
+	size_t		bound = el_pending_check_size(r);
 
 	if (unlikely(buf.at_once))
 	{
@@ -774,16 +778,16 @@ el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 
 	e = get_entry(t, partition);
 	if (unlikely(t->options.when_full == EL_REJECT) &&
-		el_content_is_empty(&e->content))
+		el_pending_is_empty(&e->pending))
 		check_not_full(t, e, bound);
 	leave_mark(e);
 
 	/* a batch holds one event at least, however large */
-	if (unlikely(el_content_full(&e->content, bound)))
+	if (unlikely(el_pending_full(&e->pending, bound)))
 		seal_open(e, t->options.compression);
-	el_content_add(&e->content, r);
+	el_pending_add(&e->pending, r);
 
-	if (unlikely(el_content_bytes > buf.relief_at))
+	if (unlikely(el_pending_bytes > buf.relief_at))
 		relieve_memory();
 }
 
@@ -820,11 +824,11 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 					 errmsg("event_offset must not be negative")));
 
 		/* offset deltas are counted, so a gap in the offsets ends a batch */
-		old = MemoryContextSwitchTo(el_content_context());
+		old = MemoryContextSwitchTo(el_pending_context());
 		el_batch_begin(b);
 		do
 		{
-			(void) el_content_check_size(&records[i]);
+			(void) el_pending_check_size(&records[i]);
 			el_batch_add(b, &records[i]);
 			i++;
 		} while (i < nrecords &&
@@ -833,7 +837,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 				  records[i].offset == records[i - 1].offset + 1));
 		MemoryContextSwitchTo(old);
 
-		batch = el_content_finish(b, t->options.compression, &len);
+		batch = el_pending_finish(b, t->options.compression, &len);
 		first = appender_append(&a, batch, len, i - from,
 								GetCurrentFullTransactionId(), cid,
 								explicit_offsets ? records[from].offset : -1);
@@ -846,7 +850,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 		pfree(b->buf);
 		memset(b, 0, sizeof(*b));
 	}
-	el_content_trim();
+	el_pending_trim();
 	appender_close(&a);
 	return result;
 }
@@ -871,22 +875,22 @@ el_buffer_forget(Oid leaf)
 
 	if (GetCurrentTransactionNestLevel() <= 1)
 	{
-		el_content_clear(&e->content);
+		el_pending_clear(&e->pending);
 		return;
 	}
 
 	leave_mark(e);
 	m = &buf.marks[e->mark];
-	el_content_cut(&e->content, &m->point);
+	el_pending_cut(&e->pending, &m->point);
 
 	/* with content put aside already, all there was since was cut off */
 	if (m->saved == NULL)
 	{
-		ElContent  *saved = MemoryContextAlloc(el_content_context(),
-											   sizeof(ElContent));
+		ElPendingBatches *saved = MemoryContextAlloc(el_pending_context(),
+											   sizeof(ElPendingBatches));
 
-		*saved = e->content;
-		memset(&e->content, 0, sizeof(e->content));
+		*saved = e->pending;
+		memset(&e->pending, 0, sizeof(e->pending));
 		m->saved = saved;
 		m->point = start;
 	}

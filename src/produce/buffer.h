@@ -20,15 +20,8 @@
 
 #include "access/xact.h"
 
+#include "kafka/batch.h"
 #include "topic/topic.h"
-
-/*
- * Produce an event from bytes (produce.c): a copy of another topic's.  Checks
- * privileges, size, types and constraints; returns the partition, the given one
- * if the topic has it.
- */
-extern int32 el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
-							  const char *command);
 
 /*
  * A lock taken on a relation is still held while el_lock_generation is what it

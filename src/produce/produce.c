@@ -20,10 +20,7 @@
  */
 #include "postgres.h"
 
-
-#include "access/xact.h"
 #include "catalog/objectaddress.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -43,8 +40,13 @@
 #include "base/compat.h"
 #include "base/extension.h"
 #include "produce/buffer.h"
-#include "value/serde.h"
+#include "produce/produce.h"
+#include "topic/checks.h"
+#include "topic/options.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
+#include "value/headers.h"
+#include "value/serde.h"
 
 /* What a call site remembers between calls. */
 typedef struct CallSite

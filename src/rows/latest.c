@@ -17,16 +17,16 @@
 #include "access/table.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "storage/predicate.h"
-#include "utils/acl.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "base/arguments.h"
 #include "base/compat.h"
-#include "storage/keymap.h"
+#include "kafka/batch.h"
+#include "rows/row.h"
 #include "rows/rows.h"
+#include "storage/keymap.h"
+#include "storage/log.h"
 #include "topic/topic.h"
 
 EL_FUNCTION(eventlog_latest);
@@ -81,15 +81,10 @@ eventlog_latest(PG_FUNCTION_ARGS)
 	Oid			relid;
 	ElTopic    *t;
 	ElRows	   *rows;
-	AclResult	acl;
 
 	el_arg_not_null(fcinfo, 0, "topic");
 	relid = PG_GETARG_OID(0);
-	LockRelationOid(relid, AccessShareLock);
-	t = el_topic(relid);
-	acl = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(relid));
+	t = el_topic_to_read(relid);
 
 	rows = el_rows_begin(fcinfo, EL_ROW_EVENT);
 	for (int32 p = 0; p < t->npartitions; p++)

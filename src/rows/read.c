@@ -10,21 +10,23 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "storage/predicate.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "base/arguments.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "kafka/batch.h"
+#include "rows/row.h"
 #include "rows/rows.h"
+#include "storage/log.h"
+#include "topic/checks.h"
+#include "topic/log_floor.h"
+#include "topic/topic.h"
 
 /*
  * Read up to max events of a partition from from_offset on (-1: log start);
@@ -99,7 +101,6 @@ eventlog_read_topic(PG_FUNCTION_ARGS)
 	int32		last;
 	ElTopic    *t;
 	ElRows	   *rows;
-	AclResult	acl;
 
 	el_arg_not_null(fcinfo, 0, "topic");
 	relid = PG_GETARG_OID(0);
@@ -121,11 +122,7 @@ eventlog_read_topic(PG_FUNCTION_ARGS)
 					 errmsg("max_events must be at least 1")));
 	}
 
-	LockRelationOid(relid, AccessShareLock);
-	t = el_topic(relid);
-	acl = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(relid));
+	t = el_topic_to_read(relid);
 
 	last = t->npartitions - 1;
 	if (!PG_ARGISNULL(1))

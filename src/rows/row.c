@@ -14,7 +14,10 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "kafka/batch.h"
 #include "rows/row.h"
+#include "value/headers.h"
+#include "value/serde.h"
 
 /* Which event is being deserialised, for the error context. */
 typedef struct RowContext

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "kafka/batch.h"
 #include "topic/topic.h"
 
 /*

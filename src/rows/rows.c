@@ -18,7 +18,9 @@
 #include "utils/tuplestore.h"
 
 #include "base/compat.h"
+#include "kafka/batch.h"
 #include "rows/rows.h"
+#include "topic/topic.h"
 
 /* What a memory context takes from its own blocks.  A larger record has a block of its own. */
 #define BLOCK_SIZE		(8 * 1024)

@@ -14,8 +14,11 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "nodes/nodes.h"
 
+#include "kafka/batch.h"
 #include "rows/row.h"
+#include "topic/topic.h"
 
 typedef struct ElRows ElRows;
 

@@ -23,7 +23,6 @@
 #include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/objectaccess.h"
-#include "catalog/pg_proc.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -31,7 +30,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 #include "pgstat.h"
 #include "utils/acl.h"
@@ -40,6 +38,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "rows/row.h"
 #include "rows/rows.h"
 #include "rows/rows_scan.h"
 

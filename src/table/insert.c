@@ -18,19 +18,28 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/acl.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "kafka/batch.h"
 #include "produce/buffer.h"
-#include "table/tableam.h"
+#include "storage/log.h"
+#include "table/insert.h"
+#include "table/tid.h"
 #include "table/write_through.h"
+#include "topic/checks.h"
+#include "topic/options.h"
+#include "topic/shape.h"
+#include "topic/topic.h"
+#include "value/headers.h"
+#include "value/serde.h"
 
 /* Serialised keys and values of the rows at hand; reset for each call. */
 static MemoryContext row_context = NULL;

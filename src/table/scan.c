@@ -18,16 +18,21 @@
 #include "access/relscan.h"
 #include "access/skey.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
-#include "table/tableam.h"
+#include "kafka/batch.h"
+#include "storage/log.h"
+#include "table/scan.h"
+#include "table/slot.h"
+#include "table/tid.h"
+#include "topic/shape.h"
+#include "topic/topic.h"
+#include "value/serde.h"
 
 /* Ranges of a parallel scan, and how many pages one has at least. */
 #define EL_PARALLEL_RANGES	256

@@ -36,7 +36,6 @@
 #include "executor/executor.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -45,7 +44,6 @@
 #include "optimizer/restrictinfo.h"
 #include "utils/date.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/spccache.h"
 #include "utils/timestamp.h"
@@ -54,8 +52,12 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
+#include "kafka/batch.h"
+#include "storage/log.h"
+#include "table/scan.h"
 #include "table/seek_scan.h"
-#include "table/tableam.h"
+#include "table/slot.h"
+#include "topic/shape.h"
 
 /* Descending costs about what it does in a B-tree, besides the page it leads to. */
 #define EL_SEEK_CPU_OPERATORS	50.0
@@ -430,7 +432,7 @@ create_state(CustomScan *cscan)
 
 	NodeSetTag(s, T_CustomScanState);
 	s->css.methods = &exec_methods;
-	el_custom_slot_ops(&s->css, &ElSlotOps);
+	el_custom_slot_ops(&s->css, &ElTupleSlotOps);
 	s->backward = intVal(linitial(cscan->custom_private)) != 0;
 	return (Node *) s;
 }
@@ -442,7 +444,7 @@ begin_seek(CustomScanState *css, EState *estate, int eflags)
 	CustomScan *cscan = (CustomScan *) css->ss.ps.plan;
 	ListCell   *lc;
 
-	el_custom_slot_ops_late(css, estate, &ElSlotOps);
+	el_custom_slot_ops_late(css, estate, &ElTupleSlotOps);
 	s->bounds = palloc(Max(list_length(cscan->custom_exprs), 1) *
 					   sizeof(SeekBound));
 	foreach(lc, cscan->custom_exprs)

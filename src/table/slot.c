@@ -22,12 +22,16 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "table/tableam.h"
+#include "table/slot.h"
+#include "table/tid.h"
+#include "topic/shape.h"
+#include "value/headers.h"
+#include "value/serde.h"
 
 /* Room for text that a slot keeps from row to row. */
 #define EL_SLOT_TEXT	(64 * 1024)
 
-typedef struct ElSlot
+typedef struct ElTupleSlot
 {
 	VirtualTupleTableSlot base;
 	ElTopic    *topic;			/* of the record; NULL: plain virtual values */
@@ -39,12 +43,12 @@ typedef struct ElSlot
 	char	   *text;
 	Size		text_size;
 	Size		text_used;
-} ElSlot;
+} ElTupleSlot;
 
 static void
 bad_bytes(void *arg)
 {
-	ElSlot	   *s = (ElSlot *) arg;
+	ElTupleSlot *s = (ElTupleSlot *) arg;
 
 	errcontext("\"%s\", partition %d, offset " INT64_FORMAT,
 			   get_rel_name(s->topic->relid), s->partition, s->record.offset);
@@ -52,7 +56,7 @@ bad_bytes(void *arg)
 
 /* A key or value that is not null. */
 static Datum
-make_value(ElSlot *s, ElSerde *serde, const char *data, int32 len)
+make_value(ElTupleSlot *s, ElSerde *serde, const char *data, int32 len)
 {
 	char	   *text;
 
@@ -83,7 +87,7 @@ make_value(ElSlot *s, ElSerde *serde, const char *data, int32 len)
 
 /* Columns first .. end - 1, counted from 0, of the record. */
 static void
-make_columns(ElSlot *s, int first, int end, Datum *values, bool *nulls)
+make_columns(ElTupleSlot *s, int first, int end, Datum *values, bool *nulls)
 {
 	ElTopic    *t = s->topic;
 	ElRecord   *r = &s->record;
@@ -131,7 +135,7 @@ make_columns(ElSlot *s, int first, int end, Datum *values, bool *nulls)
 static void
 el_slot_init(TupleTableSlot *slot)
 {
-	ElSlot	   *s = (ElSlot *) slot;
+	ElTupleSlot *s = (ElTupleSlot *) slot;
 
 	s->topic = NULL;
 	s->mcxt = NULL;
@@ -142,7 +146,7 @@ el_slot_init(TupleTableSlot *slot)
 static void
 el_slot_release(TupleTableSlot *slot)
 {
-	ElSlot	   *s = (ElSlot *) slot;
+	ElTupleSlot *s = (ElTupleSlot *) slot;
 
 	if (s->mcxt)
 		MemoryContextDelete(s->mcxt);
@@ -156,7 +160,7 @@ el_slot_release(TupleTableSlot *slot)
 static void
 el_slot_clear(TupleTableSlot *slot)
 {
-	ElSlot	   *s = (ElSlot *) slot;
+	ElTupleSlot *s = (ElTupleSlot *) slot;
 
 	TTSOpsVirtual.clear(slot);
 	s->topic = NULL;
@@ -174,7 +178,7 @@ el_slot_clear(TupleTableSlot *slot)
 static void
 el_slot_getsomeattrs(TupleTableSlot *slot, int natts)
 {
-	ElSlot	   *s = (ElSlot *) slot;
+	ElTupleSlot *s = (ElTupleSlot *) slot;
 	MemoryContext old;
 
 	if (s->topic == NULL)
@@ -211,7 +215,7 @@ el_slot_is_current_xact_tuple(TupleTableSlot *slot)
 static void
 el_slot_materialize(TupleTableSlot *slot)
 {
-	ElSlot	   *s = (ElSlot *) slot;
+	ElTupleSlot *s = (ElTupleSlot *) slot;
 
 	if (s->topic == NULL)
 	{
@@ -254,8 +258,8 @@ el_slot_copy_minimal_tuple(TupleTableSlot *slot EL_EXTRA_PARAM)
 										 slot->tts_values, slot->tts_isnull);
 }
 
-const TupleTableSlotOps ElSlotOps = {
-	.base_slot_size = sizeof(ElSlot),
+const TupleTableSlotOps ElTupleSlotOps = {
+	.base_slot_size = sizeof(ElTupleSlot),
 	.init = el_slot_init,
 	.release = el_slot_release,
 	.clear = el_slot_clear,
@@ -274,9 +278,9 @@ void
 el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
 			  const ElRecord *r)
 {
-	ElSlot	   *s = (ElSlot *) slot;
+	ElTupleSlot *s = (ElTupleSlot *) slot;
 
-	Assert(slot->tts_ops == &ElSlotOps);
+	Assert(slot->tts_ops == &ElTupleSlotOps);
 	el_slot_clear(slot);
 	s->topic = t;
 	s->partition = partition;

@@ -16,27 +16,28 @@
 #include "access/multixact.h"
 #include "access/tableam.h"
 #include "access/transam.h"
-#include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/storage.h"
-#include "catalog/storage_xlog.h"
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
 #include "storage/smgr.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/extension.h"
-#include "storage/page.h"
 #include "produce/buffer.h"
-#include "table/tableam.h"
+#include "storage/log.h"
+#include "storage/page.h"
+#include "table/insert.h"
+#include "table/scan.h"
+#include "table/slot.h"
+#include "table/tid.h"
+#include "topic/topic.h"
 
 #define HINT_APPEND_ONLY \
 	"A log only grows. Produce a newer event for the key, or use delete_events_before()."
@@ -44,7 +45,7 @@
 static const TupleTableSlotOps *
 slot_callbacks(Relation rel)
 {
-	return &ElSlotOps;
+	return &ElTupleSlotOps;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "table/write_through.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
 
 typedef struct WriteThrough

@@ -11,20 +11,19 @@
  */
 #include "postgres.h"
 
-#include "common/int.h"
 #include "access/table.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "kafka/partitioner.h"
 #include "topic/checks.h"
 #include "topic/options.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
 
 /*
@@ -41,7 +40,8 @@ typedef struct ElTopicChecks
 	ExprState **states;
 	TupleTableSlot *slot;
 	ExprContext *econtext;
-	MemoryContext mcxt;
+	MemoryContext mcxt;			/* of all of that */
+	MemoryContextCallback release;	/* of cached */
 } ElTopicChecks;
 
 void
@@ -151,9 +151,15 @@ check_by_executor(ElTopic *t, TupleTableSlot *slot)
 	table_close(rel, AccessShareLock);
 }
 
+/*
+ * Callback of the context of the compiled constraints: it is reset before they
+ * are compiled again, and deleted with the topic.  Must not fail.
+ */
 static void
-release_checks(ElTopicChecks *c)
+release_cached(void *arg)
 {
+	ElTopicChecks *c = arg;
+
 	for (int i = 0; i < c->count; i++)
 	{
 		if (c->cached[i])
@@ -161,7 +167,6 @@ release_checks(ElTopicChecks *c)
 	}
 	c->count = 0;
 	c->userid = InvalidOid;
-	MemoryContextReset(c->mcxt);
 }
 
 /* Compile.  An error half-way leaves what the next call releases. */
@@ -172,7 +177,12 @@ compile_checks(ElTopic *t, ElTopicChecks *c)
 	TupleConstr *constr = t->tupdesc->constr;
 	Relation	rel;
 
-	release_checks(c);
+	Assert(!c->busy);
+	MemoryContextReset(c->mcxt);
+	Assert(c->count == 0);
+	c->release.func = release_cached;
+	c->release.arg = c;
+	MemoryContextRegisterResetCallback(c->mcxt, &c->release);
 
 	/* CheckConstraintFetch may have found fewer than there are; then the executor complains */
 	rel = table_open(t->relid, AccessShareLock);
@@ -281,12 +291,4 @@ el_check_constraints(ElTopic *t, Datum *values, bool *nulls)
 		t->checks->busy = false;
 	}
 	PG_END_TRY();
-}
-
-void
-el_checks_free(ElTopic *t)
-{
-	if (t->checks)
-		release_checks(t->checks);
-	t->checks = NULL;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * checks.h
- *	  What checks.c keeps with a cached topic.
+ *	  What every way of producing checks of an event.
  *
  * IDENTIFICATION
  *	  src/topic/checks.h
@@ -11,9 +11,31 @@
 #ifndef EL_CHECKS_H
 #define EL_CHECKS_H
 
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "kafka/batch.h"
 #include "topic/topic.h"
 
-/* Release the compiled CHECK constraints; must not fail. */
-extern void el_checks_free(ElTopic *t);
+/*
+ * Errors name the topic.  restored: the event comes back from a dump, so the
+ * topic's options are not asked.
+ */
+
+/* 54000 with the limit in the detail when key + value + headers exceed max_event_bytes. */
+extern void el_check_event_size(ElTopic *t, const ElRecord *r, bool restored);
+/* timestamptz -> ms; 22008 for infinite or later than now + max_clock_ahead. */
+extern int64 el_event_time(ElTopic *t, TimestampTz time, bool restored);
+/* Partition for a key (NULL key: round robin, per backend and topic); 55000 if the topic has none. */
+extern int32 el_choose_partition(ElTopic *t, const ElRecord *r);
+/* 22023 if the topic has no such partition, or its table is missing. */
+extern void el_check_partition(ElTopic *t, int64 partition);
+
+/*
+ * CHECK constraints of the topic on one event about to be produced by function
+ * (INSERT and COPY have the executor do it).  Raises 23514 as INSERT would.
+ */
+extern void el_check_constraints(ElTopic *t, Datum *values, bool *nulls);
 
 #endif							/* EL_CHECKS_H */

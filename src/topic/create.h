@@ -15,7 +15,7 @@
 
 #include "nodes/primnodes.h"
 
-#include "topic/topic.h"
+#include "topic/options.h"
 
 /* Name of partition n (-1: the DEFAULT one) of a topic; 42622 if it does not fit. */
 extern char *el_partition_name(const char *topic, int32 n);

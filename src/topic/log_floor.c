@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * floor.c
+ * log_floor.c
  *	  Log ends that must not be forgotten: _eventlog.log_floor.
  *
  * A log's end is in its metapage.  What empties a log also removes the rows
@@ -24,13 +24,14 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "base/extension.h"
 #include "topic/callbacks.h"
+#include "topic/log_floor.h"
+#include "topic/options.h"
 #include "topic/topic.h"
 
 enum

@@ -16,7 +16,40 @@
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
-#include "topic/topic.h"
+#include "kafka/batch.h"
+#include "kafka/partitioner.h"
+
+typedef enum ElWhenFull
+{
+	EL_DROP_OLDEST,
+	EL_REJECT
+} ElWhenFull;
+
+/* Bits of cleanup_policy. */
+#define EL_CLEANUP_DELETE	1
+#define EL_CLEANUP_COMPACT	2
+
+/* Times in ms, sizes in bytes; -1 means no limit. */
+typedef struct ElTopicOptions
+{
+	int64		retention_ms;
+	int64		retention_bytes;	/* per partition */
+	int64		segment_bytes;
+	ElCodec		compression;
+	int64		max_event_bytes;	/* key + value + headers of one event */
+	ElPartitioner partitioner;
+	int			cleanup_policy; /* EL_CLEANUP_* */
+	int64		delete_retention_ms;
+	bool		retain_until_consumed;
+	ElWhenFull	when_full;
+	int64		max_clock_ahead_ms;
+} ElTopicOptions;
+
+static inline bool
+el_is_compacted(const ElTopicOptions *o)
+{
+	return (o->cleanup_policy & EL_CLEANUP_COMPACT) != 0;
+}
 
 /* Sizes and counts a user may ask for. */
 #define EL_MIN_SEGMENT_BYTES	(INT64CONST(64) * 1024)

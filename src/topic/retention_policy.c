@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * retention.c
+ * retention_policy.c
  *	  What a topic's options let go, and apply_retention().
  *
  * The maintenance worker calls this for each partition now and then; producers
@@ -25,8 +25,11 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
-#include "topic/options.h"
+#include "kafka/batch.h"
+#include "storage/log.h"
 #include "topic/callbacks.h"
+#include "topic/options.h"
+#include "topic/retention_policy.h"
 #include "topic/topic.h"
 
 EL_FUNCTION(eventlog_apply_retention);

@@ -26,32 +26,27 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_partitioned_table.h"
-#include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
-#include "utils/builtins.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/catcache.h"
-#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "base/extension.h"
 #include "topic/callbacks.h"
-#include "topic/checks.h"
 #include "topic/options.h"
+#include "topic/shape.h"
 #include "topic/topic.h"
 
 const ElTopicCallbacks *el_topic_callbacks = NULL;
@@ -86,20 +81,6 @@ static uint64 invalidations = 0;
 
 /* Replaced in this transaction; freed when it ends. */
 static ElTopic *stale_topics = NULL;
-
-static const struct
-{
-	const char *name;
-	Oid			type;			/* InvalidOid: the topic's choice */
-}			topic_columns[EL_NATTS] =
-{
-	{"partition", INT4OID},
-	{"event_offset", INT8OID},
-	{"event_time", TIMESTAMPTZOID},
-	{"key", InvalidOid},
-	{"value", InvalidOid},
-	{"headers", JSONBOID},
-};
 
 /* Must not fail, nor look at any catalog. */
 void
@@ -161,46 +142,6 @@ init_cache(void)
 		leaves = hash_create("eventlog partitions", 256, &ctl,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-}
-
-const char *
-el_columns_problem(TupleDesc tupdesc)
-{
-	if (tupdesc->natts != EL_NATTS)
-		return "it does not have exactly the six columns of a topic";
-
-	for (int i = 0; i < EL_NATTS; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
-
-		if (att->attisdropped ||
-			strcmp(NameStr(att->attname), topic_columns[i].name) != 0)
-			return "its columns are not those of a topic";
-		if (OidIsValid(topic_columns[i].type) &&
-			att->atttypid != topic_columns[i].type)
-			return "a column does not have the type it has in a topic";
-	}
-
-	return NULL;
-}
-
-const char *
-el_topic_shape_problem(Relation rel)
-{
-	PartitionKey key;
-
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		return "it is not a partitioned table";
-
-	key = RelationGetPartitionKey(rel);
-	if (key->strategy != PARTITION_STRATEGY_LIST || key->partnatts != 1 ||
-		key->partattrs[0] != EL_ATT_PARTITION)
-		return "it is not partitioned by LIST (partition)";
-
-	if (rel->rd_rel->relispartition)
-		return "it is itself a partition";
-
-	return el_columns_problem(RelationGetDescr(rel));
 }
 
 /*
@@ -421,6 +362,7 @@ el_topic(Oid relid)
 	const char *why;
 	bool		exists;
 
+	Assert(CheckRelationOidLockedByMe(relid, AccessShareLock, true));
 	el_check_catalog_version();
 	if (t)
 		return t;
@@ -514,104 +456,44 @@ el_topic_of_leaf(Oid leaf, int32 *partition)
 	return t;
 }
 
-bool
-el_is_leaf(Oid relid)
+ElTopic *
+el_topic_lock_if_there(Oid relid, LOCKMODE mode, bool wait)
 {
-	Oid			am = el_am_oid();
-	HeapTuple	tup;
-	Form_pg_class form;
-	bool		result;
+	ElTopic    *t;
 
-	if (!OidIsValid(am))
-		return false;
+	if (wait)
+		LockRelationOid(relid, mode);
+	else if (!ConditionalLockRelationOid(relid, mode))
+		return NULL;
 
-	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tup))
-		return false;
-	form = (Form_pg_class) GETSTRUCT(tup);
-	result = form->relam == am && form->relkind == RELKIND_RELATION;
-	ReleaseSysCache(tup);
-
-	return result;
+	t = el_topic_or_null(relid);
+	if (t == NULL)
+		UnlockRelationOid(relid, mode);
+	return t;
 }
 
-/*
- * By the catalogs alone, taking no lock: this runs for every statement that
- * touches a partitioned table.
- */
+/* The right first: whoever may not read must not get into the way of others by a lock. */
+ElTopic *
+el_topic_to_read(Oid relid)
+{
+	bool		is_missing = false;
+	AclResult	acl = pg_class_aclcheck_ext(relid, GetUserId(), ACL_SELECT,
+											&is_missing);
+
+	/* el_topic() says that it is missing */
+	if (acl != ACLCHECK_OK && !is_missing)
+		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(relid));
+	LockRelationOid(relid, AccessShareLock);
+	return el_topic(relid);
+}
+
+/* Cheap for a topic that is in the cache: this runs for each statement on a partitioned table. */
 bool
 el_is_topic(Oid relid)
 {
-	HeapTuple	tup;
-	bool		is_list;
-	List	   *children;
-	ListCell   *lc;
-	bool		result = false;
-
 	if (!OidIsValid(el_am_oid()))
 		return false;
-	if (cached_topic(relid))
-		return true;
-	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
-		return false;
-
-	tup = SearchSysCache1(PARTRELID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tup))
-		return false;
-	{
-		Form_pg_partitioned_table part = (Form_pg_partitioned_table) GETSTRUCT(tup);
-
-		is_list = part->partstrat == PARTITION_STRATEGY_LIST &&
-			part->partnatts == 1 &&
-			part->partattrs.values[0] == EL_ATT_PARTITION;
-	}
-	ReleaseSysCache(tup);
-	if (!is_list)
-		return false;
-
-	for (int i = 0; i < EL_NATTS; i++)
-	{
-		bool		same;
-
-		tup = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
-							  Int16GetDatum(i + 1));
-		if (!HeapTupleIsValid(tup))
-			return false;
-		{
-			Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tup);
-
-			same = !att->attisdropped &&
-				strcmp(NameStr(att->attname), topic_columns[i].name) == 0 &&
-				(!OidIsValid(topic_columns[i].type) ||
-				 att->atttypid == topic_columns[i].type);
-		}
-		ReleaseSysCache(tup);
-		if (!same)
-			return false;
-	}
-
-	children = find_inheritance_children(relid, NoLock);
-	foreach(lc, children)
-	{
-		if (el_is_leaf(lfirst_oid(lc)))
-		{
-			result = true;
-			break;
-		}
-	}
-
-	/* without partitions, only the label tells */
-	if (children == NIL)
-	{
-		char	   *label = el_label_get(relid);
-
-		result = label != NULL;
-		if (label)
-			pfree(label);
-	}
-	list_free(children);
-
-	return result;
+	return cached_topic(relid) != NULL || el_looks_like_topic(relid);
 }
 
 Relation
@@ -666,7 +548,6 @@ el_topic_xact_end(void)
 		ElTopic    *t = stale_topics;
 
 		stale_topics = t->next_stale;
-		el_checks_free(t);
 		MemoryContextDelete(t->mcxt);
 	}
 }

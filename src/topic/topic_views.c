@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * maintain.c
+ * topic_views.c
  *	  Looking at topics and looking after them: eventlog_topics,
  *	  delete_events_before, check_topic.
  *
@@ -11,10 +11,8 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_publication.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -30,46 +28,52 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/extension.h"
+#include "kafka/batch.h"
+#include "storage/log.h"
+#include "topic/checks.h"
+#include "topic/log_floor.h"
 #include "topic/options.h"
 #include "topic/topic.h"
+#include "topic/topic_views.h"
 
 EL_FUNCTION(eventlog_topics);
 EL_FUNCTION(eventlog_delete_events_before);
 EL_FUNCTION(eventlog_check_topic);
 
 bool
-el_may_look(Oid relid)
+el_may_see_topic(Oid relid)
 {
 	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
 		el_is_owner(relid, GetUserId()) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 }
 
-typedef struct Look
+/* A call of el_probe_partition(). */
+typedef struct ProbeCall
 {
 	ElTopic    *topic;
 	int32		partition;
-	ElLook		look;
+	ElProbe		probe;
 	void	   *arg;
-} Look;
+} ProbeCall;
 
 static void
-open_and_look(void *arg)
+open_and_probe(void *arg)
 {
-	Look	   *l = arg;
-	Relation	leaf = el_open_leaf(l->topic, l->partition);
+	ProbeCall  *call = arg;
+	Relation	leaf = el_open_leaf(call->topic, call->partition);
 
 	if (leaf == NULL)
 		return;
-	l->look(l->topic, l->partition, leaf, l->arg);
+	call->probe(call->topic, call->partition, leaf, call->arg);
 	table_close(leaf, AccessShareLock);
 }
 
 bool
-el_look_at_partition(ElTopic *t, int32 partition, ElLook look, void *arg)
+el_probe_partition(ElTopic *t, int32 partition, ElProbe probe, void *arg)
 {
-	Look		l = {t, partition, look, arg};
-	ErrorData  *problem = el_attempt(open_and_look, &l);
+	ProbeCall	call = {t, partition, probe, arg};
+	ErrorData  *problem = el_attempt(open_and_probe, &call);
 
 	if (problem != NULL)
 		ereport(WARNING,
@@ -81,22 +85,22 @@ el_look_at_partition(ElTopic *t, int32 partition, ElLook look, void *arg)
 }
 
 /* Sums over a topic's partitions. */
-typedef struct TopicLook
+typedef struct TopicStats
 {
 	int64		events;
 	int64		bytes;
-} TopicLook;
+} TopicStats;
 
 static void
-add_up(ElTopic *t, int32 partition, Relation leaf, void *arg)
+add_partition(ElTopic *t, int32 partition, Relation leaf, void *arg)
 {
-	TopicLook  *look = arg;
+	TopicStats *stats = arg;
 	ElLogInfo	info;
 
-	look->bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
+	stats->bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
 	el_log_info(leaf, &info);
 	if (info.exists)
-		look->events += info.log_end - info.log_start;
+		stats->events += info.log_end - info.log_start;
 }
 
 Datum
@@ -110,40 +114,32 @@ eventlog_topics(PG_FUNCTION_ARGS)
 	foreach(lc, el_all_topics())
 	{
 		Oid			relid = lfirst_oid(lc);
-		Relation	rel;
 		ElTopic    *t;
-		TopicLook	look = {0};
+		TopicStats	stats = {0};
 		Datum		values[7];
 		bool		nulls[7] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		if (!el_may_look(relid))
+		if (!el_may_see_topic(relid))
 			continue;
 
-		/* dropped meanwhile, or not a topic by closer look: nothing to show */
-		rel = try_relation_open(relid, AccessShareLock);
-		if (!rel)
+		t = el_topic_lock_if_there(relid, AccessShareLock, true);
+		if (t == NULL)
 			continue;
-		t = el_topic_or_null(relid);
-		if (!t)
-		{
-			relation_close(rel, AccessShareLock);
-			continue;
-		}
 
 		for (int32 i = 0; i < t->npartitions; i++)
-			(void) el_look_at_partition(t, i, add_up, &look);
+			(void) el_probe_partition(t, i, add_partition, &stats);
 
 		values[0] = ObjectIdGetDatum(relid);
 		values[1] = Int64GetDatum(t->npartitions);
 		values[2] = ObjectIdGetDatum(t->key.type);
 		values[3] = ObjectIdGetDatum(t->value.type);
 		values[4] = PointerGetDatum(el_options_to_jsonb(&t->options));
-		values[5] = Int64GetDatum(look.events);
-		values[6] = Int64GetDatum(look.bytes);
+		values[5] = Int64GetDatum(stats.events);
+		values[6] = Int64GetDatum(stats.bytes);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 
-		relation_close(rel, AccessShareLock);
+		UnlockRelationOid(relid, AccessShareLock);
 	}
 
 	return (Datum) 0;
@@ -264,7 +260,7 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 
 	LockRelationOid(relid, AccessShareLock);
 	t = el_topic(relid);
-	if (!el_may_look(relid))
+	if (!el_may_see_topic(relid))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, t->name);
 
 	/* a publication of all tables, made after the topic: create_topic could not warn */

@@ -18,12 +18,11 @@
 #include "common/base64.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 #include "base/compat.h"
 #include "kafka/batch.h"
-#include "value/serde.h"
+#include "value/headers.h"
 
 static void
 bad_headers(const char *detail)

@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_cast.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
@@ -28,7 +27,6 @@
 #include "utils/jsonb.h"
 #include "utils/jsonfuncs.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "value/json_check.h"

@@ -101,18 +101,4 @@ extern void el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 							   MemoryContext mcxt);
 extern Datum el_convert(ElConversion *c, Datum value);
 
-/*
- * Headers.  From SQL's jsonb (an object, or an array of [name, value]; values
- * are strings, null or {"base64": "..."}) to the record's form, in CurrentMemoryContext;
- * 22023 for any other shape.  And back: object when names are distinct, else
- * array; {} for none; bytes that are not valid text become {"base64": ...}.
- */
-extern void el_headers_from_jsonb(Datum headers, const char **data, int32 *len);
-extern Datum el_headers_to_jsonb(const char *data, int32 len);
-/* Headers in the record's form, with n more of them (text), in CurrentMemoryContext. */
-extern void el_headers_append(const char *headers, int32 headers_len,
-							  const char *const *names,
-							  const char *const *values, int n,
-							  const char **data, int32 *len);
-
 #endif							/* EL_SERDE_H */

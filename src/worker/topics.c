@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 
 #include "group/group.h"
+#include "topic/retention_policy.h"
 #include "worker/topics.h"
 
 /* How long one worker goes on to further topics. */
@@ -43,10 +44,8 @@ lock_topic(Oid relid)
 {
 	ElTopic    *t;
 
-	if (!ConditionalLockRelationOid(relid, AccessShareLock))
-		return NULL;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	t = el_topic_or_null(relid);
+	t = el_topic_lock_if_there(relid, AccessShareLock, false);
 	PopActiveSnapshot();
 	return t;
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * content.c
+ * pending.c
  *	  What the producer buffer holds for one partition.
  *
  * NOTES
@@ -13,7 +13,7 @@
  *	  it must outlive the savepoint or portal in which it was first needed.
  *
  * IDENTIFICATION
- *	  src/produce/content.c
+ *	  src/produce/pending.c
  *
  *-------------------------------------------------------------------------
  */
@@ -26,14 +26,14 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
-#include "produce/content.h"
+#include "produce/pending.h"
 
 /* Smaller batches are stored plain: the codec's frame eats what it saves. */
 #define COMPRESS_MIN		256
 
-size_t		el_content_bytes = 0;
+size_t		el_pending_bytes = 0;
 
-static MemoryContext content_context = NULL;
+static MemoryContext pending_context = NULL;
 
 /* The spill file. */
 static struct
@@ -53,13 +53,13 @@ static struct
 } work;
 
 MemoryContext
-el_content_context(void)
+el_pending_context(void)
 {
-	if (content_context == NULL)
-		content_context = AllocSetContextCreate(TopMemoryContext,
+	if (pending_context == NULL)
+		pending_context = AllocSetContextCreate(TopMemoryContext,
 												"eventlog producer buffer",
 												ALLOCSET_DEFAULT_SIZES);
-	return content_context;
+	return pending_context;
 }
 
 static void
@@ -82,7 +82,7 @@ free_builder(ElBatchBuilder *b)
 }
 
 void
-el_content_trim(void)
+el_pending_trim(void)
 {
 	trim_scratch(&work.scratch);
 	trim_scratch(&work.readback);
@@ -91,20 +91,20 @@ el_content_trim(void)
 }
 
 void
-el_content_release_open(ElContent *c)
+el_pending_release_open(ElPendingBatches *c)
 {
 	Assert(c->open.count == 0);
-	el_content_bytes -= c->open.cap;
+	el_pending_bytes -= c->open.cap;
 	free_builder(&c->open);
 }
 
 /* Start the open batch anew. */
 static void
-empty_open(ElContent *c)
+empty_open(ElPendingBatches *c)
 {
 	c->open.count = 0;
 	if (c->open.cap > EL_KEEP_BUFFER)
-		el_content_release_open(c);
+		el_pending_release_open(c);
 	else if (c->open.buf != NULL)
 		el_batch_begin(&c->open);
 }
@@ -114,7 +114,7 @@ free_sealed(ElSealed *s)
 {
 	if (s->data != NULL)
 	{
-		el_content_bytes -= GetMemoryChunkSpace(s->data);
+		el_pending_bytes -= GetMemoryChunkSpace(s->data);
 		pfree(s->data);
 	}
 	else
@@ -128,7 +128,7 @@ free_sealed(ElSealed *s)
 }
 
 void
-el_content_cut(ElContent *c, const ElPoint *point)
+el_pending_cut(ElPendingBatches *c, const ElPoint *point)
 {
 	/* what has been appended is out of our hands */
 	int			nsealed = Max(point->nsealed, c->first);
@@ -153,19 +153,19 @@ el_content_cut(ElContent *c, const ElPoint *point)
 }
 
 void
-el_content_clear(ElContent *c)
+el_pending_clear(ElPendingBatches *c)
 {
 	ElPoint		start = {0};
 
-	el_content_cut(c, &start);
+	el_pending_cut(c, &start);
 	if (c->sealed != NULL)
 		pfree(c->sealed);
-	el_content_release_open(c);
+	el_pending_release_open(c);
 	memset(c, 0, sizeof(*c));
 }
 
 uint64
-el_content_size(const ElContent *c)
+el_pending_size(const ElPendingBatches *c)
 {
 	uint64		size = c->open.len;
 	int			i;
@@ -176,7 +176,7 @@ el_content_size(const ElContent *c)
 }
 
 size_t
-el_content_check_size(const ElRecord *r)
+el_pending_check_size(const ElRecord *r)
 {
 	size_t		bound = el_record_size_bound(r);
 
@@ -191,27 +191,27 @@ el_content_check_size(const ElRecord *r)
 }
 
 void
-el_content_add(ElContent *c, const ElRecord *r)
+el_pending_add(ElPendingBatches *c, const ElRecord *r)
 {
 	size_t		cap = c->open.cap;
 
 	if (unlikely(c->open.buf == NULL))
 	{
-		MemoryContext old = MemoryContextSwitchTo(el_content_context());
+		MemoryContext old = MemoryContextSwitchTo(el_pending_context());
 
 		el_batch_begin(&c->open);
 		MemoryContextSwitchTo(old);
-		el_content_bytes += c->open.cap;
+		el_pending_bytes += c->open.cap;
 		cap = c->open.cap;
 	}
 	el_batch_add(&c->open, r);
-	el_content_bytes += c->open.cap - cap;
+	el_pending_bytes += c->open.cap - cap;
 }
 
 char *
-el_content_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len)
+el_pending_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len)
 {
-	MemoryContext old = MemoryContextSwitchTo(el_content_context());
+	MemoryContext old = MemoryContextSwitchTo(el_pending_context());
 	char	   *batch;
 	size_t		size;
 
@@ -228,7 +228,7 @@ el_content_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len)
  * move, so that an error leaves the content as it was.
  */
 static void
-finish_into(ElContent *c, int n, ElBatchBuilder *b, ElCodec codec)
+finish_into(ElPendingBatches *c, int n, ElBatchBuilder *b, ElCodec codec)
 {
 	ElSealed   *s;
 	char	   *batch;
@@ -245,14 +245,14 @@ finish_into(ElContent *c, int n, ElBatchBuilder *b, ElCodec codec)
 		c->maxsealed = newmax;
 	}
 
-	batch = el_content_finish(b, codec, &len);
+	batch = el_pending_finish(b, codec, &len);
 	s = &c->sealed[n];
 	s->data = palloc(len);
 	memcpy(s->data, batch, len);
 	s->len = len;
 	s->count = b->count;
 	s->offset = 0;
-	el_content_bytes += GetMemoryChunkSpace(s->data);
+	el_pending_bytes += GetMemoryChunkSpace(s->data);
 	trim_scratch(&work.scratch);
 }
 
@@ -263,7 +263,7 @@ finish_into(ElContent *c, int n, ElBatchBuilder *b, ElCodec codec)
  * the number of sealed batches then.
  */
 static int
-seal_pieces(ElContent *c, ElCodec codec, ElPoint **points, int npoints,
+seal_pieces(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoints,
 			int *ends)
 {
 	ElRecord	record;
@@ -306,9 +306,9 @@ seal_pieces(ElContent *c, ElCodec codec, ElPoint **points, int npoints,
 }
 
 void
-el_content_seal(ElContent *c, ElCodec codec, ElPoint **points, int npoints)
+el_pending_seal(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoints)
 {
-	MemoryContext old = MemoryContextSwitchTo(el_content_context());
+	MemoryContext old = MemoryContextSwitchTo(el_pending_context());
 	int			n = c->nsealed;
 	int			i;
 
@@ -339,13 +339,13 @@ el_content_seal(ElContent *c, ElCodec codec, ElPoint **points, int npoints)
 }
 
 void
-el_content_appended_first(ElContent *c)
+el_pending_appended_first(ElPendingBatches *c)
 {
 	free_sealed(&c->sealed[c->first++]);
 }
 
 void
-el_content_appended_all(ElContent *c)
+el_pending_appended_all(ElPendingBatches *c)
 {
 	Assert(c->first == c->nsealed);
 	c->first = c->nsealed = 0;
@@ -392,13 +392,13 @@ spill_batch(ElSealed *s)
 	s->offset = spill.end;
 	spill.end += s->len;
 	spill.nbatches++;
-	el_content_bytes -= GetMemoryChunkSpace(s->data);
+	el_pending_bytes -= GetMemoryChunkSpace(s->data);
 	pfree(s->data);
 	s->data = NULL;
 }
 
 void
-el_content_spill(ElContent *c)
+el_pending_spill(ElPendingBatches *c)
 {
 	int			i;
 
@@ -412,7 +412,7 @@ el_content_spill(ElContent *c)
 }
 
 char *
-el_content_load(ElSealed *s)
+el_pending_load(ElSealed *s)
 {
 	ElScratch  *buffer = &work.readback;
 	int			nread;
@@ -426,7 +426,7 @@ el_content_load(ElSealed *s)
 			pfree(buffer->buf);
 		buffer->buf = NULL;
 		buffer->cap = 0;
-		buffer->buf = MemoryContextAlloc(el_content_context(), s->len);
+		buffer->buf = MemoryContextAlloc(el_pending_context(), s->len);
 		buffer->cap = s->len;
 	}
 
@@ -445,7 +445,7 @@ el_content_load(ElSealed *s)
 }
 
 void
-el_content_close_file(void)
+el_pending_close_file(void)
 {
 	if (spill.file != 0)
 		FileClose(spill.file);
@@ -453,12 +453,12 @@ el_content_close_file(void)
 }
 
 void
-el_content_reset(void)
+el_pending_reset(void)
 {
 	/* the resource owner closes the file, if it is still open */
 	memset(&spill, 0, sizeof(spill));
 	memset(&work, 0, sizeof(work));
-	el_content_bytes = 0;
-	if (content_context != NULL)
-		MemoryContextReset(content_context);
+	el_pending_bytes = 0;
+	if (pending_context != NULL)
+		MemoryContextReset(pending_context);
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * content.h
+ * pending.h
  *	  What the producer buffer holds for one partition.
  *
  * An open batch, into which records are encoded as they come, and the batches
@@ -8,16 +8,16 @@
  * offset, in memory or in a temporary file.  Knows nothing of topics and
  * subtransactions; see buffer.c for those.
  *
- * All memory and the file last until el_content_reset() at the end of the
+ * All memory and the file last until el_pending_reset() at the end of the
  * transaction.
  *
  * IDENTIFICATION
- *	  src/produce/content.h
+ *	  src/produce/pending.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef EL_CONTENT_H
-#define EL_CONTENT_H
+#ifndef EL_PENDING_H
+#define EL_PENDING_H
 
 #include "postgres.h"
 
@@ -39,14 +39,14 @@ typedef struct ElSealed
 } ElSealed;
 
 /* All zeros: empty. */
-typedef struct ElContent
+typedef struct ElPendingBatches
 {
 	ElSealed   *sealed;
 	int			first;			/* sealed[0 .. first) have been appended */
 	int			nsealed;
 	int			maxsealed;
 	ElBatchBuilder open;		/* buf NULL until first used */
-} ElContent;
+} ElPendingBatches;
 
 /*
  * A point between two events, to cut back to.  Valid until events before it are
@@ -61,42 +61,42 @@ typedef struct ElPoint
 } ElPoint;
 
 /* The context of all contents, and of what belongs to this transaction's buffer. */
-extern MemoryContext el_content_context(void);
+extern MemoryContext el_pending_context(void);
 /* Bytes in memory: sealed batches and open ones. */
-extern size_t el_content_bytes;
+extern size_t el_pending_bytes;
 
 /* Bytes that the record takes at most; 54000 if no batch can hold it. */
-extern size_t el_content_check_size(const ElRecord *r);
+extern size_t el_pending_check_size(const ElRecord *r);
 /* Add a record to the open batch, which has room for it (or is empty). */
-extern void el_content_add(ElContent *c, const ElRecord *r);
+extern void el_pending_add(ElPendingBatches *c, const ElRecord *r);
 /* Would the open batch, with so many bytes more, be larger than it should? */
 static inline bool
-el_content_full(const ElContent *c, size_t bytes)
+el_pending_full(const ElPendingBatches *c, size_t bytes)
 {
 	return c->open.count > 0 && c->open.len + bytes > EL_BATCH_TARGET;
 }
 
 static inline bool
-el_content_is_empty(const ElContent *c)
+el_pending_is_empty(const ElPendingBatches *c)
 {
 	return c->first == c->nsealed && c->open.count == 0;
 }
 
 /* Bytes of all batches, wherever they are. */
-extern uint64 el_content_size(const ElContent *c);
+extern uint64 el_pending_size(const ElPendingBatches *c);
 
 /*
  * Seal the open batch.  points are those inside it, outermost first: a batch
  * ends at each, and afterwards they are not inside any more.  On error all is
  * as it was.
  */
-extern void el_content_seal(ElContent *c, ElCodec codec, ElPoint **points,
+extern void el_pending_seal(ElPendingBatches *c, ElCodec codec, ElPoint **points,
 							int npoints);
 /* Finish the builder's batch, compressed if that is worth it; valid until the next call. */
-extern char *el_content_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len);
+extern char *el_pending_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len);
 
 static inline ElPoint
-el_content_point(const ElContent *c)
+el_pending_point(const ElPendingBatches *c)
 {
 	ElPoint		p;
 
@@ -108,25 +108,25 @@ el_content_point(const ElContent *c)
 }
 
 /* Forget what came after a point; all of it.  Cannot fail. */
-extern void el_content_cut(ElContent *c, const ElPoint *point);
-extern void el_content_clear(ElContent *c);
+extern void el_pending_cut(ElPendingBatches *c, const ElPoint *point);
+extern void el_pending_clear(ElPendingBatches *c);
 
 /* The bytes of a sealed batch, valid until the next call. */
-extern char *el_content_load(ElSealed *s);
+extern char *el_pending_load(ElSealed *s);
 /* sealed[c->first] has been appended / all has.  Cannot fail. */
-extern void el_content_appended_first(ElContent *c);
-extern void el_content_appended_all(ElContent *c);
+extern void el_pending_appended_first(ElPendingBatches *c);
+extern void el_pending_appended_all(ElPendingBatches *c);
 
 /* Move sealed batches from memory to the temporary file. */
-extern void el_content_spill(ElContent *c);
+extern void el_pending_spill(ElPendingBatches *c);
 /* Give back the memory of an open batch that is empty. */
-extern void el_content_release_open(ElContent *c);
+extern void el_pending_release_open(ElPendingBatches *c);
 /* Give back work space that an exceptionally large event left. */
-extern void el_content_trim(void);
+extern void el_pending_trim(void);
 
 /* Close the temporary file; before the resource owner does, and complains. */
-extern void el_content_close_file(void);
+extern void el_pending_close_file(void);
 /* The transaction is over.  Cannot fail. */
-extern void el_content_reset(void);
+extern void el_pending_reset(void);
 
-#endif							/* EL_CONTENT_H */
+#endif							/* EL_PENDING_H */

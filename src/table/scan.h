@@ -1,57 +1,22 @@
 /*-------------------------------------------------------------------------
  *
- * tableam.h
- *	  The table access method: what its files share.
+ * scan.h
+ *	  Scans of a partition as a table: callbacks of the access method.
  *
  * IDENTIFICATION
- *	  src/table/tableam.h
+ *	  src/table/scan.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef EL_TABLEAM_H
-#define EL_TABLEAM_H
+#ifndef EL_SCAN_H
+#define EL_SCAN_H
 
 #include "postgres.h"
 
+#include "access/sdir.h"
 #include "access/tableam.h"
-#include "executor/tuptable.h"
+#include "storage/itemptr.h"
 
-#include "topic/topic.h"
-
-/* A row's ctid is its offset: 32 bits of block number, 15 of line pointer, counted from 1. */
-#define EL_TID_BITS 15
-static inline void
-el_offset_to_tid(int64 offset, ItemPointer tid)
-{
-	ItemPointerSet(tid, (BlockNumber) (offset >> EL_TID_BITS),
-				   (OffsetNumber) ((offset & ((1 << EL_TID_BITS) - 1)) + 1));
-}
-
-#define EL_TID_LINES (1 << EL_TID_BITS)
-
-/* The tid must be valid: line pointers go from 1 to EL_TID_LINES. */
-static inline bool
-el_tid_valid(ItemPointer tid)
-{
-	OffsetNumber line = ItemPointerGetOffsetNumberNoCheck(tid);
-
-	return line >= 1 && line <= EL_TID_LINES;
-}
-
-static inline int64
-el_tid_to_offset(ItemPointer tid)
-{
-	return ((int64) ItemPointerGetBlockNumberNoCheck(tid) << EL_TID_BITS) +
-		ItemPointerGetOffsetNumberNoCheck(tid) - 1;
-}
-
-/* slot.c: a slot that deserialises columns when they are asked for */
-extern const TupleTableSlotOps ElSlotOps;
-/* Store a record; its bytes stay the reader's and must outlive the slot's use, or its materialisation. */
-extern void el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
-						  const ElRecord *r);
-
-/* scan.c */
 extern TableScanDesc el_scan_begin(Relation rel, Snapshot snapshot, int nkeys,
 								   struct ScanKeyData *key,
 								   ParallelTableScanDesc pscan, uint32 flags);
@@ -85,11 +50,4 @@ extern bool el_analyze_tuple(TableScanDesc scan, TransactionId oldest_xmin,
 							 double *liverows, double *deadrows,
 							 TupleTableSlot *slot);
 
-/* insert.c */
-extern void el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
-							int options, struct BulkInsertStateData *bistate);
-extern void el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
-							CommandId cid, int options,
-							struct BulkInsertStateData *bistate);
-
-#endif							/* EL_TABLEAM_H */
+#endif							/* EL_SCAN_H */

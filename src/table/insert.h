@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.h
+ *	  INSERT and COPY into a topic: callbacks of the access method.
+ *
+ * IDENTIFICATION
+ *	  src/table/insert.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_INSERT_H
+#define EL_INSERT_H
+
+#include "postgres.h"
+
+#include "access/tableam.h"
+
+
+extern void el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
+							int options, struct BulkInsertStateData *bistate);
+extern void el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
+							CommandId cid, int options,
+							struct BulkInsertStateData *bistate);
+
+#endif							/* EL_INSERT_H */

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * log_floor.h
+ *	  Log ends that must not be forgotten, and what a log is opened with.
+ *
+ * IDENTIFICATION
+ *	  src/topic/log_floor.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_LOG_FLOOR_H
+#define EL_LOG_FLOOR_H
+
+#include "postgres.h"
+
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+#include "storage/log.h"
+#include "topic/topic.h"
+
+/* Log options of a partition, with the floor of _eventlog.log_floor looked up when its log is empty. */
+extern void el_log_options(ElTopic *t, int32 partition, Relation leaf,
+						   ElLogOptions *options);
+/* el_log_info() of a partition, with the floor for start and end of a log that has not begun (again) yet. */
+extern void el_partition_info(ElTopic *t, int32 partition, Relation leaf,
+							  ElLogInfo *info);
+/* Record in _eventlog.log_floor that this partition's log has reached log_end. */
+extern void el_record_log_floor(ElTopic *t, int32 partition, int64 log_end);
+/* Forget what was recorded for a topic that is being dropped. */
+extern void el_forget_log_floor(const pg_uuid_t *uuid);
+
+#endif							/* EL_LOG_FLOOR_H */

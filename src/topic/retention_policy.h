@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * retention_policy.h
+ *	  What a topic's options discard.
+ *
+ * IDENTIFICATION
+ *	  src/topic/retention_policy.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_RETENTION_POLICY_H
+#define EL_RETENTION_POLICY_H
+
+#include "postgres.h"
+
+#include "utils/rel.h"
+
+#include "topic/topic.h"
+
+/* Let go what the options do not keep; returns bytes of segments freed. */
+extern int64 el_retain_partition(ElTopic *t, int32 partition, Relation leaf);
+/*
+ * Compact, if the topic is compacted and there is enough to do (or always).  Holds no snapshot;
+ * ShareUpdateExclusiveLock is the caller's.
+ */
+extern int64 el_compact_partition(ElTopic *t, Relation leaf, bool always,
+								  bool (*may_go_on) (Relation rel));
+
+#endif							/* EL_RETENTION_POLICY_H */
