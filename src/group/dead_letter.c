@@ -28,9 +28,10 @@
 #include "utils/snapmgr.h"
 
 #include "group/group.h"
-#include "produce/buffer.h"
+#include "produce/produce.h"
 #include "topic/create.h"
 #include "topic/options.h"
+#include "value/headers.h"
 
 EL_FUNCTION(eventlog_dead_letter);
 

@@ -36,7 +36,10 @@
 #include "base/extension.h"
 #include "storage/log.h"
 #include "rows/rows.h"
+#include "topic/checks.h"
+#include "topic/log_floor.h"
 #include "topic/topic.h"
+#include "topic/topic_views.h"
 
 /* Names of groups and members take at most 63 bytes. */
 #define EL_NAME_SIZE	64

@@ -66,7 +66,7 @@ visible_topics(void)
 		ElTopic    *t;
 
 		if (get_rel_relkind(relid) == '\0' ||
-			get_rel_namespace(relid) == internal || !el_may_look(relid))
+			get_rel_namespace(relid) == internal || !el_may_see_topic(relid))
 			continue;
 		LockRelationOid(relid, AccessShareLock);
 		t = get_rel_relkind(relid) == '\0' ? NULL : el_topic_or_null(relid);
@@ -202,7 +202,7 @@ eventlog_partitions(PG_FUNCTION_ARGS)
 			bool		readable;
 
 			CHECK_FOR_INTERRUPTS();
-			readable = el_look_at_partition(t, p, look_at_log, &look);
+			readable = el_probe_partition(t, p, look_at_log, &look);
 			if (!look.exists)
 				continue;
 			values[0] = ObjectIdGetDatum(t->relid);
@@ -541,7 +541,7 @@ log_end(HTAB *ends, ElTopic *t, int32 partition)
 	if (found)
 		return e->exists ? e : NULL;
 	e->exists = false;
-	(void) el_look_at_partition(t, partition, look_at_end, e);
+	(void) el_probe_partition(t, partition, look_at_end, e);
 	return e->exists ? e : NULL;
 }
 
@@ -595,7 +595,7 @@ lag_seconds(ElTopic *t, const PartCopy *p, const LogEnd *e)
 {
 	AgeLook		look = {Max(p->entry.next, e->log_start), -1};
 
-	(void) el_look_at_partition(t, p->partition, look_at_age, &look);
+	(void) el_probe_partition(t, p->partition, look_at_age, &look);
 	return look.seconds;
 }
 
