@@ -15,7 +15,7 @@ SHLIB_LINK = -llz4 -lzstd
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8 --no-locale --temp-instance=./tmp_check --temp-config=test/eventlog.conf
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/eventlog.conf
+ISOLATION_OPTS = --encoding=UTF8 --no-locale --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/eventlog.conf
 
 # no bitcode: the hot paths are called through function pointers anyway
 override with_llvm = no

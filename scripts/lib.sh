@@ -17,6 +17,9 @@
 
 set -euo pipefail
 
+# where useradd, ldconfig and pgbouncer are: not everyone's PATH has these, and an empty environment has none
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '%s\n' "$*"; }
@@ -84,10 +87,35 @@ install_packages() {
 	rm -f "$log"
 }
 
+# clean_environment HOME USER: sets environment to what the scripts and all that they start run with, as words for "env -i".
+# Locale, time zone and the user's names are fixed; what passes from the caller decides where programs and packages come
+# from and how much is tested, not what a test finds:
+#   PATH TERM CI, JAVA_HOME, PYTHON          which tools there are, and who looks on
+#   EVENTLOG_* and the like                  what the heads of the scripts and tests say
+#   proxies, certificates, GO* PIP_* ...     how packages are fetched on this machine
+#   PG_TEST_TIMEOUT_DEFAULT                  PostgreSQL's own word for a slow machine
+# Of the rest, LANG and LC_*, TZ, PG*, TMPDIR, MAKEFLAGS, LD_* and PYTHON* have already led tests astray, or will.
+clean_environment() {
+	local name
+	environment=(LANG=C.UTF-8 LC_ALL=C.UTF-8 TZ=UTC "HOME=$1" "USER=$2" "LOGNAME=$2")
+	while read -r name; do
+		case $name in
+			EVENTLOG_READY) ;;
+			PATH | TERM | CI | JAVA_HOME | PYTHON | \
+			EVENTLOG_* | BENCH_* | HEADERS_CACHE | INTEROP_CACHE | OFFLINE | REQUIRE | UPGRADE_CACHE | PG_TEST_TIMEOUT_DEFAULT | \
+			http_proxy | https_proxy | ftp_proxy | all_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | ALL_PROXY | NO_PROXY | \
+			SSL_CERT_FILE | SSL_CERT_DIR | CURL_CA_BUNDLE | REQUESTS_CA_BUNDLE | NODE_EXTRA_CA_CERTS | \
+			PIP_* | npm_config_* | NPM_CONFIG_* | MAVEN_* | JAVA_TOOL_OPTIONS | \
+			GOPROXY | GONOPROXY | GOPRIVATE | GOSUMDB | GONOSUMDB | GOINSECURE | GOROOT)
+				environment+=("$name=${!name}") ;;
+		esac
+	done < <(compgen -e)
+}
+
 # set_up [PACKAGE... --] "$@": more packages than the build needs, then the script's own arguments
 set_up() {
-	local -a packages=() run=()
-	local script=$0 home cache tree pg_config pkglibdir sharedir copied file changed=
+	local -a packages=() run=() environment
+	local script=$0 owner='' home cache tree pg_config pkglibdir sharedir copied file changed=
 
 	while [[ ${1:-} != -- ]]; do packages+=("$1"); shift; done
 	shift
@@ -95,24 +123,29 @@ set_up() {
 
 	script=$(cd "$(dirname "$script")" && pwd)/${script##*/}
 	umask 022
+	export LC_ALL=C.UTF-8
 	install_packages "${packages[@]}"
 
 	if [[ $EUID == 0 ]]; then
 		getent passwd "$test_user" >/dev/null ||
 			useradd --system --user-group --create-home --home-dir "/var/lib/$test_user" "$test_user"
-		home=$(getent passwd "$test_user" | cut -d: -f6)
+		owner=$test_user
+		home=$(getent passwd "$owner" | cut -d: -f6)
 		cache=$home/.cache/eventlog
-		run=(setpriv "--reuid=$test_user" "--regid=$test_user" --init-groups
-			 env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME "HOME=$home" "USER=$test_user" "LOGNAME=$test_user")
+		clean_environment "$home" "$owner"
+		run=(setpriv "--reuid=$owner" "--regid=$owner" --init-groups env -i "${environment[@]}")
 	else
-		cache=${XDG_CACHE_HOME:-$HOME/.cache}/eventlog
-		run=(env)
+		home=${HOME:-}
+		[[ -d $home && -w $home ]] || home=$(getent passwd "$EUID" | cut -d: -f6)
+		cache=${XDG_CACHE_HOME:-$home/.cache}/eventlog
+		clean_environment "$home" "$(id -un)"
+		run=(env -i "${environment[@]}")
 	fi
 	pg_config=${PG_CONFIG:-/usr/lib/postgresql/15/bin/pg_config}
 	pkglibdir=$("$pg_config" --pkglibdir)
 	sharedir=$("$pg_config" --sharedir)
 	cd /	# a place that every user may be in
-	"${run[@]}" mkdir -p "$cache"
+	"${run[@]}" mkdir -p "$cache" || fail "$cache cannot be made: XDG_CACHE_HOME=FOLDER takes another place"
 
 	# One at a time: a second run would change the tree under the first one's feet. Servers do not inherit
 	# the lock (9>&- below).
@@ -122,7 +155,7 @@ set_up() {
 	# by content, not by time: what is equal keeps its time, what differs gets the present
 	tree=$cache/$("$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/pg\1/')
 	copied=$(rsync -rlp --checksum --delete --chmod=u+rwX --filter=':- .gitignore' --exclude=/.git \
-		${home:+--chown="$test_user:$test_user"} --out-format='%o %n' "$root/" "$tree/")
+		${owner:+--chown="$owner:$owner"} --out-format='%o %n' "$root/" "$tree/")
 	# make does not see that a source file is gone
 	! grep -q '^del.* src/.*\.[ch]$' <<<"$copied" || "${run[@]}" make -s -C "$tree" PG_CONFIG="$pg_config" clean >/dev/null
 
@@ -138,13 +171,8 @@ set_up() {
 		as_root make -s -C "$tree" PG_CONFIG="$pg_config" install >/dev/null
 	fi
 
-	# nothing of the caller's PostgreSQL settings may lead these scripts to the caller's servers
-	while read -r file; do
-		[[ $file == PG_CONFIG ]] || unset "$file"
-	done < <(compgen -v PG)
-	unset TMPDIR
 	cd "$tree"
-	exec "${run[@]}" EVENTLOG_READY=1 EVENTLOG_CACHE="$cache" PG_CONFIG="$pg_config" LC_ALL=C.UTF-8 \
+	exec "${run[@]}" EVENTLOG_READY=1 EVENTLOG_CACHE="$cache" XDG_CACHE_HOME="${cache%/*}" PG_CONFIG="$pg_config" \
 		PATH="$("$pg_config" --bindir):$PATH" "$tree/${script#"$root/"}" "$@"
 }
 

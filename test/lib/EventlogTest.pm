@@ -18,7 +18,16 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
+# PostgreSQL::Test::Utils took LC_ALL away. What a test starts, Python among it,
+# speaks UTF-8, and servers are in UTC, whoever runs the test.
+BEGIN
+{
+	$ENV{LANG} = $ENV{LC_ALL} = 'C.UTF-8';
+	$ENV{TZ} = 'UTC';
+}
+
 our @EXPORT = qw(
+  init_cluster
   new_cluster
   expect_error
   crc32c
@@ -45,10 +54,19 @@ our @EXPORT = qw(
   wait_until
 );
 
+# PostgreSQL::Test::Cluster::init, but with the encoding and the locale of
+# scripts/lib.sh instead of the caller's.
+sub init_cluster
+{
+	my ($node, %init) = @_;
+	$node->init(%init, extra => [ '--encoding=UTF8', '--locale=C.UTF-8', @{ $init{extra} // [] } ]);
+	return;
+}
+
 # A started cluster with the extension preloaded and, in the database
 # postgres, created.
 #
-#   init       arguments of PostgreSQL::Test::Cluster::init
+#   init       arguments of init_cluster()
 #   conf       lines for postgresql.conf
 #   extension  0: no CREATE EXTENSION
 sub new_cluster
@@ -56,7 +74,7 @@ sub new_cluster
 	my ($name, %arg) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(@{ $arg{init} // [] });
+	init_cluster($node, @{ $arg{init} // [] });
 	$node->append_conf('postgresql.conf', <<'EOT');
 shared_preload_libraries = 'eventlog'
 max_prepared_transactions = 20

@@ -13,6 +13,9 @@ use strict;
 use warnings;
 
 use File::Basename qw(dirname);
+use lib dirname(__FILE__) . '/../lib';
+
+use EventlogTest qw(init_cluster);
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -27,7 +30,7 @@ my $small = $ENV{EVENTLOG_SMALL_BATCHES} || 20_000;
 $small = $total if $small eq 'all';
 
 my $node = PostgreSQL::Test::Cluster->new('million');
-$node->init;
+init_cluster($node);
 $node->append_conf('postgresql.conf', slurp_file("$test/eventlog.conf"));
 $node->append_conf(
 	'postgresql.conf', q{

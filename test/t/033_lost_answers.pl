@@ -15,7 +15,7 @@ use Test::More;
 
 need_python();
 
-my $node = new_cluster('lost_answers', init => [ extra => ['--encoding=UTF8'] ], conf => "fsync = off\nlog_statement = none");
+my $node = new_cluster('lost_answers', conf => "fsync = off\nlog_statement = none");
 $node->safe_psql('postgres', <<'EOT');
 SELECT create_topic('t', 8, 'text', 'json');
 CREATE TABLE twin (key text);

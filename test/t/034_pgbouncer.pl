@@ -18,7 +18,7 @@ my ($pgbouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/u
 plan(skip_all => "needs pgbouncer (Debian's package of that name)") unless defined $pgbouncer;
 need_python();
 
-my $node = new_cluster('pgbouncer', init => [ extra => ['--encoding=UTF8'] ], conf => "fsync = off\nlog_statement = none");
+my $node = new_cluster('pgbouncer', conf => "fsync = off\nlog_statement = none");
 
 # A PgBouncer of our own: no port, its socket in a folder of its own.
 my $dir = PostgreSQL::Test::Utils::tempdir_short();

@@ -71,7 +71,7 @@ EOT
 }
 
 my $node = PostgreSQL::Test::Cluster->new('update', install_path => dirname(copied($bindir)));
-$node->init;
+init_cluster($node);
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'eventlog'\n");
 $node->start;
 sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
