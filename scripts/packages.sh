@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016,SC2034
 #
-# Other versions of PostgreSQL than the machine's: where scripts/check-compile and scripts/check-versions get them from.
+# Other versions of PostgreSQL than the machine's: where scripts/check-compile and scripts/check-versions get them from (and
+# the mirror, scripts/check-bare).
 # 15, 17 and 18 are packages of Debian suites; 16 is in no current suite, but in a Python package. The machine's own packages,
 # apt sources and lists are not touched.
 
@@ -10,14 +11,18 @@ declare -A suite=([15]=bookworm [17]=trixie [18]=sid)
 # the Python package with 16
 wheel=pgserver==0.1.4
 
+# debian_mirror: the mirror that this machine uses
+debian_mirror() {
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 2>/dev/null | sed -n 's/^Debian|Debian|//p' | head -n 1
+}
+
 # suite_apt SUITE FOLDER: fetches the suite's list of packages; then "${apt[@]}" is an apt-get and "${apt_cache[@]}" an
 # apt-cache that know this suite alone, in which nothing is installed. Or sets why.
 suite_apt() {
 	local folder=$2 mirror
 	local -a settings
 	command -v apt-get >/dev/null || { why='this is no Debian'; return 1; }
-	# the mirror that this machine uses
-	mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 2>/dev/null | sed -n 's/^Debian|Debian|//p' | head -n 1)
+	mirror=$(debian_mirror)
 	[[ -n $mirror ]] || { why='no Debian mirror is configured here'; return 1; }
 	mkdir -p "$folder"/{state/lists/partial,cache/archives/partial}
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$folder/sources.list"
@@ -31,9 +36,13 @@ suite_apt() {
 	"${apt[@]}" update >"$folder/log" 2>&1 || { why="the packages of Debian's $1 cannot be had"; return 1; }
 }
 
+# shellcheck source=scripts/indexes.sh
+. "${BASH_SOURCE[0]%/*}/indexes.sh"
+
 # unpack_wheel FOLDER: the installation of 16 is then in FOLDER/*/pginstall. Or sets why.
 unpack_wheel() {
 	mkdir -p "$1/wheel"
+	answers pip >"$1/log" || { why="the Python package $wheel cannot be had: $(cat "$1/log")"; return 1; }
 	( cd "$1/wheel" && python3 -m pip download --quiet --no-deps --only-binary :all: "$wheel" ) >"$1/log" 2>&1 ||
 		{ why="the Python package $wheel cannot be had"; return 1; }
 	python3 -m zipfile -e "$1"/wheel/*.whl "$1"

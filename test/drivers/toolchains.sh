@@ -1,7 +1,11 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034
 #
 # The client libraries that tests use, and how they are had; for test/drivers/run and test/examples/run.
 # Their packages are pinned (package-lock.json, go.sum, pom.xml; psycopg is Debian's) and fetched once.
+
+# shellcheck source=scripts/indexes.sh
+. "$root/scripts/indexes.sh"
 
 drivers=$root/test/drivers
 cache=$EVENTLOG_CACHE/drivers
@@ -41,18 +45,21 @@ driver() {
 
 fetch_node() {
 	cmp -s "$drivers/node/package-lock.json" "$cache/node/fetched" ||
-		{ cp "$drivers"/node/package*.json "$cache/node" && npm --prefix "$cache/node" --cache "$cache/npm" ci --omit=peer --no-audit --no-fund &&
+		{ answers npm && cp "$drivers"/node/package*.json "$cache/node" && npm --prefix "$cache/node" --cache "$cache/npm" ci --omit=peer --no-audit --no-fund &&
 		  cp "$drivers/node/package-lock.json" "$cache/node/fetched"; }
 }
 run_node() { NODE_PATH=$cache/node/node_modules node "$@"; }
 
 # build_go FOLDER PROGRAM
-build_go() { cd "$1" && go build -o "$cache/go/$2" .; }
+build_go() {
+	cd "$1" &&
+		{ GOPROXY=off go build -o "$cache/go/$2" . || { answers go && go build -o "$cache/go/$2" .; }; }
+}
 
 # build_java FILE CLASS
 build_java() {
 	cmp -s "$drivers/java/pom.xml" "$cache/java/fetched" ||
-		{ rm -rf "$cache/java/lib" &&
+		{ answers mvn && rm -rf "$cache/java/lib" &&
 		  mvn -B -q -Dmaven.repo.local="$cache/maven" -f "$drivers/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/java/lib" &&
 		  cp "$drivers/java/pom.xml" "$cache/java/fetched"; } || return
 	[[ $cache/java/classes/$2.class -nt $1 ]] ||
