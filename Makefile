@@ -17,6 +17,9 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale --temp-instance=./tmp_check --temp-co
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --encoding=UTF8 --no-locale --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/eventlog.conf
 
+# "make -C src/kafka" builds this library for programs
+EXTRA_CLEAN = build/
+
 # no bitcode: the hot paths are called through function pointers anyway
 override with_llvm = no
 PG_CONFIG ?= pg_config

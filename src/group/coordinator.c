@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 
 #include "kafka/assignor.h"
+#include "kafka/reconcile.h"
 #include "group/group.h"
 
 /*

@@ -15,8 +15,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef EL_STANDALONE
+#ifndef FRONTEND
 #include "postgres.h"
+#else
+#include "postgres_fe.h"
 #endif
 
 #include "kafka/assignor.h"
@@ -111,9 +113,57 @@ assign_topic(ElAssignTopic *t, ElAssignLoad *load, ElAssignLoad *order,
 		extra--;
 	}
 
+	/* every share was handed out, and every partition is in one */
+	Assert(extra == 0);
+
 	for (s = 0; s < t->nsubscribers; s++)
 		load[t->subscribers[s]].total += load[t->subscribers[s]].kept;
 }
+
+#ifdef USE_ASSERT_CHECKING
+
+/* What assign_topic() relies on. */
+static void
+check_arguments(const ElAssignTopic *t, int32 nmembers)
+{
+	int32		i;
+
+	Assert(t->npartitions >= 0);
+	Assert(t->nsubscribers >= 0 && t->nsubscribers <= nmembers);
+	for (i = 0; i < t->nsubscribers; i++)
+	{
+		Assert(t->subscribers[i] >= 0 && t->subscribers[i] < nmembers);
+		Assert(i == 0 || t->subscribers[i] > t->subscribers[i - 1]);
+	}
+	for (i = 0; i < t->npartitions; i++)
+		Assert(t->target[i] >= EL_NOBODY && t->target[i] < nmembers);
+}
+
+/* What it promises: see assignor.h. */
+static void
+check_result(const ElAssignTopic *t, const ElAssignLoad *load, int32 ordinal)
+{
+	int64		assigned = 0;
+	int32		i;
+
+	for (i = 0; i < t->npartitions; i++)
+	{
+		Assert((t->target[i] == EL_NOBODY) == (t->nsubscribers == 0));
+		Assert(t->target[i] == EL_NOBODY ||
+			   load[t->target[i]].subscribed == ordinal + 1);
+	}
+	for (i = 0; i < t->nsubscribers; i++)
+	{
+		const ElAssignLoad *m = &load[t->subscribers[i]];
+		int32		more = m->kept - t->npartitions / t->nsubscribers;
+
+		Assert(more == 0 || more == 1);
+		assigned += m->kept;
+	}
+	Assert(assigned == (t->nsubscribers > 0 ? t->npartitions : 0));
+}
+
+#endif
 
 void
 el_assign(ElAssignTopic *topics, int32 ntopics, ElAssignLoad *load,
@@ -129,5 +179,13 @@ el_assign(ElAssignTopic *topics, int32 ntopics, ElAssignLoad *load,
 		load[i].subscribed = 0;
 	}
 	for (i = 0; i < ntopics; i++)
+	{
+#ifdef USE_ASSERT_CHECKING
+		check_arguments(&topics[i], nmembers);
+#endif
 		assign_topic(&topics[i], load, order, i);
+#ifdef USE_ASSERT_CHECKING
+		check_result(&topics[i], load, i);
+#endif
+	}
 }

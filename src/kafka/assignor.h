@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * assignor.h
- *	  Who should own which partition, and who does: pure functions.
+ *	  Who should own which partition: a pure function.
  *
  * The group protocol has three steps, in the shape of KIP-848: take a member's
  * news (the coordinator's part: join, leave, subscribe; the group's epoch goes
  * up), compute a target assignment if the group changed (el_assign), and let
- * ownership follow the target as far as it may (el_reconcile).  The latter two
- * are functions of plain arrays; they build without the server
- * (EL_STANDALONE), for unit tests.
+ * ownership follow the target as far as it may (el_reconcile, in reconcile.h).
+ * The latter two are functions of plain arrays and allocate nothing.
  *
  * IDENTIFICATION
  *	  src/kafka/assignor.h
@@ -18,18 +17,7 @@
 #ifndef EL_ASSIGNOR_H
 #define EL_ASSIGNOR_H
 
-#ifdef EL_STANDALONE
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-typedef int32_t int32;
-typedef int64_t int64;
-#else
-#include "postgres.h"
-#endif
-
+/* as a member: none */
 #define EL_NOBODY (-1)
 
 /*
@@ -45,7 +33,7 @@ typedef struct ElAssignTopic
 	const int32 *subscribers;	/* [nsubscribers] members, ascending */
 } ElAssignTopic;
 
-/* What el_assign needs to remember per member; the caller provides nmembers of them. */
+/* What el_assign needs to remember per member. */
 typedef struct ElAssignLoad
 {
 	int32		member;
@@ -57,32 +45,15 @@ typedef struct ElAssignLoad
 /*
  * Compute the target of every topic: balanced within one per topic among the
  * topic's subscribers, moving as few partitions as that allows; who gets one
- * more is who has least in the other topics.
+ * more is who has least in the other topics.  With subscribers every partition
+ * has one of them as its target, without any it has EL_NOBODY.  The result
+ * depends on the arguments alone.
+ *
+ * Targets so far are EL_NOBODY or members.  load and order are the caller's
+ * memory of nmembers entries each, whatever is in them.
  */
 extern void el_assign(ElAssignTopic *topics, int32 ntopics,
 					  ElAssignLoad *load, ElAssignLoad *order,
 					  int32 nmembers);
-
-/* One partition, as reconciliation sees it. */
-typedef struct ElReconcilePart
-{
-	int32		owner;			/* in/out; EL_NOBODY: free */
-	int32		target;
-	int64		epoch;			/* in/out: the epoch at which the owner got it */
-	bool		busy;			/* a transaction of its owner holds its lock */
-	bool		outstanding;	/* its owner was given events that it has not committed */
-	bool		changed;		/* out: owner is another than before */
-} ElReconcilePart;
-
-/*
- * Let ownership follow the target.  A partition is given up when no
- * transaction of its owner works on it and either nothing delivered from it
- * awaits a commit or its owner is the member whose own call this is
- * (yielding; EL_NOBODY if none): whoever asks for more is done with what it
- * had.  A partition goes to its target only when it is free.  Returns how many
- * partitions still wait for their owner.
- */
-extern int32 el_reconcile(ElReconcilePart *parts, int32 nparts,
-						  int32 yielding, int64 epoch);
 
 #endif							/* EL_ASSIGNOR_H */

@@ -3,7 +3,8 @@
  * partitioner.h
  *	  Which partition a key belongs to, as Kafka's clients choose it.
  *
- * Plain functions over bytes; builds without the server, like batch.h.
+ * The same key goes to the same partition on every machine and in every
+ * version: these numbers are part of the contract with other clients.
  *
  * IDENTIFICATION
  *	  src/kafka/partitioner.h
@@ -12,8 +13,6 @@
  */
 #ifndef EL_PARTITIONER_H
 #define EL_PARTITIONER_H
-
-#include "kafka/batch.h"
 
 typedef enum ElPartitioner
 {
@@ -25,7 +24,9 @@ typedef enum ElPartitioner
 extern int32 el_murmur2(const char *key, size_t len);
 /* CRC-32 (IEEE 802.3), as zlib's. */
 extern uint32 el_crc32(const char *key, size_t len);
-/* Partition of a key that is not null; npartitions > 0. */
+/*
+ * Partition, 0 .. npartitions - 1, of a key that is not null; npartitions > 0.
+ */
 extern int32 el_partition_for_key(ElPartitioner p, const char *key, size_t len,
 								  int32 npartitions);
 

@@ -8,11 +8,13 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef EL_STANDALONE
+#ifndef FRONTEND
 #include "postgres.h"
+#else
+#include "postgres_fe.h"
 #endif
 
-#include "kafka/assignor.h"
+#include "kafka/reconcile.h"
 
 int32
 el_reconcile(ElReconcilePart *parts, int32 nparts, int32 yielding, int64 epoch)
@@ -24,6 +26,7 @@ el_reconcile(ElReconcilePart *parts, int32 nparts, int32 yielding, int64 epoch)
 	{
 		ElReconcilePart *p = &parts[i];
 
+		Assert(p->owner >= EL_NOBODY && p->target >= EL_NOBODY);
 		p->changed = false;
 		if (p->owner == p->target)
 			continue;
@@ -41,10 +44,14 @@ el_reconcile(ElReconcilePart *parts, int32 nparts, int32 yielding, int64 epoch)
 		}
 		if (p->target != EL_NOBODY)
 		{
+			/* nobody else has it, and epochs only go forward */
+			Assert(p->owner == EL_NOBODY && p->epoch <= epoch);
 			p->owner = p->target;
 			p->epoch = epoch;
 			p->changed = true;
 		}
+		Assert(p->owner == p->target && p->changed);
 	}
+	Assert(waiting >= 0 && waiting <= nparts);
 	return waiting;
 }

@@ -21,7 +21,8 @@
 #include "utils/jsonb.h"
 
 #include "base/compat.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
+#include "kafka/varint.h"
 #include "value/headers.h"
 
 static void
@@ -253,7 +254,7 @@ corrupt_headers(void)
 static JsonbValue *
 headers_object(const char *data, int32 len)
 {
-	ElHeadersReader reader;
+	ElRecordHeadersReader reader;
 	JsonbParseState *state = NULL;
 	JsonbValue *object;
 	const char *key;
@@ -262,11 +263,11 @@ headers_object(const char *data, int32 len)
 	int32		value_len;
 	int			r;
 
-	if (!el_headers_open(&reader, data, len))
+	if (!el_record_headers_open(&reader, data, len))
 		corrupt_headers();
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	while ((r = el_headers_next(&reader, &key, &key_len, &value, &value_len)) > 0)
+	while ((r = el_record_headers_next(&reader, &key, &key_len, &value, &value_len)) > 0)
 	{
 		JsonbValue	v;
 
@@ -287,7 +288,7 @@ headers_object(const char *data, int32 len)
 static JsonbValue *
 headers_array(const char *data, int32 len)
 {
-	ElHeadersReader reader;
+	ElRecordHeadersReader reader;
 	JsonbParseState *state = NULL;
 	const char *key;
 	const char *value;
@@ -295,11 +296,11 @@ headers_array(const char *data, int32 len)
 	int32		value_len;
 	int			r;
 
-	if (!el_headers_open(&reader, data, len))
+	if (!el_record_headers_open(&reader, data, len))
 		corrupt_headers();
 
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	while ((r = el_headers_next(&reader, &key, &key_len, &value, &value_len)) > 0)
+	while ((r = el_record_headers_next(&reader, &key, &key_len, &value, &value_len)) > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
@@ -340,11 +341,11 @@ el_headers_append(const char *headers, int32 headers_len,
 				  const char *const *names, const char *const *values, int n,
 				  const char **data, int32 *len)
 {
-	ElHeadersReader r;
+	ElRecordHeadersReader r;
 	StringInfoData buf;
 	int			i;
 
-	if (!el_headers_open(&r, headers, headers_len))
+	if (!el_record_headers_open(&r, headers, headers_len))
 		corrupt_headers();
 	initStringInfo(&buf);
 	append_varint(&buf, r.count + n);

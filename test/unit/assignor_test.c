@@ -20,8 +20,11 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres_fe.h"
+
 #include "check.h"
 #include "kafka/assignor.h"
+#include "kafka/reconcile.h"
 
 #define MAX_MEMBERS	40
 #define MAX_TOPICS	5

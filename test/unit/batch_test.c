@@ -11,10 +11,13 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres_fe.h"
+
 #include <lz4frame.h>
 #include <zstd.h>
 
 #include "check.h"
+#include "kafka/batch.h"
 
 static const ElCodec codecs[] = {EL_CODEC_NONE, EL_CODEC_LZ4, EL_CODEC_ZSTD};
 
@@ -195,7 +198,7 @@ read_all(const char *batch, size_t len, bool skip_crc, const char **error)
 
 	while ((ret = el_batch_next(&reader, &rec)) == 1)
 	{
-		ElHeadersReader headers;
+		ElRecordHeadersReader headers;
 		const char *key;
 		const char *value;
 		int32		key_len;
@@ -215,9 +218,9 @@ read_all(const char *batch, size_t len, bool skip_crc, const char **error)
 			free(copy_of(rec.key, (size_t) rec.key_len));
 		if (rec.value_len > 0)
 			free(copy_of(rec.value, (size_t) rec.value_len));
-		if (!el_headers_open(&headers, rec.headers, rec.headers_len))
+		if (!el_record_headers_open(&headers, rec.headers, rec.headers_len))
 			abort();
-		while (el_headers_next(&headers, &key, &key_len, &value,
+		while (el_record_headers_next(&headers, &key, &key_len, &value,
 							   &value_len) == 1)
 		{
 			if (key_len > 0)
@@ -410,7 +413,7 @@ test_varint_limits(void)
 static void
 check_headers(const ElRecord *rec, char *want)
 {
-	ElHeadersReader reader;
+	ElRecordHeadersReader reader;
 	const char *key;
 	const char *value;
 	int32		key_len;
@@ -418,12 +421,12 @@ check_headers(const ElRecord *rec, char *want)
 	char	   *rest = *want == '\0' ? NULL : want;
 	char	   *field;
 
-	CHECK(el_headers_open(&reader, rec->headers, rec->headers_len));
+	CHECK(el_record_headers_open(&reader, rec->headers, rec->headers_len));
 	while ((field = next_field(&rest, ';')) != NULL)
 	{
 		char	   *name = next_field(&field, '=');
 
-		CHECK(el_headers_next(&reader, &key, &key_len, &value,
+		CHECK(el_record_headers_next(&reader, &key, &key_len, &value,
 							  &value_len) == 1);
 		CHECK(same_bytes(key, key_len, name, (int32) strlen(name)));
 		if (strcmp(field, "null") == 0)
@@ -437,7 +440,7 @@ check_headers(const ElRecord *rec, char *want)
 			free(bytes);
 		}
 	}
-	CHECK(el_headers_next(&reader, &key, &key_len, &value, &value_len) == 0);
+	CHECK(el_record_headers_next(&reader, &key, &key_len, &value, &value_len) == 0);
 }
 
 static void
@@ -563,8 +566,8 @@ test_batch_vectors(const char *dir)
 	}
 	CHECK(n >= 10);
 	CHECK(rewritten >= 3);
-	free(reader.scratch.buf);
-	free(builder.buf);
+	pfree(reader.scratch.buf);
+	pfree(builder.buf);
 	fclose(f);
 }
 
@@ -617,7 +620,7 @@ check_round_trip(const ElRecord *records, int n)
 		CHECK(reader.header.base_sequence == -1);
 		CHECK(reader.header.attributes == 0 ||
 			  reader.header.attributes == (int16) codecs[c]);
-		free(reader.scratch.buf);
+		pfree(reader.scratch.buf);
 		free(batch);
 	}
 }
@@ -741,7 +744,7 @@ test_headers(void)
 	{
 		Headers		h = {NULL, 0};
 		ElRecord	rec = make_text_record(1, "k", "v");
-		ElHeadersReader reader;
+		ElRecordHeadersReader reader;
 		const char *key;
 		const char *value;
 		int32		key_len;
@@ -757,10 +760,10 @@ test_headers(void)
 		rec.headers_len = h.len;
 		check_round_trip(&rec, 1);
 
-		CHECK(el_headers_open(&reader, h.buf, h.len));
+		CHECK(el_record_headers_open(&reader, h.buf, h.len));
 		CHECK(reader.count == counts[i]);
 		for (n = 0; n < counts[i]; n++)
-			if (el_headers_next(&reader, &key, &key_len, &value,
+			if (el_record_headers_next(&reader, &key, &key_len, &value,
 								&value_len) == 1 &&
 				same_bytes(key, key_len, "abc", n % 3) &&
 				value_len == n % 258 - 1 &&
@@ -768,7 +771,7 @@ test_headers(void)
 				 memcmp(value, binary, (size_t) value_len) == 0))
 				good++;
 		CHECK(good == counts[i]);
-		CHECK(el_headers_next(&reader, &key, &key_len, &value,
+		CHECK(el_record_headers_next(&reader, &key, &key_len, &value,
 							  &value_len) == 0);
 		free(h.buf);
 	}
@@ -797,7 +800,7 @@ test_bad_headers(void)
 		{"0000", 0}
 	};
 	size_t		i;
-	ElHeadersReader reader;
+	ElRecordHeadersReader reader;
 	const char *key;
 	const char *value;
 	int32		key_len;
@@ -807,14 +810,14 @@ test_bad_headers(void)
 	{
 		size_t		len;
 		char	   *bytes = from_hex(cases[i].hex, &len);
-		bool		opened = el_headers_open(&reader, bytes, (int32) len);
+		bool		opened = el_record_headers_open(&reader, bytes, (int32) len);
 		int			good = 0;
 		int			ret;
 
 		CHECK(opened == (cases[i].good >= 0));
 		if (opened)
 		{
-			while ((ret = el_headers_next(&reader, &key, &key_len, &value,
+			while ((ret = el_record_headers_next(&reader, &key, &key_len, &value,
 										  &value_len)) == 1)
 				good++;
 			CHECK(good == cases[i].good);
@@ -826,10 +829,10 @@ test_bad_headers(void)
 	}
 
 	/* none at all is what an ElRecord for encoding may say */
-	CHECK(!el_headers_open(&reader, NULL, 1));
-	CHECK(!el_headers_open(&reader, "", -1));
-	CHECK(el_headers_open(&reader, NULL, 0));
-	CHECK(el_headers_next(&reader, &key, &key_len, &value, &value_len) == 0);
+	CHECK(!el_record_headers_open(&reader, NULL, 1));
+	CHECK(!el_record_headers_open(&reader, "", -1));
+	CHECK(el_record_headers_open(&reader, NULL, 0));
+	CHECK(el_record_headers_next(&reader, &key, &key_len, &value, &value_len) == 0);
 }
 
 
@@ -884,7 +887,7 @@ test_size_bound(void)
 		el_batch_add(&b, &rec);
 		CHECK(b.len <= EL_BATCH_HEADER_SIZE + el_record_size_bound(&rec) * 2);
 	}
-	free(b.buf);
+	pfree(b.buf);
 }
 
 /* Records taken back leave no trace. */
@@ -937,7 +940,7 @@ test_take_back(void)
 			free(got);
 			free(expected);
 		}
-	free(b.buf);
+	pfree(b.buf);
 }
 
 /* A builder is reused, finished twice, and goes on after being finished. */
@@ -985,8 +988,8 @@ test_builder_reuse(void)
 	}
 	/* no growth any more: the buffer was kept */
 	CHECK(b.buf == buf);
-	free(b.buf);
-	free(scratch.buf);
+	pfree(b.buf);
+	pfree(scratch.buf);
 	free(text);
 }
 
@@ -1083,7 +1086,7 @@ test_patching(void)
 	CHECK(rec.offset == INT64_C(0x0123456789abcdef));
 	CHECK(el_batch_next(&reader, &rec) == 1);
 	CHECK(rec.offset == INT64_C(0x0123456789abcdf0));
-	free(reader.scratch.buf);
+	pfree(reader.scratch.buf);
 	free(batch);
 }
 

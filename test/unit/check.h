@@ -3,6 +3,9 @@
  * check.h
  *	  What the unit tests share: counting checks, vectors, random numbers.
  *
+ * Programs over src/kafka include it after postgres_fe.h, tests of the server's
+ * own code after postgres.h.
+ *
  * IDENTIFICATION
  *	  test/unit/check.h
  *
@@ -14,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "kafka/batch.h"
 
 static int	checks_passed = 0;
 static int	checks_failed = 0;

@@ -11,20 +11,22 @@
  *		the last offset delta
  *	3	the same, compressed here with LZ4 or zstd before it is read
  *
- * Compiles batch.c with a limit of 16 MB in place of 1 GB: the fuzzer finds
- * zip bombs in seconds.
+ * With a limit of 16 MB in place of 1 GB: the fuzzer finds zip bombs in
+ * seconds.
  *
  * IDENTIFICATION
  *	  test/unit/fuzz_batch.c
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres_fe.h"
+
+#include "port/pg_bswap.h"
+#include "port/pg_crc32c.h"
+
 #include "kafka/batch.h"
 
-#undef EL_BATCH_MAX_UNCOMPRESSED
-#define EL_BATCH_MAX_UNCOMPRESSED ((size_t) 16 * 1024 * 1024)
-
-#include "../../src/kafka/batch.c"
+#define MAX_UNCOMPRESSED ((size_t) 16 * 1024 * 1024)
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,6 +63,8 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 	int			n = 0;
 	int			ret;
 
+	reader.max_uncompressed = MAX_UNCOMPRESSED;
+	again_reader.max_uncompressed = MAX_UNCOMPRESSED;
 	el_batch_begin(&builder);
 	if (!el_batch_open(&reader, batch, len, skip_crc))
 	{
@@ -70,7 +74,7 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 	}
 	while ((ret = el_batch_next(&reader, &rec)) == 1)
 	{
-		ElHeadersReader headers;
+		ElRecordHeadersReader headers;
 		const char *key;
 		const char *value;
 		int32		key_len;
@@ -85,8 +89,8 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 		last = delta;
 		touch(rec.key, rec.key_len);
 		touch(rec.value, rec.value_len);
-		REQUIRE(el_headers_open(&headers, rec.headers, rec.headers_len));
-		while ((ret = el_headers_next(&headers, &key, &key_len,
+		REQUIRE(el_record_headers_open(&headers, rec.headers, rec.headers_len));
+		while ((ret = el_record_headers_next(&headers, &key, &key_len,
 									  &value, &value_len)) == 1)
 		{
 			REQUIRE(key_len >= 0);
@@ -141,14 +145,41 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 	}
 }
 
+static void
+put_be16(char *p, uint16 v)
+{
+	v = pg_hton16(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void
+put_be32(char *p, uint32 v)
+{
+	v = pg_hton32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static uint32
+get_be16(const char *p)
+{
+	uint16		v;
+
+	memcpy(&v, p, sizeof(v));
+	return pg_ntoh16(v);
+}
+
 /* Put a header before records that start at EL_BATCH_HEADER_SIZE. */
 static void
 fix_header(char *batch, size_t len)
 {
+	pg_crc32c	crc;
+
 	put_be32(batch + EL_BATCH_LENGTH, (uint32) (len - EL_BATCH_LOG_OVERHEAD));
 	batch[EL_BATCH_MAGIC] = 2;
-	put_be32(batch + EL_BATCH_CRC,
-			 crc32c(batch + EL_BATCH_ATTRIBUTES, len - EL_BATCH_ATTRIBUTES));
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, batch + EL_BATCH_ATTRIBUTES, len - EL_BATCH_ATTRIBUTES);
+	FIN_CRC32C(crc);
+	put_be32(batch + EL_BATCH_CRC, crc);
 }
 
 int
@@ -179,7 +210,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const char *records;
 		uint32		count;
 		uint32		last_delta;
-		int			codec = EL_CODEC_NONE;
+		ElCodec		codec = EL_CODEC_NONE;
 
 		if (size < 4)
 			return 0;
@@ -192,7 +223,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			size_t		compressed;
 
 			codec = count & 1 ? EL_CODEC_LZ4 : EL_CODEC_ZSTD;
-			compressed = compress_records(codec, records, size, &scratch);
+			compressed = el_compress_records(codec, records, size,
+											 EL_BATCH_HEADER_SIZE, &scratch);
 			if (compressed > 0)
 			{
 				records = scratch.buf + EL_BATCH_HEADER_SIZE;
@@ -205,7 +237,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		batch = malloc(len);
 		memset(batch, 0, EL_BATCH_HEADER_SIZE);
 		memcpy(batch + EL_BATCH_HEADER_SIZE, records, size);
-		put_be16(batch + EL_BATCH_ATTRIBUTES, (uint32) codec);
+		put_be16(batch + EL_BATCH_ATTRIBUTES, (uint16) codec);
 		put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA, last_delta);
 		put_be32(batch + EL_BATCH_RECORD_COUNT, count);
 		fix_header(batch, len);

@@ -17,7 +17,10 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres_fe.h"
+
 #include "check.h"
+#include "kafka/batch.h"
 
 /* Names of headers; none needs escaping in JSON. */
 static const char *const names[] = {
@@ -217,8 +220,8 @@ write_seeds(const char *dir)
 		write_bytes(f, batch, len);
 		fclose(f);
 	}
-	free(b.buf);
-	free(scratch.buf);
+	pfree(b.buf);
+	pfree(scratch.buf);
 }
 
 int
@@ -286,8 +289,8 @@ main(int argc, char **argv)
 		perror("close");
 		return 1;
 	}
-	free(b.buf);
-	free(scratch.buf);
+	pfree(b.buf);
+	pfree(scratch.buf);
 
 	/* else the codec is not tested */
 	if (codec != EL_CODEC_NONE && compressed == 0)

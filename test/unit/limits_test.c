@@ -3,24 +3,26 @@
  * limits_test.c
  *	  Streams that expand too far.
  *
- * Compiles batch.c with a limit of 1 MB in place of 1 GB, so that the limit
- * can be met exactly and without a gigabyte.
+ * With limits of 1 MB in place of 1 GB, so that they can be met exactly and
+ * without a gigabyte.
  *
  * IDENTIFICATION
  *	  test/unit/limits_test.c
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres_fe.h"
+
+#include <lz4frame.h>
+#include <zstd.h>
+
+#include "check.h"
 #include "kafka/batch.h"
 
-#undef EL_BATCH_MAX_UNCOMPRESSED
-#define EL_BATCH_MAX_UNCOMPRESSED ((size_t) 1024 * 1024)
-
-#include "../../src/kafka/batch.c"
-#include "check.h"
+#define LIMIT ((size_t) 1024 * 1024)
 
 static char *
-compressed_zeros(int codec, size_t size, bool tell_size, size_t *len)
+compressed_zeros(ElCodec codec, size_t size, bool tell_size, size_t *len)
 {
 	char	   *zeros = xmalloc(size);
 	size_t		cap = ZSTD_compressBound(size) + size;
@@ -47,19 +49,69 @@ compressed_zeros(int codec, size_t size, bool tell_size, size_t *len)
 	return stream;
 }
 
+/* A reader's own limit; without one, the general one. */
+static void
+test_reader_limit(void)
+{
+	static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
+	char	   *value = xmalloc(2 * LIMIT);
+	int			c;
+
+	memset(value, 0, 2 * LIMIT);
+	for (c = 0; c < 2; c++)
+	{
+		ElBatchBuilder b = {0};
+		ElScratch	scratch = {0};
+		ElBatchReader reader = {0};
+		ElRecord	rec = {0};
+		size_t		len;
+		char	   *batch;
+
+		rec.key_len = -1;
+		rec.value = value;
+		rec.value_len = 2 * LIMIT;
+		el_batch_begin(&b);
+		el_batch_add(&b, &rec);
+		batch = el_batch_finish(&b, codecs[c], &scratch, &len);
+
+		reader.max_uncompressed = LIMIT;
+		CHECK(!el_batch_open(&reader, batch, len, false));
+		CHECK_TEXT(reader.error, "decompressed records are too large");
+		CHECK(reader.scratch.cap <= 2 * LIMIT);
+		CHECK(el_batch_next(&reader, &rec) == -1);
+
+		reader.max_uncompressed = 3 * LIMIT;
+		CHECK(el_batch_open(&reader, batch, len, false));
+		CHECK(el_batch_next(&reader, &rec) == 1);
+		CHECK(rec.value_len == (int32) (2 * LIMIT));
+
+		reader.max_uncompressed = 0;
+		CHECK(el_batch_open(&reader, batch, len, false));
+
+		/* a limit beyond the general one changes nothing */
+		reader.max_uncompressed = SIZE_MAX;
+		CHECK(el_batch_open(&reader, batch, len, false));
+		CHECK(el_batch_next(&reader, &rec) == 1);
+		CHECK(el_batch_next(&reader, &rec) == 0);
+		pfree(b.buf);
+		pfree(scratch.buf);
+		pfree(reader.scratch.buf);
+	}
+	free(value);
+}
+
 int
 main(void)
 {
-	static const int codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
+	static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
 	int			c;
 	int			tell_size;
 
 	for (c = 0; c < 2; c++)
 		for (tell_size = 0; tell_size < 2; tell_size++)
 		{
-			const size_t limit = EL_BATCH_MAX_UNCOMPRESSED;
 			const size_t sizes[] = {0, 1, 65535, 65536, 65537, 300000,
-			limit - 1, limit, limit + 1, limit * 20};
+			LIMIT - 1, LIMIT, LIMIT + 1, LIMIT * 20};
 			size_t		i;
 
 			for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -71,30 +123,30 @@ main(void)
 													  tell_size, &len);
 				const char *error;
 
-				error = decompress_records(codecs[c], stream, len, &scratch,
-										   &out);
-				if (sizes[i] < limit)
+				error = el_decompress_records(codecs[c], stream, len, LIMIT,
+											  &scratch, &out);
+				if (sizes[i] < LIMIT)
 				{
 					CHECK_TEXT(error, NULL);
 					CHECK(out == sizes[i]);
 				}
-				else if (sizes[i] > limit)
+				else if (sizes[i] > LIMIT)
 					CHECK_TEXT(error, "decompressed records are too large");
 				/* doubling may go beyond the limit, decompression not */
-				CHECK(scratch.cap <= 2 * limit);
+				CHECK(scratch.cap <= 2 * LIMIT);
 				/* a claim alone allocates little */
 				if (error != NULL && tell_size && codecs[c] == EL_CODEC_ZSTD)
-					CHECK(scratch.cap <= limit);
-				free(scratch.buf);
+					CHECK(scratch.cap <= LIMIT);
+				pfree(scratch.buf);
 
 				/* a buffer that happens to be larger is no reason to go on */
-				scratch.cap = 4 * limit;
-				scratch.buf = xmalloc(scratch.cap);
-				error = decompress_records(codecs[c], stream, len, &scratch,
-										   &out);
-				if (sizes[i] > limit)
+				scratch.cap = 4 * LIMIT;
+				scratch.buf = palloc(scratch.cap);
+				error = el_decompress_records(codecs[c], stream, len, LIMIT,
+											  &scratch, &out);
+				if (sizes[i] > LIMIT)
 					CHECK_TEXT(error, "decompressed records are too large");
-				free(scratch.buf);
+				pfree(scratch.buf);
 				free(stream);
 			}
 		}
@@ -106,11 +158,13 @@ main(void)
 		size_t		out;
 		char	   *stream = compressed_zeros(EL_CODEC_ZSTD, 1000000, true, &len);
 
-		CHECK_TEXT(decompress_records(EL_CODEC_ZSTD, stream, 20, &scratch, &out),
+		CHECK_TEXT(el_decompress_records(EL_CODEC_ZSTD, stream, 20, LIMIT,
+										 &scratch, &out),
 				   "compressed records are truncated");
 		CHECK(scratch.cap <= 65536);
-		free(scratch.buf);
+		pfree(scratch.buf);
 		free(stream);
 	}
+	test_reader_limit();
 	return check_summary();
 }

@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * compression.c
+ *	  The records of a batch, compressed as one piece.
+ *
+ * Contexts are kept for the life of the process: creating one costs more than
+ * compressing a batch of a single event.  They belong to the libraries
+ * (malloc), are reset before each use, and so survive an error thrown half
+ * way.
+ *
+ * IDENTIFICATION
+ *	  src/kafka/compression.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FRONTEND
+#include "postgres.h"
+#else
+#include "postgres_fe.h"
+#endif
+
+#include <lz4frame.h>
+#include <zstd.h>
+
+#include "kafka/compression.h"
+#include "kafka/scratch.h"
+
+/* Kafka's producers and brokers default to level 3 too. */
+#define ZSTD_LEVEL 3
+
+/*
+ * How much a decompression may allocate on the word of the stream alone.  The
+ * rest is allocated only as output really arrives.
+ */
+#define DECOMPRESS_FIRST_MIN ((size_t) 64 * 1024)
+#define DECOMPRESS_FIRST_RATIO 64
+
+/* Made at first use, never freed. */
+static LZ4F_cctx *lz4_cctx = NULL;
+static LZ4F_dctx *lz4_dctx = NULL;
+static ZSTD_CCtx *zstd_cctx = NULL;
+static ZSTD_DCtx *zstd_dctx = NULL;
+
+/*
+ * What Kafka's Java writer produces: independent blocks of 64 KB, neither
+ * checksums nor content size.  autoFlush keeps liblz4 from buffering.
+ */
+static const LZ4F_preferences_t lz4_preferences = {
+	.frameInfo = {
+		.blockSizeID = LZ4F_max64KB,
+		.blockMode = LZ4F_blockIndependent,
+		.contentChecksumFlag = LZ4F_noContentChecksum,
+		.frameType = LZ4F_frame,
+		.contentSize = 0,
+		.blockChecksumFlag = LZ4F_noBlockChecksum
+	},
+	.autoFlush = 1
+};
+
+size_t
+el_compress_records(ElCodec codec, const char *src, size_t len, size_t room,
+					ElScratch *scratch)
+{
+	size_t		need = room;
+	size_t		size = 0;
+	char	   *dst;
+	size_t		cap;
+
+	Assert(codec == EL_CODEC_LZ4 || codec == EL_CODEC_ZSTD);
+	if (codec == EL_CODEC_LZ4)
+		need += LZ4F_HEADER_SIZE_MAX +
+			LZ4F_compressBound(len, &lz4_preferences);
+	else
+		need += ZSTD_compressBound(len);
+
+	/* only a batch very near 1 GB; not worth an error */
+	if (need > EL_MAX_ALLOC)
+		return 0;
+	if (need > scratch->cap)
+		el_scratch_enlarge(&scratch->buf, &scratch->cap, need, 0);
+	dst = scratch->buf + room;
+	cap = scratch->cap - room;
+
+	if (codec == EL_CODEC_LZ4)
+	{
+		size_t		n;
+
+		if (lz4_cctx == NULL &&
+			LZ4F_isError(LZ4F_createCompressionContext(&lz4_cctx,
+													   LZ4F_VERSION)))
+		{
+			lz4_cctx = NULL;
+			return 0;
+		}
+
+		n = LZ4F_compressBegin(lz4_cctx, dst, cap, &lz4_preferences);
+		if (LZ4F_isError(n))
+			return 0;
+		size = n;
+		n = LZ4F_compressUpdate(lz4_cctx, dst + size, cap - size, src, len,
+								NULL);
+		if (LZ4F_isError(n))
+			return 0;
+		size += n;
+		n = LZ4F_compressEnd(lz4_cctx, dst + size, cap - size, NULL);
+		if (LZ4F_isError(n))
+			return 0;
+		size += n;
+	}
+	else
+	{
+		if (zstd_cctx == NULL && (zstd_cctx = ZSTD_createCCtx()) == NULL)
+			return 0;
+		size = ZSTD_compressCCtx(zstd_cctx, dst, cap, src, len, ZSTD_LEVEL);
+		if (ZSTD_isError(size))
+			return 0;
+	}
+
+	Assert(size <= cap);
+	return size < len ? size : 0;
+}
+
+/*
+ * Decompress a piece: src from *in into dst, of which size bytes may be used,
+ * from *out.  Both advance.  Returns NULL or what is wrong.
+ */
+static const char *
+decompress_step(ElCodec codec, const char *src, size_t len, size_t *in,
+				char *dst, size_t size, size_t *out, bool *frame_complete)
+{
+	if (codec == EL_CODEC_LZ4)
+	{
+		size_t		dst_size = size - *out;
+		size_t		src_size = len - *in;
+		size_t		ret;
+
+		ret = LZ4F_decompress(lz4_dctx, dst + *out, &dst_size,
+							  src + *in, &src_size, NULL);
+		if (LZ4F_isError(ret))
+			return "lz4 frame is corrupt";
+		*in += src_size;
+		*out += dst_size;
+		*frame_complete = ret == 0;
+	}
+	else
+	{
+		ZSTD_inBuffer input;
+		ZSTD_outBuffer output;
+		size_t		ret;
+
+		input.src = src;
+		input.size = len;
+		input.pos = *in;
+		output.dst = dst;
+		output.size = size;
+		output.pos = *out;
+		ret = ZSTD_decompressStream(zstd_dctx, &output, &input);
+		if (ZSTD_isError(ret))
+			return "zstd frame is corrupt";
+		*in = input.pos;
+		*out = output.pos;
+		*frame_complete = ret == 0;
+	}
+	return NULL;
+}
+
+/*
+ * Make the codec's context ready, and choose how much to allocate before there
+ * is any output: what the stream claims about its size counts only within a
+ * multiple of the compressed size.  Returns NULL or what is wrong.
+ */
+static const char *
+start_decompression(ElCodec codec, const char *src, size_t len, size_t most,
+					size_t *first)
+{
+	if (codec == EL_CODEC_LZ4)
+	{
+		if (lz4_dctx == NULL &&
+			LZ4F_isError(LZ4F_createDecompressionContext(&lz4_dctx,
+														 LZ4F_VERSION)))
+		{
+			lz4_dctx = NULL;
+			return "out of memory";
+		}
+		LZ4F_resetDecompressionContext(lz4_dctx);
+
+		/* Kafka's frames do not tell their size */
+		*first = len * 4;
+	}
+	else
+	{
+		unsigned long long claim = ZSTD_getFrameContentSize(src, len);
+
+		if (zstd_dctx == NULL && (zstd_dctx = ZSTD_createDCtx()) == NULL)
+			return "out of memory";
+		ZSTD_DCtx_reset(zstd_dctx, ZSTD_reset_session_only);
+
+		if (claim == ZSTD_CONTENTSIZE_ERROR)
+			return "zstd frame is corrupt";
+		if (claim == ZSTD_CONTENTSIZE_UNKNOWN)
+			*first = len * 4;
+		else if (claim > most)
+			return "decompressed records are too large";
+		else
+			*first = (size_t) claim;
+	}
+
+	*first = Min(*first, len * DECOMPRESS_FIRST_RATIO);
+	*first = Max(*first, DECOMPRESS_FIRST_MIN);
+	*first = Min(*first, most);
+	return NULL;
+}
+
+/* From the first allocation on the buffer doubles as it fills, up to most. */
+const char *
+el_decompress_records(ElCodec codec, const char *src, size_t len, size_t most,
+					  ElScratch *scratch, size_t *out_len)
+{
+	size_t		in = 0;
+	size_t		out = 0;
+	size_t		first;
+	const char *error;
+
+	Assert(codec == EL_CODEC_LZ4 || codec == EL_CODEC_ZSTD);
+	Assert(most < EL_MAX_ALLOC);
+
+	error = start_decompression(codec, src, len, most, &first);
+	if (error != NULL)
+		return error;
+	if (scratch->cap < first)
+		el_scratch_enlarge(&scratch->buf, &scratch->cap, first, 0);
+
+	for (;;)
+	{
+		size_t		in_before = in;
+		size_t		out_before = out;
+		size_t		size;
+		bool		frame_complete;
+
+		if (out >= most)
+			return "decompressed records are too large";
+		if (out == scratch->cap)
+			el_scratch_enlarge(&scratch->buf, &scratch->cap, out + 1, 0);
+		size = Min(scratch->cap, most);
+
+		error = decompress_step(codec, src, len, &in, scratch->buf, size, &out,
+								&frame_complete);
+		if (error != NULL)
+			return error;
+		Assert(in_before <= in && in <= len);
+		Assert(out_before <= out && out <= size);
+		if (in == len)
+		{
+			if (frame_complete)
+				break;
+			/* more output may be waiting only if the buffer is full */
+			if (out < size)
+				return "compressed records are truncated";
+		}
+		if (in == in_before && out == out_before)
+			return "compressed records are corrupt";
+	}
+
+	*out_len = out;
+	return NULL;
+}
