@@ -41,6 +41,9 @@ static LZ4F_dctx *lz4_dctx = NULL;
 static ZSTD_CCtx *zstd_cctx = NULL;
 static ZSTD_DCtx *zstd_dctx = NULL;
 
+/* Did a decompression use lz4_dctx and not come to its end? */
+static bool lz4_dctx_in_use = false;
+
 /*
  * What Kafka's Java writer produces: independent blocks of 64 KB, neither
  * checksums nor content size.  autoFlush keeps liblz4 from buffering.
@@ -175,6 +178,16 @@ start_decompression(ElCodec codec, const char *src, size_t len, size_t most,
 {
 	if (codec == EL_CODEC_LZ4)
 	{
+		/*
+		 * liblz4 1.9's reset forgets how many bytes of a frame were to come,
+		 * and the next frame that does not tell its size would be refused.
+		 */
+		if (lz4_dctx_in_use)
+		{
+			LZ4F_freeDecompressionContext(lz4_dctx);
+			lz4_dctx = NULL;
+			lz4_dctx_in_use = false;
+		}
 		if (lz4_dctx == NULL &&
 			LZ4F_isError(LZ4F_createDecompressionContext(&lz4_dctx,
 														 LZ4F_VERSION)))
@@ -183,6 +196,7 @@ start_decompression(ElCodec codec, const char *src, size_t len, size_t most,
 			return "out of memory";
 		}
 		LZ4F_resetDecompressionContext(lz4_dctx);
+		lz4_dctx_in_use = true;
 
 		/* Kafka's frames do not tell their size */
 		*first = len * 4;
@@ -261,6 +275,8 @@ el_decompress_records(ElCodec codec, const char *src, size_t len, size_t most,
 			return "compressed records are corrupt";
 	}
 
+	if (codec == EL_CODEC_LZ4)
+		lz4_dctx_in_use = false;
 	*out_len = out;
 	return NULL;
 }

@@ -49,6 +49,37 @@ compressed_zeros(ElCodec codec, size_t size, bool tell_size, size_t *len)
 	return stream;
 }
 
+/*
+ * A stream that is given up tells nothing of the next one: neither whether its
+ * size was told, nor how much of it was left.
+ */
+static void
+test_abandoned_stream(void)
+{
+	static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
+	int			i;
+
+	for (i = 0; i < 8; i++)
+	{
+		ElCodec		codec = codecs[i & 1];
+		ElScratch	scratch = {NULL, 0};
+		size_t		bad_len;
+		size_t		good_len;
+		size_t		out = 0;
+		char	   *bad = compressed_zeros(codec, 300000, (i & 2) != 0, &bad_len);
+		char	   *good = compressed_zeros(codec, 1000, (i & 4) != 0, &good_len);
+
+		CHECK(el_decompress_records(codec, bad, bad_len - 8, LIMIT, &scratch,
+									&out) != NULL);
+		CHECK_TEXT(el_decompress_records(codec, good, good_len, LIMIT,
+										 &scratch, &out), NULL);
+		CHECK(out == 1000);
+		pfree(scratch.buf);
+		free(bad);
+		free(good);
+	}
+}
+
 /* A reader's own limit; without one, the general one. */
 static void
 test_reader_limit(void)
@@ -165,6 +196,7 @@ main(void)
 		pfree(scratch.buf);
 		free(stream);
 	}
+	test_abandoned_stream();
 	test_reader_limit();
 	return check_summary();
 }
