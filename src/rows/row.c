@@ -34,7 +34,6 @@ row_error_callback(void *arg)
 
 	errcontext("event %lld of partition %d of topic \"%s\"",
 			   (long long) rc->record->offset, rc->partition, rc->topic->name);
-	errhint("consume_bytes() gives its bytes; to go past it, set it aside with dead_letter() and seek() to the next offset.");
 }
 
 static inline Datum
@@ -55,6 +54,7 @@ el_make_row(ElTopic *t, int32 partition, const ElRecord *r, ElRowForm form,
 	bool		with_key;
 	bool		with_value;
 
+	Assert(partition >= 0 && r->offset >= 0 && r->headers_len >= 0);
 	callback.callback = row_error_callback;
 	callback.arg = &rc;
 	callback.previous = error_context_stack;
@@ -67,6 +67,7 @@ el_make_row(ElTopic *t, int32 partition, const ElRecord *r, ElRowForm form,
 	values[i++] = TimestampTzGetDatum(el_ms_to_timestamptz(r->timestamp));
 	key = i++;
 	value = i++;
+	Assert(i < EL_ROW_MAX_COLUMNS);
 	memset(nulls, 0, sizeof(bool) * (i + 1));
 	nulls[key] = r->key_len < 0;
 	nulls[value] = r->value_len < 0;
