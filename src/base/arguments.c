@@ -15,6 +15,7 @@
 void
 el_arg_not_null(FunctionCallInfo fcinfo, int n, const char *name)
 {
+	Assert(n >= 0 && n < PG_NARGS());
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -43,6 +43,7 @@ el_attempt(void (*step) (void *), void *arg)
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile problem = NULL;
 
+	Assert(IsTransactionState());
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(mcxt);
 	PG_TRY();
@@ -64,5 +65,6 @@ el_attempt(void (*step) (void *), void *arg)
 		CurrentResourceOwner = owner;
 	}
 	PG_END_TRY();
+	Assert(CurrentMemoryContext == mcxt && CurrentResourceOwner == owner);
 	return problem;
 }

@@ -129,6 +129,7 @@ el_check_catalog_version(void)
 {
 	char	   *version;
 
+	Assert(IsTransactionState());
 	if (catalog_known)
 		return;
 	version = extension_version();

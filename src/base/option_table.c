@@ -117,6 +117,7 @@ format_interval(int64 ms)
 	const int64 hour = 60 * minute;
 	const int64 day = 24 * hour;
 
+	Assert(ms >= 0);
 	if (ms % day == 0 && ms > 0)
 		return psprintf(ms == day ? "%lld day" : "%lld days",
 						(long long) (ms / day));
@@ -356,6 +357,7 @@ set_option(const ElOptionTable *table, const ElOptionDef *def, void *options,
 	const ElOptionChoice *choice;
 	int64		n;
 
+	Assert(def->min <= def->max);
 	if (v->type == jbvNull && def->nullable)
 	{
 		set_null(def, options);

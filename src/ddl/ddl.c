@@ -103,6 +103,7 @@ rename_leaf(Oid leaf, const char *old_name, const char *new_name)
 static void
 carry_rename(ElTopic *t, const char *old_name, const char *new_name)
 {
+	Assert(CheckRelationOidLockedByMe(t->relid, AccessExclusiveLock, true));
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -153,6 +154,7 @@ carry_owner(ElTopic *t)
 	Oid			owner = owner_of(t->relid);
 	ListCell   *lc;
 
+	Assert(OidIsValid(owner));
 	foreach(lc, topic_leaves(t))
 	{
 		/* "recursing": whoever may give the topic away may give its partitions */
@@ -166,6 +168,7 @@ carry_tablespace(ElTopic *t, const char *tablespace)
 {
 	ListCell   *lc;
 
+	Assert(CheckRelationOidLockedByMe(t->relid, AccessExclusiveLock, true));
 	foreach(lc, topic_leaves(t))
 	{
 		AlterTableCmd *cmd = makeNode(AlterTableCmd);
@@ -266,6 +269,8 @@ after_truncate(TruncateStmt *stmt)
 			CHECK_FOR_INTERRUPTS();
 
 			/* locked by the TRUNCATE */
+			Assert(CheckRelationOidLockedByMe(t->leaves[i], AccessExclusiveLock,
+											  true));
 			leaf = table_open(t->leaves[i], NoLock);
 			el_log_info(leaf, &info);
 			table_close(leaf, NoLock);
@@ -599,6 +604,8 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("eventlog security labels can only be put on topics")));
 
+	Assert(CheckRelationOidLockedByMe(object->objectId,
+									  ShareUpdateExclusiveLock, true));
 	rel = relation_open(object->objectId, NoLock);
 	problem = el_topic_shape_problem(rel);
 	if (problem)

@@ -78,6 +78,7 @@ check_modify(QueryDesc *query, ModifyTable *mt)
 	int			varno = linitial_int(mt->resultRelations);
 	RangeTblEntry *rte;
 
+	Assert(mt->resultRelations != NIL);
 	/* what the statement named: a topic, or one partition of it */
 	rte = rt_fetch(mt->nominalRelation > 0 ? mt->nominalRelation : varno, rtable);
 	if (!rte_is_ours(rte))

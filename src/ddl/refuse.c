@@ -30,6 +30,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -549,6 +550,7 @@ check_attachments(Relation rel)
 	const char *problem = el_columns_problem(desc);
 	TupleConstr *constr = desc->constr;
 
+	Assert(CheckRelationLockedByMe(rel, AccessShareLock, true));
 	if (problem)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

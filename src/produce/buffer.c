@@ -9,6 +9,9 @@
  *
  * SUBTRANSACTIONS
  *
+ * (A stack of this file's own, by nesting level: what a level has produced is cut
+ * off the end of batches, which no list of what to undo could say.)
+ *
  * The events of a subtransaction are the last ones of an entry while it runs,
  * so rolling it back cuts the end off.  The first time a subtransaction
  * touches an entry it leaves a mark: how many batches were sealed, and how
@@ -136,12 +139,52 @@ typedef struct Appender
 	FullTransactionId owner_xid;
 } Appender;
 
-/* The beginning of a content. */
+/* Before the first event. */
 static const ElPoint start = {0};
 
 uint64		el_lock_generation = 1;
 uint64		el_xact_generation = 1;
 
+/*
+ * What the banner says of marks, and pending.h of points.
+ */
+static void
+assert_mark(int i)
+{
+#ifdef USE_ASSERT_CHECKING
+	const Mark *m = &buf.marks[i];
+	const Mark *prev = m->prev >= 0 ? &buf.marks[m->prev] : NULL;
+	const ElPendingBatches *p = &m->entry->pending;
+
+	/* inner levels lie above outer ones; the top level has no marks */
+	Assert(m->level > 1);
+	Assert(i == 0 || buf.marks[i - 1].level <= m->level);
+	Assert(m->prev < i && m->entry->mark >= i);
+	Assert(prev == NULL ||
+		   (prev->entry == m->entry && prev->level < m->level));
+	/* what was put aside lay before all that is there now */
+	Assert(m->saved == NULL || memcmp(&m->point, &start, sizeof(start)) == 0);
+	/* the topmost mark of an entry is not behind its end, nor in a sealed batch */
+	if (m->entry->mark == i)
+	{
+		Assert(m->point.nsealed >= 0 && m->point.nsealed <= p->nsealed);
+		Assert(m->point.open_count == 0 ||
+			   (m->point.nsealed == p->nsealed &&
+				m->point.open_count <= p->open.count));
+	}
+#endif
+}
+
+static void
+assert_marks(void)
+{
+#ifdef USE_ASSERT_CHECKING
+	for (int i = 0; i < buf.nmarks; i++)
+		assert_mark(i);
+	for (int i = 0; i < buf.nentries; i++)
+		Assert(buf.entries[i]->mark < buf.nmarks);
+#endif
+}
 
 /* Seal the open batch, such that no mark is inside a batch. */
 static void
@@ -155,8 +198,8 @@ seal_open(Entry *e, ElCodec codec)
 		return;
 
 	/*
-	 * Marks below one with saved content speak of that; and that one's own is
-	 * never inside, as it stands at the beginning.
+	 * Marks below one that has put batches aside speak of those; and that one's
+	 * own is never inside, as it stands at the beginning.
 	 */
 	for (i = e->mark; i >= 0 && buf.marks[i].point.open_count > 0;
 		 i = buf.marks[i].prev)
@@ -174,6 +217,7 @@ seal_open(Entry *e, ElCodec codec)
 	el_pending_seal(&e->pending, codec, points, npoints);
 	if (points != NULL)
 		pfree(points);
+	Assert(e->pending.open.count == 0);
 }
 
 /*
@@ -297,12 +341,15 @@ get_entry(ElTopic *t, int32 partition)
 		LockRelationOid(leaf, RowExclusiveLock);
 		e->lock_generation = el_lock_generation;
 	}
+	Assert(e->topic == t->relid && e->partition == partition);
+	Assert(CheckRelationOidLockedByMe(e->topic, RowExclusiveLock, true));
+	Assert(CheckRelationOidLockedByMe(leaf, RowExclusiveLock, true));
 	return e;
 }
 
 /*
- * when_full is reject: who comes first in this transaction to a partition that
- * is full already gets to know it at the call, not at the commit.
+ * For topics with when_full = reject: report a full partition at the first
+ * produce() of the transaction instead of at its commit.
  */
 static void
 check_not_full(ElTopic *t, const Entry *e, size_t bytes)
@@ -346,6 +393,7 @@ leave_mark(Entry *e)
 	m->point = el_pending_point(&e->pending);
 	m->saved = NULL;
 	e->mark = buf.nmarks++;
+	assert_mark(e->mark);
 }
 
 /* A subtransaction at this level is rolled back.  Cannot fail. */
@@ -357,6 +405,7 @@ abort_level(int level)
 		Mark	   *m = &buf.marks[--buf.nmarks];
 		Entry	   *e = m->entry;
 
+		Assert(e->mark == buf.nmarks);
 		if (m->saved != NULL)
 		{
 			el_pending_clear(&e->pending);
@@ -367,6 +416,7 @@ abort_level(int level)
 			el_pending_cut(&e->pending, &m->point);
 		e->mark = m->prev;
 	}
+	assert_marks();
 }
 
 /*
@@ -389,6 +439,7 @@ commit_level(int level)
 		Mark	   *prev = m->prev >= 0 ? &buf.marks[m->prev] : NULL;
 		Entry	   *e = m->entry;
 
+		Assert(m->level == level);
 		if (level - 1 > 1 && (prev == NULL || prev->level < level - 1))
 		{
 			/* the parent had not touched the entry: its mark is where this is */
@@ -416,6 +467,7 @@ commit_level(int level)
 		e->mark = m->prev;
 	}
 	buf.nmarks = to;
+	assert_marks();
 }
 
 /* All that the entry held has been appended. */
@@ -449,6 +501,7 @@ appender_open(Appender *a, Oid topic, int32 partition, Oid leaf)
 	if (a->rel == NULL)
 		return false;
 	pgstat_init_relation(a->rel);
+	Assert(CheckRelationLockedByMe(a->rel, RowExclusiveLock, true));
 	a->topic = el_topic(topic);
 	a->partition = partition;
 	el_log_options(a->topic, partition, a->rel, &a->options);
@@ -476,6 +529,7 @@ appender_close(Appender *a)
 static FullTransactionId
 appender_owner(Appender *a, int level)
 {
+	Assert(level >= 1 && level <= GetCurrentTransactionNestLevel());
 	if (a->owner_level != level)
 	{
 		FullTransactionId fxid = GetCurrentFullTransactionId();
@@ -494,6 +548,7 @@ appender_owner(Appender *a, int level)
 		a->owner_xid = fxid;
 		a->owner_level = level;
 	}
+	Assert(FullTransactionIdIsValid(a->owner_xid));
 	return a->owner_xid;
 }
 
@@ -519,6 +574,7 @@ appender_append(Appender *a, char *batch, uint32 len, int32 count,
 {
 	int64		first;
 
+	Assert(count > 0 && len > EL_BATCH_HEADER_SIZE);
 	CHECK_FOR_INTERRUPTS();
 	CheckForSerializableConflictIn(a->rel, NULL, InvalidBlockNumber);
 	/* an error between batches must not leave waiters asleep */
@@ -527,6 +583,7 @@ appender_append(Appender *a, char *batch, uint32 len, int32 count,
 	first = el_log_append(a->rel, &a->options, batch, len, fxid, cid,
 						  at_offset);
 	/* nothing may fail until the caller has forgotten the batch */
+	Assert(first >= 0 && (at_offset < 0 || first == at_offset));
 	a->events += count;
 	call_wal_writer(len);
 	return first;
@@ -554,6 +611,7 @@ range_end(Range *range, const Entry *e)
 static void
 range_add(Range *range, const Entry *e, int64 first, int32 count)
 {
+	Assert(range->first < 0 || first > range->last);
 	if (range->first >= 0 && first != range->last + 1)
 		range_end(range, e);
 	if (range->first < 0)
@@ -632,6 +690,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 	else
 		entry_appended(e);
 
+	Assert(el_pending_is_empty(c));
 	el_pending_trim();
 	range_end(&range, e);
 	appender_close(&a);
@@ -669,6 +728,8 @@ append_all(void)
 	int			n = 0;
 	int			i;
 
+	/* all subtransactions have ended: what is left is the top level's */
+	Assert(GetCurrentTransactionNestLevel() == 1 && buf.nmarks == 0);
 	if (buf.nentries == 0)
 		return;
 
@@ -741,6 +802,7 @@ void
 el_buffer_subxact(SubXactEvent event, SubTransactionId mine,
 				  SubTransactionId parent)
 {
+	Assert(GetCurrentTransactionNestLevel() >= 2);
 	switch (event)
 	{
 		case SUBXACT_EVENT_ABORT_SUB:
@@ -785,6 +847,7 @@ el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 	/* a batch holds one event at least, however large */
 	if (unlikely(el_pending_full(&e->pending, bound)))
 		seal_open(e, t->options.compression);
+	Assert(!el_pending_full(&e->pending, bound));
 	el_pending_add(&e->pending, r);
 
 	if (unlikely(el_pending_bytes > buf.relief_at))
@@ -801,7 +864,9 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 	int64		result = -1;
 	int			i = 0;
 
-	/* call order */
+	Assert(nrecords > 0);
+
+	/* what came before is appended before */
 	append_entry(e, GetCurrentCommandId(true), NULL, NULL);
 
 	if (!appender_open(&a, e->topic, partition, e->leaf))
@@ -883,7 +948,7 @@ el_buffer_forget(Oid leaf)
 	m = &buf.marks[e->mark];
 	el_pending_cut(&e->pending, &m->point);
 
-	/* with content put aside already, all there was since was cut off */
+	/* with batches put aside already, all there was since was cut off */
 	if (m->saved == NULL)
 	{
 		ElPendingBatches *saved = MemoryContextAlloc(el_pending_context(),
@@ -894,4 +959,6 @@ el_buffer_forget(Oid leaf)
 		m->saved = saved;
 		m->point = start;
 	}
+	Assert(el_pending_is_empty(&e->pending));
+	assert_marks();
 }

@@ -114,11 +114,13 @@ free_sealed(ElSealed *s)
 {
 	if (s->data != NULL)
 	{
+		Assert(el_pending_bytes >= GetMemoryChunkSpace(s->data));
 		el_pending_bytes -= GetMemoryChunkSpace(s->data);
 		pfree(s->data);
 	}
 	else
 	{
+		Assert(spill.nbatches > 0 && s->offset + s->len <= spill.end);
 		/* the next batch may overwrite what nobody will read any more */
 		if (--spill.nbatches == 0)
 			spill.end = 0;
@@ -133,6 +135,7 @@ el_pending_cut(ElPendingBatches *c, const ElPoint *point)
 	/* what has been appended is out of our hands */
 	int			nsealed = Max(point->nsealed, c->first);
 
+	Assert(c->first <= c->nsealed && nsealed <= c->nsealed);
 	/*
 	 * The open batch of then is the open batch of now, unless batches were
 	 * sealed or appended since: but then the point is not inside it.
@@ -204,6 +207,8 @@ el_pending_add(ElPendingBatches *c, const ElRecord *r)
 		el_pending_bytes += c->open.cap;
 		cap = c->open.cap;
 	}
+	Assert(c->open.count == 0 ||
+		   c->open.len + el_record_size_bound(r) <= EL_BATCH_TARGET);
 	el_batch_add(&c->open, r);
 	el_pending_bytes += c->open.cap - cap;
 }
@@ -225,7 +230,7 @@ el_pending_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len)
 
 /*
  * Finish the builder's batch as sealed[n].  c->nsealed is the caller's to
- * move, so that an error leaves the content as it was.
+ * move, so that an error leaves everything as it was.
  */
 static void
 finish_into(ElPendingBatches *c, int n, ElBatchBuilder *b, ElCodec codec)
@@ -234,6 +239,8 @@ finish_into(ElPendingBatches *c, int n, ElBatchBuilder *b, ElCodec codec)
 	char	   *batch;
 	uint32		len;
 
+	Assert(n >= c->nsealed && b->count > 0);
+	Assert(CurrentMemoryContext == pending_context);
 	if (n >= c->maxsealed)
 	{
 		int			newmax = Max(8, c->maxsealed * 2);
@@ -300,6 +307,7 @@ seal_pieces(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoints,
 
 	if (status != 0)
 		elog(ERROR, "producer buffer: %s", work.reader.error);
+	Assert(next == npoints);
 	if (work.piece.count > 0)
 		finish_into(c, n++, &work.piece, codec);
 	return n;
@@ -313,7 +321,13 @@ el_pending_seal(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoint
 	int			i;
 
 	Assert(c->open.count > 0);
-
+	for (i = 0; i < npoints; i++)
+	{
+		Assert(points[i]->nsealed == c->nsealed);
+		Assert(points[i]->open_count > 0 &&
+			   points[i]->open_count <= c->open.count);
+		Assert(i == 0 || points[i - 1]->open_count <= points[i]->open_count);
+	}
 	if (npoints == 0 || points[0]->open_count == c->open.count)
 	{
 		/* all points, if any, are at its end */
@@ -341,6 +355,7 @@ el_pending_seal(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoint
 void
 el_pending_appended_first(ElPendingBatches *c)
 {
+	Assert(c->first < c->nsealed);
 	free_sealed(&c->sealed[c->first++]);
 }
 
@@ -366,6 +381,7 @@ spill_batch(ElSealed *s)
 {
 	int			written;
 
+	Assert(s->data != NULL);
 	if (spill.file == 0)
 	{
 		ResourceOwner owner = CurrentResourceOwner;
@@ -420,6 +436,7 @@ el_pending_load(ElSealed *s)
 	if (s->data != NULL)
 		return s->data;
 
+	Assert(spill.file != 0 && s->offset + s->len <= spill.end);
 	if (buffer->cap < s->len)
 	{
 		if (buffer->buf != NULL)
@@ -447,6 +464,7 @@ el_pending_load(ElSealed *s)
 void
 el_pending_close_file(void)
 {
+	Assert(spill.nbatches == 0);
 	if (spill.file != 0)
 		FileClose(spill.file);
 	memset(&spill, 0, sizeof(spill));

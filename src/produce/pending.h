@@ -60,7 +60,7 @@ typedef struct ElPoint
 	int64		open_max_timestamp;
 } ElPoint;
 
-/* The context of all contents, and of what belongs to this transaction's buffer. */
+/* The context of all pending batches, and of what belongs to this transaction's buffer. */
 extern MemoryContext el_pending_context(void);
 /* Bytes in memory: sealed batches and open ones. */
 extern size_t el_pending_bytes;

@@ -131,8 +131,8 @@ get_topic_argument(FunctionCallInfo fcinfo, int argno)
 
 /* Prepare the conversions from these types to the topic's, unless they are. */
 static inline void
-prepare(CallSite *site, FmgrInfo *flinfo, ElTopic *t, Oid key_from,
-		Oid value_from)
+prepare_conversions(CallSite *site, FmgrInfo *flinfo, ElTopic *t,
+					Oid key_from, Oid value_from)
 {
 	if (likely(site->prepared == t &&
 			   site->xact_generation == el_xact_generation &&
@@ -187,6 +187,7 @@ buffer_event(ElTopic *t, const ElRecord *r, Datum key, Datum value,
 		el_check_constraints(t, values, nulls);
 	}
 
+	Assert(partition >= 0 && partition < t->npartitions);
 	el_buffer_add(t, (int32) partition, r);
 	return (int32) partition;
 }
@@ -213,6 +214,7 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 	Datum		key = (Datum) 0;
 	Datum		value = (Datum) 0;
 
+	Assert(site->prepared == t);
 	r.offset = 0;
 	r.timestamp = event->time_ms;
 	r.key = NULL;
@@ -253,11 +255,6 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 						event->has_partition, event->partition);
 }
 
-/*
- * Produce an event whose key and value are bytes already; for who copies
- * events.  They have to be what the topic's types make of a value.  The record's
- * partition is taken if the topic has it, else the key decides.
- */
 int32
 el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
 				 const char *command)
@@ -316,11 +313,12 @@ eventlog_produce(PG_FUNCTION_ARGS)
 
 	/* the types belong to the call site: found once, at its first call */
 	if (site->key_from == InvalidOid)
-		prepare(site, fcinfo->flinfo, t,
-				get_argument_type(fcinfo->flinfo, 1),
-				get_argument_type(fcinfo->flinfo, 2));
+		prepare_conversions(site, fcinfo->flinfo, t,
+							get_argument_type(fcinfo->flinfo, 1),
+							get_argument_type(fcinfo->flinfo, 2));
 	else
-		prepare(site, fcinfo->flinfo, t, site->key_from, site->value_from);
+		prepare_conversions(site, fcinfo->flinfo, t, site->key_from,
+							site->value_from);
 
 	event.key_isnull = PG_ARGISNULL(1);
 	event.key = PG_GETARG_DATUM(1);
@@ -349,7 +347,7 @@ batch_error_context(void *arg)
 }
 
 static inline bool
-member_is(const JsonbValue *name, const char *what)
+is_member(const JsonbValue *name, const char *what)
 {
 	return name->val.string.len == strlen(what) &&
 		memcmp(name->val.string.val, what, name->val.string.len) == 0;
@@ -447,31 +445,31 @@ event_from_json(ElTopic *t, JsonbContainer *object, int64 now_ms,
 			continue;
 		(void) JsonbIteratorNext(&it, &v, true);
 
-		if (member_is(&name, "key"))
+		if (is_member(&name, "key"))
 		{
 			event->key_isnull = v.type == jbvNull;
 			if (!event->key_isnull)
 				event->key = json_source_datum(&t->key, &v);
 		}
-		else if (member_is(&name, "value"))
+		else if (is_member(&name, "value"))
 		{
 			event->value_isnull = v.type == jbvNull;
 			if (!event->value_isnull)
 				event->value = json_source_datum(&t->value, &v);
 		}
-		else if (member_is(&name, "headers"))
+		else if (is_member(&name, "headers"))
 		{
 			event->headers_isnull = v.type == jbvNull;
 			if (!event->headers_isnull)
 				event->headers = JsonbPGetDatum(JsonbValueToJsonb(&v));
 		}
-		else if (member_is(&name, "partition"))
+		else if (is_member(&name, "partition"))
 		{
 			event->has_partition = v.type != jbvNull;
 			if (event->has_partition)
 				event->partition = json_partition(&v);
 		}
-		else if (member_is(&name, "event_time"))
+		else if (is_member(&name, "event_time"))
 		{
 			if (v.type != jbvNull)
 				event->time_ms = json_event_time(t, &v);
@@ -509,8 +507,8 @@ eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("events must be a JSON array of objects")));
 
-	prepare(site, fcinfo->flinfo, t, json_source_type(&t->key),
-			json_source_type(&t->value));
+	prepare_conversions(site, fcinfo->flinfo, t, json_source_type(&t->key),
+						json_source_type(&t->value));
 
 	context.callback = batch_error_context;
 	context.arg = &n;
@@ -600,7 +598,7 @@ eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
 							   nkeys, nvalues)));
 	}
 
-	prepare(site, fcinfo->flinfo, t, TEXTOID, TEXTOID);
+	prepare_conversions(site, fcinfo->flinfo, t, TEXTOID, TEXTOID);
 
 	memset(&event, 0, sizeof(event));
 	event.headers_isnull = true;

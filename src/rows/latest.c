@@ -3,7 +3,7 @@
  * latest.c
  *	  latest(): the last value of each key.
  *
- * What compaction will leave, whether it has been by or not.  Each partition is
+ * What compaction leaves, whether it has run or not.  Each partition is
  * read twice: once for the keys and where each was seen last, once for those
  * events.  So memory holds the keys, not the values.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * read.c
- *	  read_topic(): events without a group, with the stop of G3.
+ *	  read_topic(): events without a group, up to the last stable offset.
  *
  * IDENTIFICATION
  *	  src/rows/read.c
@@ -42,6 +42,7 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	int64		n = 0;
 	bool		from_start = from_offset < 0;
 
+	Assert(partition >= 0 && partition < t->npartitions && max > 0);
 	if (!OidIsValid(t->leaves[partition]))
 		return 0;
 	leaf = table_open(t->leaves[partition], AccessShareLock);
@@ -54,10 +55,10 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	if (from_offset < r->info.log_start)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_EVENTS_LOST),
-				 errmsg("offset " INT64_FORMAT " of topic \"%s\", partition %d has been removed",
-						from_offset, get_rel_name(t->relid), partition),
-				 errdetail("The log starts at offset " INT64_FORMAT ".",
-						   r->info.log_start),
+				 errmsg("offset %lld of topic \"%s\", partition %d has been removed",
+						(long long) from_offset, get_rel_name(t->relid), partition),
+				 errdetail("The log starts at offset %lld.",
+						   (long long) r->info.log_start),
 				 errhint("Leave from_offset out to read from the log start.")));
 
 	(void) el_reader_seek(r, from_offset);
@@ -70,9 +71,10 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 					(errcode(ERRCODE_EL_EVENTS_LOST),
 					 errmsg("events of topic \"%s\", partition %d were removed while they were read",
 							get_rel_name(t->relid), partition),
-					 errdetail("The log starts at offset " INT64_FORMAT ".",
-							   r->info.log_start)));
+					 errdetail("The log starts at offset %lld.",
+							   (long long) r->info.log_start)));
 		r->trimmed = false;
+		Assert(rec.offset >= from_offset);
 		el_rows_put(rows, t, partition, &rec);
 		n++;
 	}

@@ -47,9 +47,12 @@ typedef struct RowBlock
 
 #define BlockRow(data, size, i)	(((uint32 *) ((data) + (size)))[-1 - (int) (i)])
 
+/* Tells our node from others, by its address. */
+static const char node_name[] = "eventlog rows";
+
 struct ElRows
 {
-	ExtensibleNode node;
+	ExtensibleNode node;		/* so that it can be the context of a call */
 	ElRowForm	form;
 
 	/* rows are made at once */
@@ -78,6 +81,7 @@ el_rows_create(void)
 {
 	ElRows	   *rows = (ElRows *) newNode(sizeof(ElRows), T_ExtensibleNode);
 
+	rows->node.extnodename = node_name;
 	rows->mcxt = CurrentMemoryContext;
 	rows->loaded = -1;
 	return rows;
@@ -94,7 +98,8 @@ el_rows_begin(FunctionCallInfo fcinfo, ElRowForm form)
 {
 	ElRows	   *rows = (ElRows *) fcinfo->context;
 
-	if (rows == NULL || !IsA(rows, ExtensibleNode))
+	if (rows == NULL || !IsA(rows, ExtensibleNode) ||
+		rows->node.extnodename != node_name)
 	{
 		ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
@@ -106,6 +111,7 @@ el_rows_begin(FunctionCallInfo fcinfo, ElRowForm form)
 											  "eventlog row",
 											  ALLOCSET_DEFAULT_SIZES);
 	}
+	Assert(rows->count == 0);
 	rows->form = form;
 	return rows;
 }
@@ -136,6 +142,7 @@ write_block(ElRows *rows, RowBlock *b)
 		rows->file = BufFileCreateTemp(false);
 		MemoryContextSwitchTo(old);
 	}
+	Assert(b->data != NULL && rows->memory >= b->size);
 	b->fileno = rows->end_fileno;
 	b->offset = rows->end_offset;
 	seek_file(rows, b);
@@ -180,7 +187,7 @@ copy_bytes(char *to, const char *from, int32 len)
 }
 
 static void
-keep(ElRows *rows, ElTopic *t, int32 partition, const ElRecord *rec)
+keep_record(ElRows *rows, ElTopic *t, int32 partition, const ElRecord *rec)
 {
 	RowBlock   *b = rows->nblocks > 0 ? &rows->blocks[rows->nblocks - 1] : NULL;
 	Size		size = MAXALIGN(sizeof(Stored) + Max(rec->key_len, 0) +
@@ -190,6 +197,8 @@ keep(ElRows *rows, ElTopic *t, int32 partition, const ElRecord *rec)
 
 	if (b == NULL || b->used + size + (b->count + 1) * sizeof(uint32) > b->size)
 		b = add_block(rows, MAXALIGN(size + sizeof(uint32)));
+	Assert(b->data != NULL &&
+		   b->used + size + (b->count + 1) * sizeof(uint32) <= b->size);
 	s = (Stored *) (b->data + b->used);
 	s->topic = t;
 	s->partition = partition;
@@ -211,6 +220,7 @@ read_block(ElRows *rows, int n)
 
 	if (b->data != NULL)
 		return b->data;
+	Assert(rows->file != NULL);
 	if (rows->loaded == n)
 		return rows->buffer;
 	if (b->size > rows->buffer_size)
@@ -236,7 +246,7 @@ el_rows_put(ElRows *rows, ElTopic *t, int32 partition, const ElRecord *rec)
 
 	if (rows->store == NULL)
 	{
-		keep(rows, t, partition, rec);
+		keep_record(rows, t, partition, rec);
 		return;
 	}
 	old = MemoryContextSwitchTo(rows->row_cxt);
@@ -262,7 +272,9 @@ el_rows_get(ElRows *rows, int64 n, uint32 columns, Datum *values, bool *nulls)
 	while (n >= rows->blocks[rows->current].first + rows->blocks[rows->current].count)
 		rows->current++;
 	b = &rows->blocks[rows->current];
+	Assert(n >= b->first && n - b->first < b->count);
 	data = read_block(rows, rows->current);
+	Assert(BlockRow(data, b->size, n - b->first) < b->used);
 	s = (Stored *) (data + BlockRow(data, b->size, n - b->first));
 	rec = s->record;
 	rec.key = (char *) (s + 1);

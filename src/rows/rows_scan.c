@@ -42,7 +42,7 @@
 #include "rows/rows.h"
 #include "rows/rows_scan.h"
 
-static const PGFunction *functions;
+static const PGFunction *returning_events;
 
 typedef struct RowsScan
 {
@@ -73,8 +73,8 @@ static Node *create_state(CustomScan *plan);
 static void begin_scan(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *exec_scan(CustomScanState *node);
 static void end_scan(CustomScanState *node);
-static void rescan(CustomScanState *node);
-static void explain(CustomScanState *node, List *ancestors, ExplainState *es);
+static void rescan_rows(CustomScanState *node);
+static void explain_rows(CustomScanState *node, List *ancestors, ExplainState *es);
 
 static const CustomPathMethods path_methods = {
 	.CustomName = "EventlogRows",
@@ -91,8 +91,8 @@ static const CustomExecMethods exec_methods = {
 	.BeginCustomScan = begin_scan,
 	.ExecCustomScan = exec_scan,
 	.EndCustomScan = end_scan,
-	.ReScanCustomScan = rescan,
-	.ExplainCustomScan = explain
+	.ReScanCustomScan = rescan_rows,
+	.ExplainCustomScan = explain_rows
 };
 
 /*
@@ -108,7 +108,7 @@ puts_rows(Oid function)
 	if (function < FirstNormalObjectId || !OidIsValid(el_am_oid()))
 		return false;
 	fmgr_info(function, &flinfo);
-	for (const PGFunction *f = functions; *f; f++)
+	for (const PGFunction *f = returning_events; *f; f++)
 		if (flinfo.fn_addr == *f)
 			return true;
 	return false;
@@ -204,6 +204,7 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	{
 		Var		   *var = lfirst_node(Var, lc);
 
+		Assert(var->varattno > 0 && var->varattno <= EL_ROW_MAX_COLUMNS);
 		if (bms_is_member(var->varattno, columns))
 			continue;
 		columns = bms_add_member(columns, var->varattno);
@@ -255,6 +256,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 
 	foreach(lc, plan->custom_private)
 	{
+		Assert(s->natts < EL_ROW_MAX_COLUMNS);
 		s->column[s->natts] = lfirst_int(lc);
 		s->columns |= 1 << s->column[s->natts++];
 	}
@@ -264,6 +266,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 static void
 release_spare(void *arg)
 {
+	Assert(spare_in_use);
 	MemoryContextReset(spare_cxt);
 	spare_in_use = false;
 }
@@ -297,6 +300,7 @@ call_function(RowsScan *s)
 	bool		has_null = false;
 	int			n = 0;
 
+	Assert(s->rows == NULL);
 	s->rows_cxt = make_rows_cxt(s);
 	old = MemoryContextSwitchTo(s->rows_cxt);
 	s->rows = el_rows_create();
@@ -322,7 +326,7 @@ call_function(RowsScan *s)
 }
 
 static TupleTableSlot *
-next_row(ScanState *ss)
+next_kept_row(ScanState *ss)
 {
 	RowsScan   *s = (RowsScan *) ss;
 	TupleTableSlot *slot = ss->ss_ScanTupleSlot;
@@ -345,6 +349,7 @@ next_row(ScanState *ss)
 	MemoryContextSwitchTo(old);
 	if (!found)
 		return slot;
+	Assert(slot->tts_tupleDescriptor->natts == s->natts);
 	for (int i = 0; i < s->natts; i++)
 	{
 		slot->tts_values[i] = values[s->column[i]];
@@ -362,7 +367,7 @@ recheck_row(ScanState *ss, TupleTableSlot *slot)
 static TupleTableSlot *
 exec_scan(CustomScanState *node)
 {
-	return ExecScan(&node->ss, next_row, recheck_row);
+	return ExecScan(&node->ss, next_kept_row, recheck_row);
 }
 
 static void
@@ -378,14 +383,14 @@ end_scan(CustomScanState *node)
 }
 
 static void
-rescan(CustomScanState *node)
+rescan_rows(CustomScanState *node)
 {
 	((RowsScan *) node)->current = -1;
 	ExecScanReScan(&node->ss);
 }
 
 static void
-explain(CustomScanState *node, List *ancestors, ExplainState *es)
+explain_rows(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	ExplainPropertyText("Function",
 						get_func_name(((RowsScan *) node)->call->funcid), es);
@@ -394,6 +399,6 @@ explain(CustomScanState *node, List *ancestors, ExplainState *es)
 void
 el_rows_scan_install(const PGFunction *putting)
 {
-	functions = putting;
+	returning_events = putting;
 	RegisterCustomScanMethods(&scan_methods);
 }

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/acl.h"
@@ -70,6 +71,7 @@ target_topic(Relation rel, int32 *partition)
 				 errmsg("\"%s\" is not a partition of a topic",
 						RelationGetRelationName(rel)),
 				 errhint("Make topics with create_topic().")));
+	Assert(*partition >= -1 && *partition < t->npartitions);
 	return t;
 }
 
@@ -86,9 +88,10 @@ check_own_offset(ElTopic *t, int64 offset)
 	if (offset < 0 || offset > EL_MAX_OFFSET)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("event_offset " INT64_FORMAT " is out of range", offset),
-				 errdetail("Offsets lie between 0 and " INT64_FORMAT ".",
-						   EL_MAX_OFFSET)));
+				 errmsg("event_offset %lld is out of range",
+						(long long) offset),
+				 errdetail("Offsets lie between 0 and %lld.",
+						   (long long) EL_MAX_OFFSET)));
 }
 
 /*
@@ -107,6 +110,8 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 	bool	   *nulls;
 	bool		own_offset;
 
+	Assert(slot->tts_tupleDescriptor->natts == EL_NATTS);
+	Assert(CurrentMemoryContext == row_context);
 	slot_getallattrs(slot);
 	values = slot->tts_values;
 	nulls = slot->tts_isnull;
@@ -151,7 +156,7 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 
 /* What an event without headers has, made once. */
 static Datum
-no_headers(void)
+empty_headers(void)
 {
 	static Datum headers = (Datum) 0;
 
@@ -170,6 +175,7 @@ static void
 write_back(Relation rel, TupleTableSlot *slot, int32 partition,
 		   const ElRecord *rec, int64 offset)
 {
+	Assert(partition >= 0 && offset >= -1);
 	slot->tts_tableOid = RelationGetRelid(rel);
 	slot->tts_values[EL_ATT_PARTITION - 1] = Int32GetDatum(partition);
 	slot->tts_isnull[EL_ATT_PARTITION - 1] = false;
@@ -178,7 +184,7 @@ write_back(Relation rel, TupleTableSlot *slot, int32 partition,
 	slot->tts_isnull[EL_ATT_TIME - 1] = false;
 	if (slot->tts_isnull[EL_ATT_HEADERS - 1])
 	{
-		slot->tts_values[EL_ATT_HEADERS - 1] = no_headers();
+		slot->tts_values[EL_ATT_HEADERS - 1] = empty_headers();
 		slot->tts_isnull[EL_ATT_HEADERS - 1] = false;
 	}
 	if (offset >= 0)
@@ -199,6 +205,7 @@ el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
 	ElRecord	rec;
 	int64		offset = -1;
 
+	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
 	if (row_to_record(t, slot, &partition, &rec))
 		offset = el_buffer_append_now(t, partition, &rec, 1, cid, true);
 	else if (el_write_through(t->relid))

@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * scan.c
- *	  Scans of a partition as a table: plain MVCC, without the stop of G3.
+ *	  Scans of a partition as a table, by the rules of plain MVCC.
+ *
+ * A scan shows what the snapshot sees, also beyond events that are not committed
+ * yet: unlike read_topic() and consume(), which end at the last stable offset, it
+ * may miss those when it goes on where it ended.
  *
  * A scan goes through a range of offsets, forward or (scrollable cursors, ORDER
  * BY event_offset DESC) backward, with one reader that is placed anew when the
@@ -21,6 +25,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/snapmgr.h"
 
@@ -80,6 +85,7 @@ row_types(Relation rel)
 						RelationGetRelationName(rel))));
 	t = palloc0(sizeof(ElTopic));
 	t->relid = RelationGetRelid(rel);
+	t->name = pstrdup(RelationGetRelationName(rel));
 	el_serde_init(&t->key, TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypid,
 				  TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypmod,
 				  CurrentMemoryContext);
@@ -98,7 +104,7 @@ mode_for(Snapshot snapshot)
 
 /* Under a snapshot that is not MVCC the reader shows all; these count as rows. */
 static bool
-shows(ElReader *r)
+is_row(ElReader *r)
 {
 	return r->mode != EL_READ_ALL || r->state == EL_BATCH_VISIBLE ||
 		r->state == EL_BATCH_OWN;
@@ -110,6 +116,7 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 {
 	ElScan	   *scan = palloc0(sizeof(ElScan));
 
+	Assert(CheckRelationLockedByMe(rel, AccessShareLock, true));
 	RelationIncrementReferenceCount(rel);
 	scan->base.rs_rd = rel;
 	scan->base.rs_snapshot = snapshot;
@@ -192,6 +199,7 @@ next_range(ElScan *scan)
 	ElParallelScan *p = (ElParallelScan *) scan->base.rs_parallel;
 	uint64		range;
 
+	Assert(p != NULL && p->nranges > 0 && p->nranges <= EL_PARALLEL_RANGES);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -219,6 +227,7 @@ place_reader(ElScan *scan, ScanDirection direction)
 	if (scan->reader == NULL)
 		scan->reader = make_reader(scan);
 	r = scan->reader;
+	Assert(CheckRelationLockedByMe(scan->base.rs_rd, AccessShareLock, true));
 	scan->placed = direction;
 	if (scan->base.rs_parallel)
 		return true;			/* goes by ranges */
@@ -268,7 +277,7 @@ next_forward(ElScan *scan, ElRecord *rec)
 		{
 			if (rec->offset > scan->max_offset)
 				return false;
-			if (!shows(r))
+			if (!is_row(r))
 				continue;
 			return true;
 		}
@@ -287,7 +296,7 @@ next_backward(ElScan *scan, ElRecord *rec)
 	{
 		if (rec->offset < scan->min_offset)
 			return false;
-		if (shows(r))
+		if (is_row(r))
 			return true;
 	}
 	return false;
@@ -315,6 +324,9 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 		ExecClearTuple(slot);
 		return false;
 	}
+	Assert(rec.offset >= scan->min_offset && rec.offset <= scan->max_offset);
+	Assert(scan->current < 0 || (backward ? rec.offset < scan->current :
+								 rec.offset > scan->current));
 	scan->current = rec.offset;
 	el_slot_store(slot, scan->topic, scan->reader->info.partition, &rec);
 	slot->tts_tableOid = RelationGetRelid(sscan->rs_rd);
@@ -390,6 +402,7 @@ deal_ranges(Relation rel, ElParallelScan *p)
 		if (offset > p->begin[p->nranges - 1])
 			p->begin[p->nranges++] = offset;
 	}
+	Assert(p->nranges <= EL_PARALLEL_RANGES);
 	el_reader_end(r);
 }
 
@@ -415,14 +428,14 @@ bool
 el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
 					 TupleTableSlot *slot)
 {
-	int64		offset = el_tid_to_offset(tid);
+	int64		offset = el_tid_valid(tid) ? el_tid_to_offset(tid) : -1;
 	ElReader   *r = el_reader_begin(rel, snapshot, mode_for(snapshot));
 	ElRecord	rec;
 	bool		found = false;
 
-	if (el_tid_valid(tid) &&
+	if (offset >= 0 &&
 		el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
-		rec.offset == offset && (snapshot == SnapshotAny || shows(r)))
+		rec.offset == offset && (snapshot == SnapshotAny || is_row(r)))
 	{
 		el_slot_store(slot, row_types(rel), r->info.partition, &rec);
 		ExecMaterializeSlot(slot);

@@ -85,7 +85,7 @@ typedef struct SeekState
 
 static Plan *plan_seek(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
 					   List *tlist, List *clauses, List *custom_plans);
-static Node *create_state(CustomScan *cscan);
+static Node *create_seek_state(CustomScan *cscan);
 static void begin_seek(CustomScanState *css, EState *estate, int eflags);
 static TupleTableSlot *exec_seek(CustomScanState *css);
 static void end_seek(CustomScanState *css);
@@ -102,7 +102,7 @@ static const CustomPathMethods path_methods = {
 
 static const CustomScanMethods scan_methods = {
 	.CustomName = EL_SEEK_NAME,
-	.CreateCustomScanState = create_state
+	.CreateCustomScanState = create_seek_state
 };
 
 static const CustomExecMethods exec_methods = {
@@ -411,6 +411,7 @@ plan_seek(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	CustomScan *cscan = makeNode(CustomScan);
 	List	   *filter = NIL;
 
+	Assert(rel->relid > 0 && rel->rtekind == RTE_RELATION);
 	cscan->custom_exprs = find_bounds(rel, clauses, &filter);
 	cscan->scan.plan.targetlist = tlist;
 	cscan->scan.plan.qual = extract_actual_clauses(filter, false);
@@ -426,7 +427,7 @@ plan_seek(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
  */
 
 static Node *
-create_state(CustomScan *cscan)
+create_seek_state(CustomScan *cscan)
 {
 	SeekState  *s = palloc0(sizeof(SeekState));
 
@@ -457,6 +458,7 @@ begin_seek(CustomScanState *css, EState *estate, int eflags)
 			elog(ERROR, "operator %u is no bound", op->opno);
 		bound->value = ExecInitExpr(lsecond(op->args), &css->ss.ps);
 	}
+	Assert(s->nbounds == list_length(cscan->custom_exprs));
 	s->recheck = ExecInitQual(cscan->custom_exprs, &css->ss.ps);
 }
 
@@ -467,6 +469,8 @@ bound_offset(const SeekBound *bound, Datum value, int64 *min, int64 *max)
 	int64		v = bound->type == INT2OID ? DatumGetInt16(value) :
 		bound->type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
 
+	Assert(bound->strategy >= BTLessStrategyNumber &&
+		   bound->strategy <= BTGreaterStrategyNumber);
 	/* a bound that lies behind all integers leaves nothing */
 	if ((bound->strategy == BTLessStrategyNumber && pg_sub_s64_overflow(v, 1, &v)) ||
 		(bound->strategy == BTGreaterStrategyNumber && pg_add_s64_overflow(v, 1, &v)))
@@ -487,6 +491,8 @@ bound_time(const SeekBound *bound, Datum value)
 	TimestampTz time;
 	int			overflow;
 
+	Assert(bound->column == EL_ATT_TIME &&
+		   bound->strategy >= BTEqualStrategyNumber);
 	switch (bound->type)
 	{
 		case DATEOID:
@@ -514,6 +520,7 @@ set_bounds(SeekState *s)
 	int64		max = EL_MAX_OFFSET;
 	int64		from_time = EL_MIN_TIME;
 
+	Assert(s->scan != NULL && !s->bounded);
 	for (int i = 0; i < s->nbounds; i++)
 	{
 		SeekBound  *bound = &s->bounds[i];
@@ -534,7 +541,7 @@ set_bounds(SeekState *s)
 }
 
 static TupleTableSlot *
-next_row(ScanState *node)
+next_sought_row(ScanState *node)
 {
 	SeekState  *s = (SeekState *) node;
 	ScanDirection direction = node->ps.state->es_direction;
@@ -544,6 +551,7 @@ next_row(ScanState *node)
 								  node->ps.state->es_snapshot, 0, NULL);
 	if (!s->bounded)
 		set_bounds(s);
+	Assert(s->bounded && !ScanDirectionIsNoMovement(direction));
 	if (s->backward)
 		direction = ScanDirectionIsForward(direction) ?
 			BackwardScanDirection : ForwardScanDirection;
@@ -554,7 +562,7 @@ next_row(ScanState *node)
 
 /* EvalPlanQual: values that the bounds were made of may have changed. */
 static bool
-recheck_row(ScanState *node, TupleTableSlot *slot)
+recheck_bounds(ScanState *node, TupleTableSlot *slot)
 {
 	node->ps.ps_ExprContext->ecxt_scantuple = slot;
 	return ExecQualAndReset(((SeekState *) node)->recheck,
@@ -564,7 +572,7 @@ recheck_row(ScanState *node, TupleTableSlot *slot)
 static TupleTableSlot *
 exec_seek(CustomScanState *css)
 {
-	return ExecScan(&css->ss, next_row, recheck_row);
+	return ExecScan(&css->ss, next_sought_row, recheck_bounds);
 }
 
 static void

@@ -16,12 +16,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "storage/log.h"
 #include "table/slot.h"
 #include "table/tid.h"
 #include "topic/shape.h"
@@ -46,12 +46,12 @@ typedef struct ElTupleSlot
 } ElTupleSlot;
 
 static void
-bad_bytes(void *arg)
+add_event_context(void *arg)
 {
 	ElTupleSlot *s = (ElTupleSlot *) arg;
 
-	errcontext("\"%s\", partition %d, offset " INT64_FORMAT,
-			   get_rel_name(s->topic->relid), s->partition, s->record.offset);
+	errcontext("event %lld of topic partition \"%s\"",
+			   (long long) s->record.offset, s->topic->name);
 }
 
 /* A key or value that is not null. */
@@ -60,6 +60,7 @@ make_value(ElTupleSlot *s, ElSerde *serde, const char *data, int32 len)
 {
 	char	   *text;
 
+	Assert(len >= 0);
 	if (!el_serde_is_bytes(serde))
 		return el_deserialize(serde, data, len);
 	if (s->text_used == 0)
@@ -80,12 +81,20 @@ make_value(ElTupleSlot *s, ElSerde *serde, const char *data, int32 len)
 	}
 	text = s->text + s->text_used;
 	s->text_used += MAXALIGN(VARHDRSZ + len);
+	Assert(s->text_used <= s->text_size);
 	SET_VARSIZE(text, VARHDRSZ + len);
 	memcpy(VARDATA(text), data, len);
 	return PointerGetDatum(text);
 }
 
-/* Columns first .. end - 1, counted from 0, of the record. */
+/*
+ * Columns first .. end - 1, counted from 0, of the record.
+ *
+ * el_make_row() (rows/row.c) makes the same columns for functions.  They are not
+ * one: this makes columns bit by bit and puts text where it lies from row to row,
+ * that makes a whole row, in one of three forms, in memory of its own.  A common
+ * function would ask for each column of each row which of both is wanted.
+ */
 static void
 make_columns(ElTupleSlot *s, int first, int end, Datum *values, bool *nulls)
 {
@@ -93,7 +102,9 @@ make_columns(ElTupleSlot *s, int first, int end, Datum *values, bool *nulls)
 	ElRecord   *r = &s->record;
 	ErrorContextCallback context;
 
-	context.callback = bad_bytes;
+	Assert(first >= 0 && first <= end && end <= EL_NATTS);
+	Assert(CurrentMemoryContext == s->mcxt);
+	context.callback = add_event_context;
 	context.arg = s;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
@@ -186,6 +197,7 @@ el_slot_getsomeattrs(TupleTableSlot *slot, int natts)
 		TTSOpsVirtual.getsomeattrs(slot, natts);
 		return;
 	}
+	Assert(slot->tts_nvalid < natts);
 	if (s->mcxt == NULL)
 		s->mcxt = AllocSetContextCreate(slot->tts_mcxt, "eventlog slot",
 										ALLOCSET_DEFAULT_SIZES);
@@ -224,6 +236,7 @@ el_slot_materialize(TupleTableSlot *slot)
 	}
 	/* the datums are the slot's own; the bytes are not needed any more */
 	slot_getallattrs(slot);
+	Assert(slot->tts_nvalid == EL_NATTS);
 	s->topic = NULL;
 }
 
@@ -281,6 +294,9 @@ el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
 	ElTupleSlot *s = (ElTupleSlot *) slot;
 
 	Assert(slot->tts_ops == &ElTupleSlotOps);
+	Assert(slot->tts_tupleDescriptor->natts == EL_NATTS);
+	Assert(r->offset >= 0 && r->offset <= EL_MAX_OFFSET);
+	Assert(r->key_len >= -1 && r->value_len >= -1 && r->headers_len >= 0);
 	el_slot_clear(slot);
 	s->topic = t;
 	s->partition = partition;

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "storage/smgr.h"
 #include "utils/snapmgr.h"
@@ -199,6 +200,7 @@ relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
 {
 	SMgrRelation srel;
 
+	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, true));
 	if (persistence != RELPERSISTENCE_PERMANENT)
 		el_not_supported("an unlogged or temporary table",
 						 "Topics are as durable as the server; set synchronous_commit for speed.");
@@ -234,6 +236,7 @@ relation_nontransactional_truncate(Relation rel)
 {
 	ElLogInfo	info;
 
+	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, true));
 	el_require_preload();
 	el_buffer_forget(RelationGetRelid(rel));
 	el_log_info(rel, &info);
@@ -304,6 +307,7 @@ relation_vacuum(Relation rel, struct VacuumParams *params,
 	ElLogInfo	info;
 	TimestampTz start = GetCurrentTimestamp();
 
+	Assert(CheckRelationLockedByMe(rel, ShareUpdateExclusiveLock, true));
 	/* without the resource manager nothing can be settled; say so once, go on */
 	if (!el_preloaded)
 	{
@@ -315,6 +319,7 @@ relation_vacuum(Relation rel, struct VacuumParams *params,
 	}
 	frozen = el_log_settle(rel, oldest_xmin, true);
 	el_log_info(rel, &info);
+	Assert(info.log_start <= info.log_end);
 	el_vac_update_relstats(rel, RelationGetNumberOfBlocks(rel),
 						   (double) (info.log_end - info.log_start), frozen);
 	el_pgstat_report_vacuum(rel, info.log_end - info.log_start, start);

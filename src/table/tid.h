@@ -20,6 +20,7 @@
 static inline void
 el_offset_to_tid(int64 offset, ItemPointer tid)
 {
+	Assert(offset >= 0 && offset >> EL_TID_BITS <= PG_UINT32_MAX);
 	ItemPointerSet(tid, (BlockNumber) (offset >> EL_TID_BITS),
 				   (OffsetNumber) ((offset & ((1 << EL_TID_BITS) - 1)) + 1));
 }
@@ -38,6 +39,7 @@ el_tid_valid(ItemPointer tid)
 static inline int64
 el_tid_to_offset(ItemPointer tid)
 {
+	Assert(el_tid_valid(tid));
 	return ((int64) ItemPointerGetBlockNumberNoCheck(tid) << EL_TID_BITS) +
 		ItemPointerGetOffsetNumberNoCheck(tid) - 1;
 }

@@ -5,7 +5,9 @@
  *
  * An INSERT whose RETURNING (or a view's CHECK OPTION) looks at event_offset
  * must append at once.  A stack of such running queries tells the access
- * method; its entries go when the query ends or its subtransaction aborts.
+ * method; its entries go when the query ends or its subtransaction aborts.  (A
+ * stack of this file's own, by SubTransactionId: entries belong to queries, which
+ * end by themselves in any order, and not to what was produced.)
  *
  * IDENTIFICATION
  *	  src/table/write_through.c
@@ -80,6 +82,7 @@ el_write_through_begin(QueryDesc *query, ModifyTable *mt, Oid relid)
 	w->subid = GetCurrentSubTransactionId();
 	w->topic = t ? t->relid : relid;
 	w->next = write_through;
+	Assert(w->next == NULL || w->next->subid <= w->subid);
 	write_through = w;
 }
 
@@ -129,6 +132,7 @@ el_write_through_subxact(SubXactEvent event, SubTransactionId mine)
 	{
 		WriteThrough *w = write_through;
 
+		Assert(w->next == NULL || w->next->subid <= w->subid);
 		write_through = w->next;
 		pfree(w);
 	}

@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
@@ -51,6 +52,7 @@ el_check_event_size(ElTopic *t, const ElRecord *r, bool restored)
 	int64		size = (int64) Max(r->key_len, 0) + Max(r->value_len, 0) +
 		r->headers_len;
 
+	Assert(r->key_len >= -1 && r->value_len >= -1 && r->headers_len >= 0);
 	if (size > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -223,6 +225,7 @@ checks_valid(ElTopicChecks *c)
 static void
 fill_slot(TupleTableSlot *slot, ElTopic *t, Datum *values, bool *nulls)
 {
+	Assert(slot->tts_tupleDescriptor->natts == EL_NATTS);
 	ExecClearTuple(slot);
 	memcpy(slot->tts_values, values, sizeof(Datum) * EL_NATTS);
 	memcpy(slot->tts_isnull, nulls, sizeof(bool) * EL_NATTS);
@@ -232,10 +235,11 @@ fill_slot(TupleTableSlot *slot, ElTopic *t, Datum *values, bool *nulls)
 
 /* The compiled expressions, for one row.  Raises if it does not satisfy them. */
 static void
-evaluate(ElTopic *t, ElTopicChecks *c, Datum *values, bool *nulls)
+evaluate_checks(ElTopic *t, ElTopicChecks *c, Datum *values, bool *nulls)
 {
 	bool		ok = true;
 
+	Assert(c->busy && c->userid == GetUserId());
 	fill_slot(c->slot, t, values, nulls);
 
 	for (int i = 0; ok && i < EL_NATTS; i++)
@@ -255,6 +259,7 @@ evaluate(ElTopic *t, ElTopicChecks *c, Datum *values, bool *nulls)
 void
 el_check_constraints(ElTopic *t, Datum *values, bool *nulls)
 {
+	Assert(CheckRelationOidLockedByMe(t->relid, AccessShareLock, true));
 	if (!t->has_check)
 		return;
 
@@ -284,7 +289,7 @@ el_check_constraints(ElTopic *t, Datum *values, bool *nulls)
 	t->checks->busy = true;
 	PG_TRY();
 	{
-		evaluate(t, t->checks, values, nulls);
+		evaluate_checks(t, t->checks, values, nulls);
 	}
 	PG_FINALLY();
 	{

@@ -78,6 +78,7 @@ el_partition_name(const char *topic, int32 n)
 	char	   *name = n < 0 ? psprintf("%s_default", topic) :
 		psprintf("%s_p%d", topic, n);
 
+	Assert(n >= -1);
 	if (strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
@@ -137,6 +138,7 @@ set_label(Oid relid, const ElTopicOptions *options, const pg_uuid_t *uuid)
 {
 	ObjectAddress address;
 
+	Assert(CheckRelationOidLockedByMe(relid, ShareUpdateExclusiveLock, true));
 	ObjectAddressSet(address, RelationRelationId, relid);
 	SetSecurityLabel(&address, EL_LABEL_PROVIDER, el_label_make(options, uuid));
 	CacheInvalidateRelcacheByRelid(relid);
@@ -330,6 +332,8 @@ add_partitions(ElTopic *t, int32 from, int32 to)
 	char	   *space = "";
 	HeapTuple	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(t->relid));
 
+	Assert(from >= 0 && from < to);
+	Assert(CheckRelationOidLockedByMe(t->relid, ShareUpdateExclusiveLock, true));
 	if (!HeapTupleIsValid(tup))
 		elog(ERROR, "cache lookup failed for relation %u", t->relid);
 	owner = ((Form_pg_class) GETSTRUCT(tup))->relowner;

@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -64,6 +65,7 @@ scan_floor(Relation rel, Oid index, const pg_uuid_t *uuid, int32 partition)
 	ScanKeyData key[2];
 	int			nkeys = 1;
 
+	Assert(partition >= -1);
 	ScanKeyInit(&key[0], Anum_floor_topic, BTEqualStrategyNumber, F_UUID_EQ,
 				UUIDPGetDatum(uuid));
 	if (partition >= 0)
@@ -107,8 +109,9 @@ get_floor(ElTopic *t, int32 partition)
 	return floor;
 }
 
+/* ElLogOptions.held_from */
 static int64
-held_from(void *arg, int32 partition)
+ask_held_from(void *arg, int32 partition)
 {
 	return el_topic_callbacks->held_from(&((ElTopic *) arg)->uuid, partition);
 }
@@ -119,6 +122,9 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 {
 	const ElTopicOptions *o = &t->options;
 
+	Assert(partition >= 0 && partition < t->npartitions);
+	Assert(t->leaves[partition] == RelationGetRelid(leaf));
+	Assert(CheckRelationLockedByMe(leaf, AccessShareLock, true));
 	memset(options, 0, sizeof(*options));
 	options->partition = partition;
 	options->segment_bytes = o->segment_bytes;
@@ -127,7 +133,7 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 	if (options->retention_bytes >= 0 && o->retain_until_consumed &&
 		o->when_full == EL_REJECT && el_topic_callbacks != NULL)
 	{
-		options->held_from = held_from;
+		options->held_from = ask_held_from;
 		options->held_arg = t;
 	}
 	if (!el_log_exists(leaf))
@@ -137,6 +143,7 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 void
 el_partition_info(ElTopic *t, int32 partition, Relation leaf, ElLogInfo *info)
 {
+	Assert(partition >= 0 && partition < t->npartitions);
 	el_log_info(leaf, info);
 	if (!info->exists)
 		info->log_start = info->log_end = get_floor(t, partition);
@@ -154,6 +161,9 @@ el_record_log_floor(ElTopic *t, int32 partition, int64 log_end)
 	bool		nulls[Natts_floor] = {false};
 	bool		replace[Natts_floor] = {false};
 
+	Assert(log_end >= 0 && log_end <= EL_MAX_OFFSET + 1);
+	Assert(CheckRelationOidLockedByMe(t->leaves[partition],
+									  ShareUpdateExclusiveLock, true));
 	if (!rel)
 		return;
 

@@ -45,6 +45,7 @@ el_retain_partition(ElTopic *t, int32 partition, Relation leaf)
 	};
 	bool		held;
 
+	Assert(CheckRelationLockedByMe(leaf, AccessShareLock, true));
 	if ((o->cleanup_policy & EL_CLEANUP_DELETE) == 0)
 		return 0;
 	if (o->retention_ms >= 0)
@@ -74,6 +75,7 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 
 	if (!el_is_compacted(o))
 		return 0;
+	Assert(CheckRelationLockedByMe(leaf, ShareUpdateExclusiveLock, true));
 	/* as VACUUM does, which need not have come by; an old snapshot must not make each round longer */
 	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf), false);
 	return el_log_compact(leaf, &policy);

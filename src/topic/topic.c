@@ -26,6 +26,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
@@ -166,6 +167,7 @@ load_partitions(ElTopic *t, Relation rel)
 			return "a partition does not use access method eventlog";
 	}
 
+	Assert(bounds->strategy == PARTITION_STRATEGY_LIST);
 	nlisted = desc->nparts;
 	if (bounds->default_index >= 0)
 	{
@@ -181,6 +183,7 @@ load_partitions(ElTopic *t, Relation rel)
 	{
 		int32		n = DatumGetInt32(bounds->datums[i][0]);
 
+		Assert(n >= t->npartitions || n < 0);
 		if (n < 0 || n >= EL_PARTITION_NUMBER_LIMIT)
 			return "a partition number is out of range";
 		t->npartitions = n + 1;
@@ -189,8 +192,11 @@ load_partitions(ElTopic *t, Relation rel)
 	t->leaves = MemoryContextAllocZero(t->mcxt,
 									   sizeof(Oid) * Max(t->npartitions, 1));
 	for (int i = 0; i < bounds->ndatums; i++)
+	{
+		Assert(bounds->indexes[i] >= 0 && bounds->indexes[i] < desc->nparts);
 		t->leaves[DatumGetInt32(bounds->datums[i][0])] =
 			desc->oids[bounds->indexes[i]];
+	}
 
 	return NULL;
 }
@@ -200,6 +206,7 @@ remember_leaf(Oid leaf, Oid topic, int32 partition, bool valid)
 {
 	LeafEntry  *e = hash_search(leaves, &leaf, HASH_ENTER, NULL);
 
+	Assert(OidIsValid(leaf) && partition >= -1);
 	e->topic = topic;
 	e->partition = partition;
 	e->valid = valid;
@@ -262,6 +269,7 @@ load_topic(Oid relid, const char **why, bool *exists)
 	}
 
 	t->tupdesc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	Assert(t->tupdesc->natts == EL_NATTS);
 	constr = t->tupdesc->constr;
 	t->has_check = constr && (constr->num_check > 0 || constr->has_not_null);
 
@@ -287,6 +295,7 @@ fill_cache(Oid relid, const char **why, bool *exists)
 	bool		found;
 	bool		current;
 
+	Assert(IsTransactionState());
 	init_cache();
 
 	for (int i = 1;; i++)
@@ -326,6 +335,7 @@ fill_cache(Oid relid, const char **why, bool *exists)
 
 	/* nothing below can fail */
 	MemoryContextSetParent(t->mcxt, CacheMemoryContext);
+	Assert(!found || e->topic == NULL || e->topic->relid == relid);
 	if (e->topic)
 	{
 		e->topic->next_stale = stale_topics;
@@ -352,6 +362,8 @@ cached_topic(Oid relid)
 			return NULL;
 		e = hash_search(topics, &relid, HASH_FIND, NULL);
 	}
+	Assert(e == NULL || !e->valid ||
+		   (e->topic != NULL && e->topic->relid == relid));
 	return e && e->valid ? e->topic : NULL;
 }
 
@@ -414,6 +426,7 @@ el_topic_of_leaf(Oid leaf, int32 *partition)
 	LeafEntry  *e = NULL;
 	ElTopic    *t;
 
+	Assert(CheckRelationOidLockedByMe(leaf, AccessShareLock, true));
 	if (leaves)
 		e = hash_search(leaves, &leaf, HASH_FIND, NULL);
 
@@ -451,6 +464,8 @@ el_topic_of_leaf(Oid leaf, int32 *partition)
 	e = hash_search(leaves, &leaf, HASH_FIND, NULL);
 	if (!e || e->topic != t->relid)
 		return NULL;
+	Assert(e->partition == -1 ? t->default_leaf == leaf :
+		   e->partition < t->npartitions && t->leaves[e->partition] == leaf);
 	if (partition)
 		*partition = e->partition;
 	return t;
@@ -499,6 +514,7 @@ el_is_topic(Oid relid)
 Relation
 el_open_leaf(const ElTopic *t, int32 partition)
 {
+	Assert(partition >= 0);
 	if (partition >= t->npartitions || !OidIsValid(t->leaves[partition]))
 		return NULL;
 	return try_table_open(t->leaves[partition], AccessShareLock);
@@ -515,6 +531,7 @@ el_all_topics(void)
 	HeapTuple	tup;
 	ListCell   *lc;
 
+	Assert(IsTransactionState());
 	if (!OidIsValid(el_am_oid()))
 		return NIL;
 

@@ -192,6 +192,7 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 	leaf = table_open(t->leaves[partition], ShareUpdateExclusiveLock);
 	el_log_info(leaf, &info);
 	stable = el_log_stable_offset(leaf, GetActiveSnapshot(), NULL);
+	Assert(stable >= info.log_start);
 
 	if (offset < 0 || offset > info.log_end)
 		ereport(ERROR,

@@ -26,7 +26,7 @@
 #include "value/headers.h"
 
 static void
-bad_headers(const char *detail)
+refuse_headers(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -46,6 +46,7 @@ append_varint(StringInfo buf, int32 v)
 static void
 append_bytes(StringInfo buf, const char *data, int32 len)
 {
+	Assert(len >= -1);
 	append_varint(buf, len);
 	if (len > 0)
 		appendBinaryStringInfo(buf, data, len);
@@ -78,7 +79,7 @@ append_value(StringInfo buf, JsonbValue *v, bool is_name)
 
 		case jbvNull:
 			if (is_name)
-				bad_headers("The name of a header cannot be null.");
+				refuse_headers("The name of a header cannot be null.");
 			append_bytes(buf, NULL, -1);
 			return;
 
@@ -96,7 +97,7 @@ append_value(StringInfo buf, JsonbValue *v, bool is_name)
 								el_b64_bytes(bytes),
 								pg_b64_dec_len(base64->val.string.len) + 1);
 			if (len < 0)
-				bad_headers("A \"base64\" string is not valid base64.");
+				refuse_headers("A \"base64\" string is not valid base64.");
 			append_bytes(buf, bytes, len);
 			return;
 
@@ -104,7 +105,7 @@ append_value(StringInfo buf, JsonbValue *v, bool is_name)
 			break;
 	}
 
-	bad_headers(is_name ? "The name of a header is not a string." :
+	refuse_headers(is_name ? "The name of a header is not a string." :
 				"The value of a header is not a string.");
 }
 
@@ -118,7 +119,7 @@ el_headers_from_jsonb(Datum headers, const char **data, int32 *len)
 	JsonbValue	v;
 
 	if (JB_ROOT_IS_SCALAR(jb))
-		bad_headers("They are neither an object nor an array.");
+		refuse_headers("They are neither an object nor an array.");
 
 	if (JB_ROOT_COUNT(jb) == 0)
 	{
@@ -147,13 +148,14 @@ el_headers_from_jsonb(Datum headers, const char **data, int32 *len)
 			if (v.type != jbvBinary ||
 				!JsonContainerIsArray(v.val.binary.data) ||
 				JsonContainerSize(v.val.binary.data) != 2)
-				bad_headers("An element of the array is not [name, value].");
+				refuse_headers("An element of the array is not [name, value].");
 			pair = v.val.binary.data;
 			append_value(&buf, getIthJsonbValueFromContainer(pair, 0), true);
 			append_value(&buf, getIthJsonbValueFromContainer(pair, 1), false);
 		}
 	}
 
+	Assert(buf.len > 1);		/* none would have been NULL */
 	*data = buf.data;
 	*len = buf.len;
 }
@@ -241,7 +243,7 @@ push_bytes(JsonbParseState **state, JsonbIteratorToken token,
 }
 
 static void
-corrupt_headers(void)
+report_corrupt_headers(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
@@ -264,7 +266,7 @@ headers_object(const char *data, int32 len)
 	int			r;
 
 	if (!el_record_headers_open(&reader, data, len))
-		corrupt_headers();
+		report_corrupt_headers();
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	while ((r = el_record_headers_next(&reader, &key, &key_len, &value, &value_len)) > 0)
@@ -278,10 +280,12 @@ headers_object(const char *data, int32 len)
 		push_bytes(&state, WJB_VALUE, value, value_len);
 	}
 	if (r < 0)
-		corrupt_headers();
+		report_corrupt_headers();
 
 	/* sorts the names and drops all but one of those that repeat */
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	Assert(object->type == jbvObject &&
+		   object->val.object.nPairs <= reader.count);
 	return object->val.object.nPairs == reader.count ? object : NULL;
 }
 
@@ -297,7 +301,7 @@ headers_array(const char *data, int32 len)
 	int			r;
 
 	if (!el_record_headers_open(&reader, data, len))
-		corrupt_headers();
+		report_corrupt_headers();
 
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	while ((r = el_record_headers_next(&reader, &key, &key_len, &value, &value_len)) > 0)
@@ -309,7 +313,7 @@ headers_array(const char *data, int32 len)
 		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	}
 	if (r < 0)
-		corrupt_headers();
+		report_corrupt_headers();
 
 	return pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 }
@@ -319,6 +323,7 @@ el_headers_to_jsonb(const char *data, int32 len)
 {
 	JsonbValue *v;
 
+	Assert(len >= 0);
 	/* by far the most frequent case: none (NULL, or a count of 0) */
 	if (len <= 1)
 	{
@@ -345,8 +350,9 @@ el_headers_append(const char *headers, int32 headers_len,
 	StringInfoData buf;
 	int			i;
 
+	Assert(headers_len >= 0 && n >= 0);
 	if (!el_record_headers_open(&r, headers, headers_len))
-		corrupt_headers();
+		report_corrupt_headers();
 	initStringInfo(&buf);
 	append_varint(&buf, r.count + n);
 	if (r.count > 0)

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
@@ -107,6 +108,7 @@ el_serde_init(ElSerde *s, Oid type, int32 typmod, MemoryContext mcxt)
 	Oid			func;
 	bool		is_varlena;
 
+	Assert(OidIsValid(type) && IsTransactionState());
 	memset(s, 0, sizeof(*s));
 	s->type = type;
 	s->typmod = typmod;
@@ -304,6 +306,7 @@ el_serialize(ElSerde *s, Datum value, const char **data, int32 *len)
 			to_utf8(data, len);
 			break;
 	}
+	Assert(*data != NULL && *len >= 0);
 }
 
 /* The integer in len bytes, big-endian; 22P03 unless there are exactly width of them. */
@@ -312,6 +315,7 @@ get_big_endian(ElSerde *s, const char *data, int32 len, int width)
 {
 	uint64		v = 0;
 
+	Assert(len >= 0 && width > 0 && width <= (int) sizeof(v));
 	if (len != width)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
@@ -347,6 +351,7 @@ get_float8(ElSerde *s, const char *data, int32 len)
 Datum
 el_deserialize(ElSerde *s, const char *data, int32 len)
 {
+	Assert(len >= 0);			/* a null is the caller's business */
 	switch (s->kind)
 	{
 		case EL_SERDE_TEXT:
@@ -446,6 +451,7 @@ el_bytes_to_text(ElSerde *s, const char *data, int32 len)
 	char		buf[MAXINT8LEN + 1];
 	char	   *str;
 
+	Assert(len >= 0);
 	switch (s->kind)
 	{
 		case EL_SERDE_TEXT:
@@ -486,6 +492,7 @@ json_string(const char *data, int32 len)
 	const char *end = data + len;
 	text	   *result;
 
+	Assert(len >= 0);
 	initStringInfo(&buf);
 	enlargeStringInfo(&buf, VARHDRSZ + len + 2);
 	buf.len = VARHDRSZ;
@@ -553,6 +560,7 @@ el_bytes_to_json(ElSerde *s, const char *data, int32 len)
 	char		buf[MAXINT8LEN + 1];
 	char	   *str;
 
+	Assert(len >= 0);
 	switch (s->kind)
 	{
 		case EL_SERDE_JSON:
@@ -605,6 +613,7 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 	bool		is_varlena;
 	CoercionPathType path;
 
+	Assert(OidIsValid(from_type) && OidIsValid(to->base_type));
 	memset(c, 0, sizeof(*c));
 	c->from_type = from_type;
 	c->to = to;
@@ -710,6 +719,7 @@ el_convert(ElConversion *c, Datum value)
 			}
 
 		case CONV_CAST:
+			Assert(c->cast_nargs >= 1 && c->cast_nargs <= 3);
 			if (c->cast_nargs == 1)
 				value = FunctionCall1(&c->cast, value);
 			else if (c->cast_nargs == 2)
