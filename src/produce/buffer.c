@@ -44,25 +44,20 @@
  */
 #include "postgres.h"
 
-#include "access/subtrans.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "common/hashfn.h"
-#include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/lmgr.h"
-#include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "base/extension.h"
 #include "base/settings.h"
 #include "kafka/batch.h"
+#include "produce/appender.h"
 #include "produce/buffer.h"
 #include "produce/pending.h"
 #include "storage/log.h"
-#include "topic/callbacks.h"
 #include "topic/checks.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"
@@ -105,9 +100,6 @@ typedef struct EntrySlot
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
-/* Bytes appended between two calls of the WAL writer. */
-#define WAL_WRITER_BYTES (256 * 1024)
-
 /* All of this transaction; everything it points to is in el_pending_context(). */
 static struct
 {
@@ -124,20 +116,7 @@ static struct
 	size_t		relief_at;		/* value of el_pending_bytes that calls for spilling */
 	ElBatchBuilder builder;		/* of what is appended at once */
 	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us again */
-	size_t		unflushed;		/* bytes appended since the WAL writer was called */
 } buf;
-
-/* One partition being appended to. */
-typedef struct Appender
-{
-	ElTopic    *topic;
-	int32		partition;
-	Relation	rel;
-	ElLogOptions options;
-	int64		events;			/* appended so far */
-	int			owner_level;	/* owner_xid is of this level; 0: not known */
-	FullTransactionId owner_xid;
-} Appender;
 
 /* Before the first event. */
 static const ElPoint start = {0};
@@ -491,104 +470,6 @@ entry_appended(Entry *e)
  * Appending
  */
 
-/* False if the relation is gone: dropped in this transaction. */
-static bool
-appender_open(Appender *a, Oid topic, int32 partition, Oid leaf)
-{
-	memset(a, 0, sizeof(*a));
-	/* as try_table_open() does, but for a look into the catalog cache: it is locked */
-	a->rel = RelationIdGetRelation(leaf);
-	if (a->rel == NULL)
-		return false;
-	pgstat_init_relation(a->rel);
-	Assert(CheckRelationLockedByMe(a->rel, RowExclusiveLock, true));
-	a->topic = el_topic(topic);
-	a->partition = partition;
-	el_log_options(a->topic, partition, a->rel, &a->options);
-	return true;
-}
-
-static void
-appender_close(Appender *a)
-{
-	Oid			topic = a->topic->relid;
-	Oid			leaf = RelationGetRelid(a->rel);
-
-	if (a->events > 0)
-		pgstat_count_heap_insert(a->rel, a->events);
-	table_close(a->rel, NoLock);
-	if (a->events > 0 && el_topic_callbacks != NULL)
-		el_topic_callbacks->appended(topic, leaf);
-}
-
-/*
- * xid of the enclosing subtransaction at this nesting level, 1 being the top.
- * Getting one's own xid gives every parent one, and pg_subtrans then knows
- * the immediate parent of each.
- */
-static FullTransactionId
-appender_owner(Appender *a, int level)
-{
-	Assert(level >= 1 && level <= GetCurrentTransactionNestLevel());
-	if (a->owner_level != level)
-	{
-		FullTransactionId fxid = GetCurrentFullTransactionId();
-
-		if (level <= 1)
-			fxid = GetTopFullTransactionId();
-		else if (level < GetCurrentTransactionNestLevel())
-		{
-			TransactionId xid = XidFromFullTransactionId(fxid);
-			int			i;
-
-			for (i = GetCurrentTransactionNestLevel(); i > level; i--)
-				xid = SubTransGetParent(xid);
-			fxid = el_full_xid(xid);
-		}
-		a->owner_xid = fxid;
-		a->owner_level = level;
-	}
-	Assert(FullTransactionIdIsValid(a->owner_xid));
-	return a->owner_xid;
-}
-
-/*
- * A transaction appends in its commit, faster than the WAL writer comes by
- * itself, and would find most of it left to its own flush.  So the WAL writer is
- * called now and then, as by an asynchronous commit; that costs a signal.
- */
-static void
-call_wal_writer(uint32 appended)
-{
-	buf.unflushed += appended;
-	if (buf.unflushed >= WAL_WRITER_BYTES && XactLastRecEnd != InvalidXLogRecPtr)
-	{
-		XLogSetAsyncXactLSN(XactLastRecEnd);
-		buf.unflushed = 0;
-	}
-}
-
-static int64
-appender_append(Appender *a, char *batch, uint32 len, int32 count,
-				FullTransactionId fxid, CommandId cid, int64 at_offset)
-{
-	int64		first;
-
-	Assert(count > 0 && len > EL_BATCH_HEADER_SIZE);
-	CHECK_FOR_INTERRUPTS();
-	CheckForSerializableConflictIn(a->rel, NULL, InvalidBlockNumber);
-	/* an error between batches must not leave waiters asleep */
-	if (a->events == 0 && el_topic_callbacks != NULL)
-		el_topic_callbacks->appended(a->topic->relid, RelationGetRelid(a->rel));
-	first = el_log_append(a->rel, &a->options, batch, len, fxid, cid,
-						  at_offset);
-	/* nothing may fail until the caller has forgotten the batch */
-	Assert(first >= 0 && (at_offset < 0 || first == at_offset));
-	a->events += count;
-	call_wal_writer(len);
-	return first;
-}
-
 /* A range of offsets that flush() will report. */
 typedef struct Range
 {
@@ -642,14 +523,14 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 {
 	ElPendingBatches *c = &e->pending;
 	Range		range = {flushed, arg, -1, -1};
-	Appender	a;
+	ElAppender	a;
 	int64		first;
 	int32		count;
 
 	if (el_pending_is_empty(c))
 		return;
 
-	if (!appender_open(&a, e->topic, e->partition, e->leaf))
+	if (!el_appender_open(&a, e->topic, e->partition, e->leaf))
 	{
 		/* as if el_buffer_forget() had been told at top level */
 		el_pending_cut(c, &start);
@@ -666,8 +547,8 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 		ElSealed   *s = &c->sealed[c->first];
 
 		count = s->count;
-		first = appender_append(&a, el_pending_load(s), s->len, count,
-								appender_owner(&a, batch_level(e, c->first)),
+		first = el_appender_append(&a, el_pending_load(s), s->len, count,
+								el_appender_owner(&a, batch_level(e, c->first)),
 								cid, -1);
 		el_pending_appended_first(c);
 		range_add(&range, e, first, count);
@@ -681,8 +562,8 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 		count = c->open.count;
 		batch = el_pending_finish(&c->open, a.topic->options.compression,
 								  &len);
-		first = appender_append(&a, batch, len, count,
-								appender_owner(&a, batch_level(e, c->nsealed)),
+		first = el_appender_append(&a, batch, len, count,
+								el_appender_owner(&a, batch_level(e, c->nsealed)),
 								cid, -1);
 		entry_appended(e);
 		range_add(&range, e, first, count);
@@ -693,7 +574,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 	Assert(el_pending_is_empty(c));
 	el_pending_trim();
 	range_end(&range, e);
-	appender_close(&a);
+	el_appender_close(&a);
 }
 
 typedef struct EntrySize
@@ -770,6 +651,7 @@ reset_buffer(void)
 	el_xact_generation++;
 
 	el_pending_reset();
+	el_appender_reset();
 	memset(&buf, 0, sizeof(buf));
 }
 
@@ -860,7 +742,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 {
 	Entry	   *e = get_entry(t, partition);
 	ElBatchBuilder *b = &buf.builder;
-	Appender	a;
+	ElAppender	a;
 	int64		result = -1;
 	int			i = 0;
 
@@ -869,7 +751,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 	/* what came before is appended before */
 	append_entry(e, GetCurrentCommandId(true), NULL, NULL);
 
-	if (!appender_open(&a, e->topic, partition, e->leaf))
+	if (!el_appender_open(&a, e->topic, partition, e->leaf))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("partition %d of topic \"%s\" does not exist",
@@ -903,7 +785,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 		MemoryContextSwitchTo(old);
 
 		batch = el_pending_finish(b, t->options.compression, &len);
-		first = appender_append(&a, batch, len, i - from,
+		first = el_appender_append(&a, batch, len, i - from,
 								GetCurrentFullTransactionId(), cid,
 								explicit_offsets ? records[from].offset : -1);
 		if (from == 0)
@@ -916,7 +798,7 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 		memset(b, 0, sizeof(*b));
 	}
 	el_pending_trim();
-	appender_close(&a);
+	el_appender_close(&a);
 	return result;
 }
 
