@@ -45,6 +45,7 @@
 #include "utils/rel.h"
 
 #include "base/extension.h"
+#include "base/hash.h"
 #include "topic/callbacks.h"
 #include "topic/options.h"
 #include "topic/shape.h"
@@ -124,25 +125,15 @@ el_topic_invalidate(Datum arg, Oid relid)
 static void
 init_cache(void)
 {
-	HASHCTL		ctl;
-
 	if (!CacheMemoryContext)
 		CreateCacheMemoryContext();
 
-	ctl.keysize = sizeof(Oid);
-	ctl.hcxt = CacheMemoryContext;
 	if (!topics)
-	{
-		ctl.entrysize = sizeof(TopicEntry);
-		topics = hash_create("eventlog topics", 64, &ctl,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
+		topics = el_hash_create("eventlog topics", 64, sizeof(Oid),
+								sizeof(TopicEntry), CacheMemoryContext);
 	if (!leaves)
-	{
-		ctl.entrysize = sizeof(LeafEntry);
-		leaves = hash_create("eventlog partitions", 256, &ctl,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
+		leaves = el_hash_create("eventlog partitions", 256, sizeof(Oid),
+								sizeof(LeafEntry), CacheMemoryContext);
 }
 
 /*
