@@ -36,6 +36,10 @@ is_of_the_moment(int sqlerrcode)
 		sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
+/*
+ * The subtransaction's own locks and memory go when it is rolled back; what step
+ * has allocated in the caller's context stays.
+ */
 ErrorData *
 el_attempt(void (*step) (void *), void *arg)
 {

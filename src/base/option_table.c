@@ -143,6 +143,7 @@ choice_word(const ElOptionDef *def, int value)
 	return NULL;
 }
 
+/* The option as JSON: null for "no limit". */
 static void
 option_to_json(const ElOptionDef *def, const void *options, JsonbValue *v)
 {
@@ -350,6 +351,7 @@ set_null(const ElOptionDef *def, void *options)
 	}
 }
 
+/* Raises 22023, or the error of interval's or pg_size_bytes()'s input. */
 static void
 set_option(const ElOptionTable *table, const ElOptionDef *def, void *options,
 		   const JsonbValue *v)
@@ -411,6 +413,7 @@ find_option(const ElOptionTable *table, const JsonbValue *name)
 	return NULL;
 }
 
+/* Options are set one by one: after an error some are set already. */
 void
 el_options_parse(const ElOptionTable *table, void *options, Jsonb *json,
 				 ElOptionOther other, void *arg, const char *other_names)

@@ -180,6 +180,11 @@ carry_tablespace(ElTopic *t, const char *tablespace)
 	}
 }
 
+/*
+ * ALTER TABLE has changed a relation, maybe a topic: carry to its partitions what
+ * they share with it.  The statement holds its locks on the topic, and this takes
+ * AccessExclusiveLock on partitions.
+ */
 static void
 after_alter_table(AlterTableStmt *stmt, Oid relid)
 {
@@ -318,6 +323,7 @@ alter_table_statement(const ElUtility *u)
 		after_alter_table(stmt, relid);
 }
 
+/* The new name must leave room for those of the partitions, so it is looked at before. */
 static void
 rename_statement(const ElUtility *u)
 {
@@ -473,6 +479,7 @@ dropping_relation(Oid relid)
 	}
 }
 
+/* Raises only what look-ups in the catalog cache can. */
 void
 el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 					 int sub_id)

@@ -117,6 +117,10 @@ parent_am(Oid parent)
 	return am;
 }
 
+/*
+ * A table with our access method, a partition of a topic, a child or a foreign
+ * key: what can be seen in the statement.  el_check_log_table() sees the rest.
+ */
 static void
 refuse_create(CreateStmt *stmt, bool foreign)
 {
@@ -262,6 +266,7 @@ refuse_alter(const AlterTableCmd *cmd)
 	}
 }
 
+/* CHECK constraints are the topic's; nothing else can be one of a log. */
 static void
 refuse_add_constraint(const AlterTableCmd *cmd, ElRelKind kind, bool attached)
 {
@@ -306,6 +311,10 @@ refuse_attach(const AlterTableCmd *cmd, Oid parent, ElRelKind parent_kind)
 		refuse_parent(parent);
 }
 
+/*
+ * A list of what is allowed.  Commands that name another table may concern us
+ * although the altered table is none of ours.
+ */
 static void
 refuse_alter_table(AlterTableStmt *stmt)
 {
@@ -462,6 +471,7 @@ refuse_publication(List *objects)
 	}
 }
 
+/* Names are resolved without a lock; what is not found is left for the statement to complain of. */
 void
 el_refuse_utility(Node *stmt)
 {

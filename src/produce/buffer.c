@@ -707,6 +707,10 @@ el_buffer_subxact(SubXactEvent event, SubTransactionId mine,
  * For the rest of the extension
  */
 
+/*
+ * The record is copied.  May seal, compress and spill batches.  On error the
+ * buffer is as it was, but for batches that are sealed or spilled by then.
+ */
 void
 el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 {
@@ -736,6 +740,10 @@ el_buffer_add(ElTopic *t, int32 partition, const ElRecord *r)
 		relieve_memory();
 }
 
+/*
+ * Takes RowExclusiveLock on topic and partition.  On error what has been appended
+ * stays on the log, under a (sub)transaction that is rolled back.
+ */
 int64
 el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 					 int nrecords, CommandId cid, bool explicit_offsets)
@@ -811,6 +819,11 @@ el_buffer_flush(ElFlushed flushed, void *arg)
 		append_entry(buf.entries[i], GetCurrentCommandId(true), flushed, arg);
 }
 
+/*
+ * At the top level there is nothing to come back to.  In a subtransaction the
+ * batches are put aside in its mark; when an inner level has put some aside
+ * already, commit_level() lets the outermost ones survive.
+ */
 void
 el_buffer_forget(Oid leaf)
 {

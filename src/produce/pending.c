@@ -129,6 +129,7 @@ free_sealed(ElSealed *s)
 	}
 }
 
+/* Batches that have been appended stay: they are under the xid of what is rolled back. */
 void
 el_pending_cut(ElPendingBatches *c, const ElPoint *point)
 {
@@ -313,6 +314,10 @@ seal_pieces(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoints,
 	return n;
 }
 
+/*
+ * Raises out of memory and what compression can raise.  The order makes that
+ * harmless: batches are made behind the last one, and counted in the end.
+ */
 void
 el_pending_seal(ElPendingBatches *c, ElCodec codec, ElPoint **points, int npoints)
 {
@@ -427,6 +432,7 @@ el_pending_spill(ElPendingBatches *c)
 	}
 }
 
+/* Raises errors of reading the temporary file. */
 char *
 el_pending_load(ElSealed *s)
 {

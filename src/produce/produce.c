@@ -424,6 +424,7 @@ json_event_time(ElTopic *t, const JsonbValue *v)
 	return el_event_time(t, DatumGetTimestampTz(time), false);
 }
 
+/* Members of a JSON object as an event; 22023 for one that is unknown or of the wrong kind. */
 static void
 event_from_json(ElTopic *t, JsonbContainer *object, int64 now_ms,
 				Event *event)
@@ -484,6 +485,10 @@ event_from_json(ElTopic *t, JsonbContainer *object, int64 now_ms,
 	}
 }
 
+/*
+ * Returns the number of events.  An error names the event by its number, and
+ * rolls the statement back, events before it included.
+ */
 Datum
 eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
 {
@@ -559,6 +564,7 @@ check_dimensions(ArrayType *a, const char *name)
 				 errmsg("%s must be a one-dimensional array", name)));
 }
 
+/* The same for texts; NULL keys: none of the events has one. */
 Datum
 eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
 {

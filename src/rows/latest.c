@@ -47,6 +47,10 @@ last_offsets(ElReader *r)
 	return keys;
 }
 
+/*
+ * Both passes see the same events: the reader's end is that of when it began, and
+ * the snapshot is the same.
+ */
 static void
 latest_of_partition(ElTopic *t, int32 partition, ElRows *rows)
 {

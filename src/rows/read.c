@@ -93,6 +93,12 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 }
 
 EL_FUNCTION(eventlog_read_topic);
+/*
+ * read_topic(topic regclass, partition int, from_offset bigint, max_events bigint)
+ *
+ * Partitions in order, each up to its last stable offset, until max_events.  EL004
+ * if from_offset, or events behind it, have been removed.
+ */
 Datum
 eventlog_read_topic(PG_FUNCTION_ARGS)
 {

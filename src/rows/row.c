@@ -42,6 +42,11 @@ bytes_datum(const char *data, int32 len)
 	return PointerGetDatum(cstring_to_text_with_len(data, len));
 }
 
+/*
+ * Key, value and headers that are not asked for have no value.
+ * table/slot.c makes the same columns of a topic's own row, and says why there
+ * are two.
+ */
 void
 el_make_row(ElTopic *t, int32 partition, const ElRecord *r, ElRowForm form,
 			uint32 columns, Datum *values, bool *nulls)

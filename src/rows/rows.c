@@ -186,6 +186,7 @@ copy_bytes(char *to, const char *from, int32 len)
 	return to + len;
 }
 
+/* The topic is not copied: it stays valid until the transaction ends. */
 static void
 keep_record(ElRows *rows, ElTopic *t, int32 partition, const ElRecord *rec)
 {
@@ -256,6 +257,7 @@ el_rows_put(ElRows *rows, ElTopic *t, int32 partition, const ElRecord *rec)
 	MemoryContextReset(rows->row_cxt);
 }
 
+/* Walks from the block that was read last; datums are in CurrentMemoryContext. */
 bool
 el_rows_get(ElRows *rows, int64 n, uint32 columns, Datum *values, bool *nulls)
 {

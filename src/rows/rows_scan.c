@@ -186,6 +186,10 @@ el_rows_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	rel->pathlist = list_make1(path);
 }
 
+/*
+ * The scan tuple has the columns that the query looks at, and custom_private says
+ * which columns of the function's row they are.
+ */
 static Plan *
 plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 		  List *clauses, List *custom_plans)
@@ -237,6 +241,7 @@ create_state(CustomScan *plan)
 	return (Node *) s;
 }
 
+/* What ExecInitFunctionScan() does; the right to call the function is asked for here, as there. */
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -289,6 +294,10 @@ make_rows_cxt(RowsScan *s)
 	return spare_cxt;
 }
 
+/*
+ * Runs the function to its end; it puts its rows into s->rows (see the README on
+ * fcinfo->context).  A strict one is not called with a NULL.
+ */
 static void
 call_function(RowsScan *s)
 {
@@ -325,6 +334,7 @@ call_function(RowsScan *s)
 	MemoryContextSwitchTo(old);
 }
 
+/* Rows are counted from 0; before the first and behind the last there is none. */
 static TupleTableSlot *
 next_kept_row(ScanState *ss)
 {

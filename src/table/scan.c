@@ -259,6 +259,7 @@ place_reader(ElScan *scan, ScanDirection direction)
 	return from <= scan->max_offset && el_reader_seek(r, from) == EL_SEEK_OK;
 }
 
+/* A parallel scan goes on to further ranges. */
 static bool
 next_forward(ElScan *scan, ElRecord *rec)
 {
@@ -302,6 +303,7 @@ next_backward(ElScan *scan, ElRecord *rec)
 	return false;
 }
 
+/* At an end the scan turns round: asked in the other direction, it begins with the row it ended with. */
 bool
 el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 					TupleTableSlot *slot)

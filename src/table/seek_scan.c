@@ -259,6 +259,7 @@ read_fraction(PlannerInfo *root, RelOptInfo *rel, List *bounds)
 			   clauselist_selectivity(root, times, rel->relid, JOIN_INNER, NULL));
 }
 
+/* required_outer: the tables whose columns are in the bounds. */
 static void
 add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
 			  Relids required_outer, List *pathkeys, bool backward)
@@ -377,6 +378,7 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel)
 	}
 }
 
+/* Adds paths in both orders where the query can use the order, and one for each set of outer tables. */
 void
 el_seek_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {

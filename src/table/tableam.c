@@ -298,6 +298,10 @@ relation_copy_for_cluster(Relation OldTable, Relation NewTable,
 	*tups_recently_dead = 0;
 }
 
+/*
+ * There are no dead rows.  What is settled is which transactions wrote what, so
+ * that their xids need not be known any more.
+ */
 static void
 relation_vacuum(Relation rel, struct VacuumParams *params,
 				BufferAccessStrategy bstrategy)

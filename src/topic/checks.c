@@ -256,6 +256,10 @@ evaluate_checks(ElTopic *t, ElTopicChecks *c, Datum *values, bool *nulls)
 	ExecClearTuple(c->slot);
 }
 
+/*
+ * A constraint's function may itself produce to this topic, or raise: busy says
+ * that the compiled states are in use, and is taken back in any case.
+ */
 void
 el_check_constraints(ElTopic *t, Datum *values, bool *nulls)
 {

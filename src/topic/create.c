@@ -245,6 +245,12 @@ create_tables(const RangeVar *rv, Oid nsp, int32 partitions, Oid key_type,
 	return get_relname_relid(rv->relname, nsp);
 }
 
+/*
+ * 42P07 if there is a relation of that name (a NOTICE, if it is a topic and
+ * if_not_exists), 22023 for types and numbers that cannot be, 42622 for names that
+ * are too long.  Table, partitions and label are made in this transaction, which
+ * holds AccessExclusiveLock on them.
+ */
 Oid
 el_create_topic(const RangeVar *rv, int64 partitions, Oid key_type,
 				Oid value_type, const ElTopicOptions *options,
@@ -375,6 +381,10 @@ add_partitions(ElTopic *t, int32 from, int32 to)
 	SPI_finish();
 }
 
+/*
+ * alter_topic(topic regclass, options jsonb): what is named is changed, the rest
+ * stays; "partitions" adds partitions.  The topic's owner alone.
+ */
 Datum
 eventlog_alter_topic(PG_FUNCTION_ARGS)
 {
@@ -423,6 +433,7 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* drop_topic(topic text, if_exists boolean): DROP TABLE, which has the rights and locks. */
 Datum
 eventlog_drop_topic(PG_FUNCTION_ARGS)
 {

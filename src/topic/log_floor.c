@@ -149,6 +149,7 @@ el_partition_info(ElTopic *t, int32 partition, Relation leaf, ElLogInfo *info)
 		info->log_start = info->log_end = get_floor(t, partition);
 }
 
+/* Takes RowExclusiveLock on _eventlog.log_floor until the transaction ends. */
 void
 el_record_log_floor(ElTopic *t, int32 partition, int64 log_end)
 {

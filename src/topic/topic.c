@@ -358,6 +358,7 @@ cached_topic(Oid relid)
 	return e && e->valid ? e->topic : NULL;
 }
 
+/* Hot: for each event that is produced, most often for the topic of the last one. */
 ElTopic *
 el_topic(Oid relid)
 {
@@ -411,6 +412,7 @@ el_topic_or_null(Oid relid)
 	return fill_cache(relid, &why, &exists);
 }
 
+/* Loading the topic locks it with AccessShareLock for a moment, after the leaf. */
 ElTopic *
 el_topic_of_leaf(Oid leaf, int32 *partition)
 {
@@ -511,6 +513,7 @@ el_open_leaf(const ElTopic *t, int32 partition)
 	return try_table_open(t->leaves[partition], AccessShareLock);
 }
 
+/* A pass over pg_partitioned_table; takes no lock on topics, so they may be gone when they are looked at. */
 List *
 el_all_topics(void)
 {

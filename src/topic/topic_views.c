@@ -103,6 +103,7 @@ add_partition(ElTopic *t, int32 partition, Relation leaf, void *arg)
 		stats->events += info.log_end - info.log_start;
 }
 
+/* The view eventlog_topics: the topics that the user may see, with figures that are true for no single moment. */
 Datum
 eventlog_topics(PG_FUNCTION_ARGS)
 {
@@ -163,6 +164,10 @@ events_remain(Relation leaf, int64 offset)
 	return found;
 }
 
+/*
+ * delete_events_before(topic regclass, partition int, event_offset bigint): the
+ * topic's owner alone.  Takes effect at once, whatever becomes of the transaction.
+ */
 Datum
 eventlog_delete_events_before(PG_FUNCTION_ARGS)
 {
@@ -245,6 +250,7 @@ report_problem(void *arg, const char *problem)
 						 values, nulls);
 }
 
+/* check_topic(topic regclass): a row for each problem; AccessShareLock on topic and partitions. */
 Datum
 eventlog_check_topic(PG_FUNCTION_ARGS)
 {

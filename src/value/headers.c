@@ -109,6 +109,7 @@ append_value(StringInfo buf, JsonbValue *v, bool is_name)
 				"The value of a header is not a string.");
 }
 
+/* The record's form: the number of headers, then of each name and value with their lengths. */
 void
 el_headers_from_jsonb(Datum headers, const char **data, int32 *len)
 {
@@ -289,6 +290,7 @@ headers_object(const char *data, int32 len)
 	return object->val.object.nPairs == reader.count ? object : NULL;
 }
 
+/* As an array of [name, value], which can hold any headers. */
 static JsonbValue *
 headers_array(const char *data, int32 len)
 {

@@ -219,6 +219,7 @@ input_portably(ElSerde *s, char *str)
 	return result;
 }
 
+/* Raises what output functions and conversion to UTF-8 raise. */
 void
 el_serialize(ElSerde *s, Datum value, const char **data, int32 *len)
 {
@@ -348,6 +349,7 @@ get_float8(ElSerde *s, const char *data, int32 len)
 	return f;
 }
 
+/* Text is taken as it stands: it was valid when it was produced. */
 Datum
 el_deserialize(ElSerde *s, const char *data, int32 len)
 {
@@ -445,6 +447,7 @@ format_float(ElSerde *s, const char *data, int32 len)
 											   Float8GetDatum(get_float8(s, data, len))));
 }
 
+/* Raises as el_deserialize() does, where the text is not on the log. */
 Datum
 el_bytes_to_text(ElSerde *s, const char *data, int32 len)
 {
@@ -554,6 +557,7 @@ json_number(const char *data, int32 len)
 	return json_string(data, len);
 }
 
+/* Raises as el_deserialize() does, where the JSON is not on the log. */
 Datum
 el_bytes_to_json(ElSerde *s, const char *data, int32 len)
 {
@@ -687,6 +691,7 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 		c->method = CONV_OUTPUT_INPUT;
 }
 
+/* Returns a datum in CurrentMemoryContext, or the one that was given. */
 Datum
 el_convert(ElConversion *c, Datum value)
 {
