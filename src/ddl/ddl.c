@@ -157,7 +157,7 @@ carry_owner(ElTopic *t)
 	Assert(OidIsValid(owner));
 	foreach(lc, topic_leaves(t))
 	{
-		/* "recursing": whoever may give the topic away may give its partitions */
+		/* "recursing": a user who may give the topic away may give its partitions */
 		if (owner_of(lfirst_oid(lc)) != owner)
 			ATExecChangeOwner(lfirst_oid(lc), owner, true, AccessExclusiveLock);
 	}
@@ -561,8 +561,8 @@ check_uuid(Oid relid, const pg_uuid_t *uuid)
 
 	/*
 	 * Until the transaction ends, nobody else gives this uuid to a topic.
-	 * Whoever waited here sees his label: pg_seclabel is read with a new
-	 * snapshot.
+	 * A session that waited here sees the label of the one it waited for:
+	 * pg_seclabel is read with a new snapshot.
 	 */
 	LockDatabaseObject(SecLabelRelationId,
 					   hash_bytes(uuid->data, UUID_LEN), 0,
@@ -638,6 +638,6 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 	if (!IsBinaryUpgrade)
 		check_uuid(object->objectId, &uuid);
 
-	/* pg_seclabel is none of the catalogs that do this by themselves */
+	/* changes of pg_seclabel do not cause this by themselves */
 	CacheInvalidateRelcacheByRelid(object->objectId);
 }

@@ -33,16 +33,23 @@ typedef struct ElUtility
 	void		(*run) (const struct ElUtility *u); /* the next hook, or PostgreSQL */
 } ElUtility;
 
-/* run the statement, with what it means for topics before and after */
+/*
+ * Run the statement by u->run(), unless topics do not support it (0A000), and
+ * carry to partitions what it changes of a topic.
+ */
 extern void el_ddl_utility(const ElUtility *u);
 
-/* object access hook; what is buffered for a table goes with it */
+/*
+ * For object_access_hook: a table is dropped or truncated, and what is buffered
+ * for it goes with it.
+ */
 extern void el_ddl_object_access(ObjectAccessType access, Oid class_id,
 								 Oid object_id, int sub_id);
 
 /*
- * SECURITY LABEL FOR eventlog ON TABLE, where options and uuid are kept;
- * raises unless the object may have this label (NULL: it loses the one it has)
+ * For SECURITY LABEL FOR eventlog ON TABLE, where options and uuid are kept: raise
+ * unless the object may have this label (NULL: it loses the one it has).  The
+ * object is locked, and its owner the current user.
  */
 extern void el_ddl_check_label(const ObjectAddress *object, const char *label);
 

@@ -16,8 +16,13 @@
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 
-/* Raise for a query, before planning and before execution, that topics do not support */
+/* 0A000 for a query, before it is planned, that the planner would refuse in other words. */
 extern void el_dml_check_parsed(Query *parse);
+
+/*
+ * 0A000 for a query, before it is executed, that topics do not support.  Notes
+ * INSERTs that return their offsets (table/write_through.c).
+ */
 extern void el_dml_check_plan(QueryDesc *query);
 
 #endif							/* EL_DML_H */

@@ -313,7 +313,7 @@ refuse_attach(const AlterTableCmd *cmd, Oid parent, ElRelKind parent_kind)
 
 /*
  * A list of what is allowed.  Commands that name another table may concern us
- * although the altered table is none of ours.
+ * although the altered table is not one of ours.
  */
 static void
 refuse_alter_table(AlterTableStmt *stmt)

@@ -90,8 +90,8 @@ el_appender_owner(ElAppender *a, int level)
 }
 
 /*
- * A transaction appends in its commit, faster than the WAL writer comes by
- * itself, and would find most of it left to its own flush.  So the WAL writer is
+ * A transaction appends in its commit, faster than the WAL writer wakes by
+ * itself, and would have to flush most of it alone.  So the WAL writer is
  * called now and then, as by an asynchronous commit; that costs a signal.
  */
 static void

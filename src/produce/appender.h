@@ -52,7 +52,7 @@ extern int64 el_appender_append(ElAppender *a, char *batch, uint32 len,
 /* xid of the enclosing subtransaction at this nesting level, 1 being the top. */
 extern FullTransactionId el_appender_owner(ElAppender *a, int level);
 
-/* End the round: tells those who wait for events, and statistics. */
+/* End the round: tells waiting consumers and the statistics. */
 extern void el_appender_close(ElAppender *a);
 
 /* The transaction is over.  Cannot fail. */

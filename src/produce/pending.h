@@ -69,7 +69,7 @@ extern size_t el_pending_bytes;
 extern size_t el_pending_check_size(const ElRecord *r);
 /* Add a record to the open batch, which has room for it (or is empty). */
 extern void el_pending_add(ElPendingBatches *c, const ElRecord *r);
-/* Would the open batch, with so many bytes more, be larger than it should? */
+/* Would the open batch, with that many bytes more, be larger than it should? */
 static inline bool
 el_pending_full(const ElPendingBatches *c, size_t bytes)
 {

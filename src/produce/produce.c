@@ -51,12 +51,12 @@
 /* What a call site remembers between calls. */
 typedef struct CallSite
 {
-	Oid			topic;			/* checked and locked: by this user, ... */
+	Oid			topic;			/* checked for user, and locked */
 	Oid			user;
-	uint64		lock_generation;	/* ... since then */
+	uint64		lock_generation;	/* el_lock_generation when it was locked */
 
-	ElTopic    *prepared;		/* the conversions are for it, in ... */
-	uint64		xact_generation;	/* ... this transaction */
+	ElTopic    *prepared;		/* the conversions are for it */
+	uint64		xact_generation;	/* and for the transaction of this number */
 	Oid			key_from;		/* type of the arguments */
 	Oid			value_from;
 	ElConversion key;
@@ -110,7 +110,7 @@ get_topic(CallSite *site, Oid relid, const char *command)
 	{
 		AclResult	acl = pg_class_aclcheck(relid, user, ACL_INSERT);
 
-		/* before the lock: who may not produce must not block others */
+		/* before the lock: a user who may not produce must not block others */
 		if (acl != ACLCHECK_OK)
 			aclcheck_error(acl, get_relkind_objtype(get_rel_relkind(relid)),
 						   get_rel_name(relid));

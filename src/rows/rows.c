@@ -40,8 +40,8 @@ typedef struct RowBlock
 	uint32		count;
 	uint32		size;
 	uint32		used;			/* at the front */
-	char	   *data;			/* NULL: in the file, ... */
-	int			fileno;			/* ... there */
+	char	   *data;			/* NULL: it is in the file */
+	int			fileno;			/* where in the file, with offset */
 	off_t		offset;
 } RowBlock;
 

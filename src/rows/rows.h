@@ -24,7 +24,7 @@ typedef struct ElRows ElRows;
 
 /*
  * The result of the set-returning function that is running, of rows of this form.
- * It is a tuplestore, or what rows_scan.c wants to read.
+ * It is a tuplestore, or what rows_scan.c wants to read (see the README).
  */
 extern ElRows *el_rows_begin(FunctionCallInfo fcinfo, ElRowForm form);
 /* The topic stays valid until the transaction ends; the record is copied. */
@@ -45,6 +45,5 @@ extern bool el_rows_get(ElRows *rows, int64 n, uint32 columns,
 extern int64 el_rows_count(const ElRows *rows);
 /* Close the file, before the memory goes. */
 extern void el_rows_close(ElRows *rows);
-
 
 #endif							/* EL_ROWS_H */

@@ -55,8 +55,8 @@ typedef struct RowsScan
 	MemoryContextCallback release;	/* of spare_cxt, also after an error */
 	int64		current;		/* row last returned, -1 before the first */
 	uint32		columns;		/* of the function's row that are looked at */
-	int			natts;			/* of the slot ... */
-	int			column[EL_ROW_MAX_COLUMNS]; /* ... and which column each is */
+	int			natts;			/* number of columns of the slot */
+	int			column[EL_ROW_MAX_COLUMNS]; /* which of the function's row each is */
 } RowsScan;
 
 /*

@@ -16,6 +16,10 @@
 #include "access/tableam.h"
 
 
+/*
+ * As the callbacks of TableAmRoutine that have these names.  What each event was
+ * given (partition, time, offset if known) is written back to its slot.
+ */
 extern void el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
 							int options, struct BulkInsertStateData *bistate);
 extern void el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,

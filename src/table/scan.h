@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "storage/itemptr.h"
 
+/* As the callbacks of TableAmRoutine that have these names. */
 extern TableScanDesc el_scan_begin(Relation rel, Snapshot snapshot, int nkeys,
 								   struct ScanKeyData *key,
 								   ParallelTableScanDesc pscan, uint32 flags);

@@ -19,7 +19,11 @@
 #include "topic/topic.h"
 
 extern const TupleTableSlotOps ElTupleSlotOps;
-/* Store a record; its bytes stay the reader's and must outlive the slot's use, or its materialisation. */
+/*
+ * Store a record of a partition, and set the row's ctid.  The record's bytes stay
+ * the reader's and must outlive the slot's use, or its materialisation.  Of the
+ * topic only types and name are used.
+ */
 extern void el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
 						  const ElRecord *r);
 

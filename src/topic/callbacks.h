@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * callbacks.h
- *	  What topics tell those who use them, and ask of them.
+ *	  What topics tell their users, and ask of them.
  *
  * Groups stand above topics, which know nothing of them.  So eventlog.c hands the groups' functions
  * down, once, when the library is preloaded; otherwise there is nobody to be told.

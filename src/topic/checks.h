@@ -33,8 +33,9 @@ extern int32 el_choose_partition(ElTopic *t, const ElRecord *r);
 extern void el_check_partition(ElTopic *t, int64 partition);
 
 /*
- * CHECK constraints of the topic on one event about to be produced by function
- * (INSERT and COPY have the executor do it).  Raises 23514 as INSERT would.
+ * NOT NULL and CHECK constraints of the topic on one event that is about to be
+ * produced by a function (INSERT and COPY have the executor do it).  Raises 23502
+ * and 23514 as INSERT would.  values and nulls: a topic's columns.
  */
 extern void el_check_constraints(ElTopic *t, Datum *values, bool *nulls);
 

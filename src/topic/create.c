@@ -184,8 +184,8 @@ check_topic_name(const RangeVar *rv, int32 partitions)
 }
 
 /*
- * The topic of this name that is there already, InvalidOid if there is none; an
- * error unless if_not_exists, and if it is something else.
+ * The topic that has this name already, InvalidOid if nothing has; 42P07 unless
+ * if_not_exists, and if it is not a topic.
  *
  * Sessions that create the same topic at once take turns, so that
  * if_not_exists holds; otherwise the later one would fail in a unique index
@@ -301,9 +301,9 @@ eventlog_create_topic(PG_FUNCTION_ARGS)
 }
 
 /*
- * Attaching a partition locks the DEFAULT partition exclusively.  Whoever has
- * an INSERT or COPY open holds it; waiting in the lock's queue would make
- * every later one wait behind us, so try now and then instead.
+ * Attaching a partition locks the DEFAULT partition exclusively.  A
+ * transaction with an INSERT or COPY open holds it; waiting in the lock's queue
+ * would make every later one wait behind us, so the lock is tried now and then.
  */
 static void
 lock_default_leaf(ElTopic *t)

@@ -21,8 +21,9 @@
 extern char *el_partition_name(const char *topic, int32 n);
 
 /*
- * What create_topic() does, for whoever is the current user: the topic's OID, also of one that
- * was there (if_not_exists).  The caller has seen that it may write.
+ * What create_topic() does, for the current user.  Returns the topic's OID, also
+ * of one that was there (if_not_exists).  The caller has called
+ * el_require_write().
  */
 extern Oid	el_create_topic(const RangeVar *rv, int64 partitions,
 							Oid key_type, Oid value_type,

@@ -8,7 +8,7 @@
  * table, by the topic's uuid since OIDs change; the first append to an empty
  * log begins there.
  *
- * The table is read and written below SQL: whoever may TRUNCATE a topic need
+ * The table is read and written below SQL: a user who may TRUNCATE a topic need
  * not have any right on it.
  *
  * IDENTIFICATION
@@ -88,7 +88,7 @@ floor_log_end(Relation rel, HeapTuple tup)
 	return isnull ? 0 : DatumGetInt64(end);
 }
 
-/* The floor of a partition; 0 if there is none. */
+/* The floor of a partition; 0 if none was recorded. */
 static int64
 get_floor(ElTopic *t, int32 partition)
 {

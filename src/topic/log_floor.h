@@ -19,14 +19,24 @@
 #include "storage/log.h"
 #include "topic/topic.h"
 
-/* Log options of a partition, with the floor of _eventlog.log_floor looked up when its log is empty. */
+/*
+ * What an append to a partition, whose table leaf is open and locked, has to know
+ * of its topic.  The floor in _eventlog.log_floor is looked up if the log is empty.
+ */
 extern void el_log_options(ElTopic *t, int32 partition, Relation leaf,
 						   ElLogOptions *options);
+
 /* el_log_info() of a partition, with the floor for start and end of a log that has not begun (again) yet. */
 extern void el_partition_info(ElTopic *t, int32 partition, Relation leaf,
 							  ElLogInfo *info);
-/* Record in _eventlog.log_floor that this partition's log has reached log_end. */
+
+/*
+ * Record in _eventlog.log_floor that this partition's log has reached log_end.
+ * The caller holds ShareUpdateExclusiveLock or more on the partition until its
+ * transaction ends.
+ */
 extern void el_record_log_floor(ElTopic *t, int32 partition, int64 log_end);
+
 /* Forget what was recorded for a topic that is being dropped. */
 extern void el_forget_log_floor(const pg_uuid_t *uuid);
 

@@ -79,7 +79,7 @@ extern Jsonb *el_options_to_jsonb(const ElTopicOptions *o);
 extern char *el_label_make(const ElTopicOptions *o, const pg_uuid_t *uuid);
 extern bool el_label_parse(const char *label, bool strict, ElTopicOptions *o,
 						   pg_uuid_t *uuid);
-/* The uuid alone, of a label that is there already; false if there is none in it. */
+/* The uuid alone, of a label that is there already; false if the label has no uuid. */
 extern bool el_label_uuid(const char *label, pg_uuid_t *uuid);
 /* The label of a relation, NULL if it has none. */
 extern char *el_label_get(Oid relid);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retention_policy.c
- *	  What a topic's options let go, and apply_retention().
+ *	  What a topic's options discard, and apply_retention().
  *
  * The maintenance worker calls this for each partition now and then; producers
  * keep retention_bytes themselves, when their append opens a segment.
@@ -76,7 +76,7 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 	if (!el_is_compacted(o))
 		return 0;
 	Assert(CheckRelationLockedByMe(leaf, ShareUpdateExclusiveLock, true));
-	/* as VACUUM does, which need not have come by; an old snapshot must not make each round longer */
+	/* as VACUUM does, which need not have run; an old snapshot must not make each round longer */
 	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf), false);
 	return el_log_compact(leaf, &policy);
 }

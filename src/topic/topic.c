@@ -8,7 +8,7 @@
  * partitions marks the entry invalid and the next el_topic() loads it again;
  * what was handed out before lives on until the transaction ends, because
  * callers hold pointers into it.  The security label is not in the relcache:
- * whoever changes it sends an invalidation himself (label provider in ddl.c).
+ * code that changes it sends an invalidation, too (label provider in ddl.c).
  *
  * Loading looks at several catalogs, and each look-up may let in an
  * invalidation of what has been read before, while there is no valid entry
@@ -204,7 +204,7 @@ remember_leaf(Oid leaf, Oid topic, int32 partition, bool valid)
 }
 
 /*
- * Load a topic.  NULL if relid is none, and why; *exists tells whether there
+ * Load a topic.  NULL if relid is not one, and why; *exists tells whether there
  * is such a relation at all.
  */
 static ElTopic *
@@ -480,7 +480,7 @@ el_topic_lock_if_there(Oid relid, LOCKMODE mode, bool wait)
 	return t;
 }
 
-/* The right first: whoever may not read must not get into the way of others by a lock. */
+/* The right first: a user who may not read must not get in the way of others by a lock. */
 ElTopic *
 el_topic_to_read(Oid relid)
 {

@@ -218,7 +218,7 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 
 	/*
 	 * Before the trim, which takes effect at once.  Asked for again even if
-	 * there is nothing to trim: who emptied the log may have rolled back.
+	 * there is nothing to trim: the transaction that emptied the log may have rolled back.
 	 */
 	if (info.exists && !events_remain(leaf, offset))
 		el_record_log_floor(t, partition, info.log_end);

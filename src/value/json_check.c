@@ -7,7 +7,7 @@
  * that produce() does besides compressing it.  It copies, counts and calls back; for what is
  * plain, one pass over the bytes with no memory but a stack of bits says the same.
  *
- * What is plain ends with a bracket, as objects and arrays do: so whoever steps over one
+ * Plain JSON ends with a bracket, as objects and arrays do: so a step over one
  * character that is not the last need not ask whether another one follows.
  *
  * IDENTIFICATION
