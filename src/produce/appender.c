@@ -19,7 +19,7 @@
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 
-#include "kafka/batch.h"
+#include "kafka/batch_header.h"
 #include "produce/appender.h"
 #include "topic/callbacks.h"
 #include "topic/log_floor.h"

@@ -53,7 +53,10 @@
 
 #include "base/extension.h"
 #include "base/settings.h"
-#include "kafka/batch.h"
+#include "kafka/batch_builder.h"
+#include "kafka/batch_header.h"
+#include "kafka/compression.h"
+#include "kafka/record.h"
 #include "produce/appender.h"
 #include "produce/buffer.h"
 #include "produce/pending.h"

@@ -20,7 +20,7 @@
 
 #include "access/xact.h"
 
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "topic/topic.h"
 
 /*

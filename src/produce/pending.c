@@ -26,6 +26,12 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "kafka/batch_builder.h"
+#include "kafka/batch_header.h"
+#include "kafka/batch_reader.h"
+#include "kafka/compression.h"
+#include "kafka/record.h"
+#include "kafka/scratch.h"
 #include "produce/pending.h"
 
 /* Smaller batches are stored plain: the codec's frame eats what it saves. */

@@ -21,7 +21,9 @@
 
 #include "postgres.h"
 
-#include "kafka/batch.h"
+#include "kafka/batch_builder.h"
+#include "kafka/compression.h"
+#include "kafka/record.h"
 
 /* Raw bytes of records at which a batch is sealed. */
 #define EL_BATCH_TARGET		(64 * 1024)

@@ -39,6 +39,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "kafka/record.h"
 #include "produce/buffer.h"
 #include "produce/produce.h"
 #include "topic/checks.h"

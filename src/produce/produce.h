@@ -13,7 +13,7 @@
 
 #include "postgres.h"
 
-#include "kafka/batch.h"
+#include "kafka/record.h"
 
 /*
  * Produce an event whose key and value are bytes already: a copy of another

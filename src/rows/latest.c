@@ -22,7 +22,7 @@
 
 #include "base/arguments.h"
 #include "base/compat.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "rows/row.h"
 #include "rows/rows.h"
 #include "storage/keymap.h"

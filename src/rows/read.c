@@ -20,7 +20,7 @@
 #include "base/arguments.h"
 #include "base/compat.h"
 #include "base/errors.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "rows/row.h"
 #include "rows/rows.h"
 #include "storage/log.h"

@@ -14,7 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "rows/row.h"
 #include "value/headers.h"
 #include "value/serde.h"

@@ -13,7 +13,7 @@
 
 #include "postgres.h"
 
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "topic/topic.h"
 
 /*

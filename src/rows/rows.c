@@ -18,7 +18,7 @@
 #include "utils/tuplestore.h"
 
 #include "base/compat.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "rows/rows.h"
 #include "topic/topic.h"
 

@@ -16,7 +16,7 @@
 #include "fmgr.h"
 #include "nodes/nodes.h"
 
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "rows/row.h"
 #include "topic/topic.h"
 

@@ -20,16 +20,16 @@
 
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/acl.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "produce/buffer.h"
 #include "storage/log.h"
 #include "table/insert.h"

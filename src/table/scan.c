@@ -30,7 +30,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "storage/log.h"
 #include "table/scan.h"
 #include "table/slot.h"

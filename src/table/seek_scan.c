@@ -52,7 +52,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "storage/log.h"
 #include "table/scan.h"
 #include "table/seek_scan.h"

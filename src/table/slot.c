@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "kafka/record.h"
 #include "storage/log.h"
 #include "table/slot.h"
 #include "table/tid.h"

@@ -15,7 +15,7 @@
 
 #include "executor/tuptable.h"
 
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "topic/topic.h"
 
 extern const TupleTableSlotOps ElTupleSlotOps;

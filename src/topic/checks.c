@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "kafka/partitioner.h"
+#include "kafka/record.h"
 #include "topic/checks.h"
 #include "topic/options.h"
 #include "topic/shape.h"

@@ -15,7 +15,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "topic/topic.h"
 
 /*

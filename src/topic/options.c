@@ -22,6 +22,7 @@
 
 #include "base/extension.h"
 #include "base/option_table.h"
+#include "kafka/compression.h"
 #include "topic/options.h"
 
 static const ElOptionChoice compression_choices[] = {

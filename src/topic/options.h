@@ -16,7 +16,7 @@
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
-#include "kafka/batch.h"
+#include "kafka/compression.h"
 #include "kafka/partitioner.h"
 
 typedef enum ElWhenFull

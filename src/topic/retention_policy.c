@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "storage/log.h"
 #include "topic/callbacks.h"
 #include "topic/options.h"

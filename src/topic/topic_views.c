@@ -28,7 +28,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/extension.h"
-#include "kafka/batch.h"
+#include "kafka/record.h"
 #include "storage/log.h"
 #include "topic/checks.h"
 #include "topic/log_floor.h"
