@@ -14,7 +14,6 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "base/arguments.h"
@@ -55,8 +54,8 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	if (from_offset < r->info.log_start)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_EVENTS_LOST),
-				 errmsg("offset %lld of topic \"%s\", partition %d has been removed",
-						(long long) from_offset, get_rel_name(t->relid), partition),
+				 errmsg("offset %lld of partition %d of topic \"%s\" has been removed",
+						(long long) from_offset, partition, t->name),
 				 errdetail("The log starts at offset %lld.",
 						   (long long) r->info.log_start),
 				 errhint("Leave from_offset out to read from the log start.")));
@@ -69,8 +68,8 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 		if (r->trimmed && (n > 0 || !from_start))
 			ereport(ERROR,
 					(errcode(ERRCODE_EL_EVENTS_LOST),
-					 errmsg("events of topic \"%s\", partition %d were removed while they were read",
-							get_rel_name(t->relid), partition),
+					 errmsg("events of partition %d of topic \"%s\" were removed while they were read",
+							partition, t->name),
 					 errdetail("The log starts at offset %lld.",
 							   (long long) r->info.log_start)));
 		r->trimmed = false;

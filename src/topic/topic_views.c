@@ -78,8 +78,8 @@ el_probe_partition(ElTopic *t, int32 partition, ElProbe probe, void *arg)
 	if (problem != NULL)
 		ereport(WARNING,
 				(errcode(problem->sqlerrcode),
-				 errmsg("cannot look at topic \"%s\" partition %d: %s",
-						t->name, partition, problem->message),
+				 errmsg("cannot look at partition %d of topic \"%s\": %s",
+						partition, t->name, problem->message),
 				 errhint("check_topic() names everything that is wrong.")));
 	return problem == NULL;
 }

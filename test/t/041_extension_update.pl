@@ -224,7 +224,7 @@ foreach my $query (
 	"SELECT topic, partition, lag IS NOT NULL FROM eventlog_lag WHERE topic IN ('newer'::regclass, 'orders'::regclass) ORDER BY 1, 2")
 {
 	my ($rc, $out, $err) = $node->psql('postgres', $query);
-	like($err, qr/WARNING:  cannot look at topic "newer" partition 0: .*format version 99/, "format 99: warned of: $query");
+	like($err, qr/WARNING:  cannot look at partition 0 of topic "newer": .*format version 99/, "format 99: warned of: $query");
 	like($out, qr/^orders\|/m, 'format 99: ... others are shown');
 	print "# $_\n" foreach split /\n/, $out;
 }
