@@ -28,3 +28,7 @@ include $(PGXS)
 
 # every object depends on every header: the tree is small
 $(OBJS): $(wildcard src/*.h src/*/*.h)
+
+.PHONY: indent
+indent:
+	scripts/indent

@@ -16,16 +16,16 @@ debian_mirror() {
 	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 2>/dev/null | sed -n 's/^Debian|Debian|//p' | head -n 1
 }
 
-# suite_apt SUITE FOLDER: fetches the suite's list of packages; then "${apt[@]}" is an apt-get and "${apt_cache[@]}" an
-# apt-cache that know this suite alone, in which nothing is installed. Or sets why.
+# suite_apt SUITE FOLDER [deb-src]: fetches the suite's list of packages (deb-src: of source packages); then "${apt[@]}" is
+# an apt-get and "${apt_cache[@]}" an apt-cache that know this suite alone, in which nothing is installed. Or sets why.
 suite_apt() {
-	local folder=$2 mirror
+	local folder=$2 kind=${3:-deb} mirror
 	local -a settings
 	command -v apt-get >/dev/null || { why='this is no Debian'; return 1; }
 	mirror=$(debian_mirror)
 	[[ -n $mirror ]] || { why='no Debian mirror is configured here'; return 1; }
 	mkdir -p "$folder"/{state/lists/partial,cache/archives/partial}
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$folder/sources.list"
+	echo "$kind [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$folder/sources.list"
 	settings=(-q -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o Dir::State="$folder/state" -o Dir::State::status=/dev/null -o Dir::Cache="$folder/cache"
 		-o APT::Sandbox::User=root -o Acquire::Languages=none
@@ -38,6 +38,17 @@ suite_apt() {
 
 # shellcheck source=scripts/indexes.sh
 . "${BASH_SOURCE[0]%/*}/indexes.sh"
+
+# source_package VERSION FOLDER: PostgreSQL's own source, without Debian's patches, is then in FOLDER/postgresql-VERSION.x.
+# Or sets why.
+source_package() {
+	local version=$1 folder=$2
+	[[ -n ${suite[$version]:-} ]] || { why="no Debian suite is known that has the source of PostgreSQL $version"; return 1; }
+	suite_apt "${suite[$version]}" "$folder" deb-src || return 1
+	( cd "$folder" && "${apt[@]}" source --download-only "postgresql-$version" && tar -xf postgresql-*.orig.tar.* ) \
+		>>"$folder/log" 2>&1 || { why="the source of PostgreSQL $version cannot be had from Debian's ${suite[$version]}"; return 1; }
+	rm "$folder"/postgresql-*.orig.tar.*
+}
 
 # unpack_wheel FOLDER: the installation of 16 is then in FOLDER/*/pginstall. Or sets why.
 unpack_wheel() {

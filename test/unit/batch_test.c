@@ -1132,13 +1132,13 @@ test_bit_flips(void)
 		size_t		len;
 		char	   *batch = sample(codecs[c], &len);
 		size_t		bit;
+		const char *error;
 
 		CHECK(batch[EL_BATCH_ATTRIBUTES + 1] == (char) codecs[c]);
 		for (bit = 0; bit < len * 8; bit++)
 		{
 			size_t		byte = bit / 8;
 			bool		outside_crc = byte < 8 || (byte >= 12 && byte < 16);
-			const char *error;
 			int			n;
 
 			batch[byte] = (char) (batch[byte] ^ (1 << (bit % 8)));
@@ -1149,7 +1149,7 @@ test_bit_flips(void)
 			(void) read_all(batch, len, true, &error);
 			batch[byte] = (char) (batch[byte] ^ (1 << (bit % 8)));
 		}
-		CHECK(read_all(batch, len, false, &(const char *) {NULL}) == 4);
+		CHECK(read_all(batch, len, false, &error) == 4);
 		free(batch);
 	}
 }

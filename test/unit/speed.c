@@ -26,6 +26,24 @@ now(void)
 	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
+static void
+add_all(ElBatchBuilder *b, const ElRecord *records, int n)
+{
+	el_batch_begin(b);
+	for (int i = 0; i < n; i++)
+		el_batch_add(b, &records[i]);
+}
+
+static void
+read_all(ElBatchReader *reader, const char *batch, size_t len, bool trusted)
+{
+	ElRecord	rec;
+
+	el_batch_open(reader, batch, len, trusted);
+	while (el_batch_next(reader, &rec) == 1)
+		;
+}
+
 /* Repeat what follows for half a second, counting n events each time. */
 #define MEASURE(rate, n, body) \
 	do { \
@@ -86,7 +104,6 @@ main(void)
 		for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		{
 			int			n = counts[i];
-			int			j;
 			size_t		len = 0;
 			char	   *batch = NULL;
 			char	   *copy;
@@ -94,31 +111,14 @@ main(void)
 			double		finish;
 			double		with_crc;
 			double		without;
-			ElRecord	rec;
 
-			MEASURE(add, n, {
-				el_batch_begin(&b);
-				for (j = 0; j < n; j++)
-					el_batch_add(&b, &records[j]);
-			});
-			MEASURE(finish, n, {
-				el_batch_begin(&b);
-				for (j = 0; j < n; j++)
-					el_batch_add(&b, &records[j]);
-				batch = el_batch_finish(&b, codecs[c].codec, &scratch, &len);
-			});
+			MEASURE(add, n, add_all(&b, records, n));
+			MEASURE(finish, n, (add_all(&b, records, n),
+								batch = el_batch_finish(&b, codecs[c].codec, &scratch, &len)));
 			copy = xmalloc(len);
 			memcpy(copy, batch, len);
-			MEASURE(with_crc, n, {
-				el_batch_open(&reader, copy, len, false);
-				while (el_batch_next(&reader, &rec) == 1)
-					;
-			});
-			MEASURE(without, n, {
-				el_batch_open(&reader, copy, len, true);
-				while (el_batch_next(&reader, &rec) == 1)
-					;
-			});
+			MEASURE(with_crc, n, read_all(&reader, copy, len, false));
+			MEASURE(without, n, read_all(&reader, copy, len, true));
 			if (reader.error != NULL || reader.index != n)
 				abort();
 			printf("%-5s %6d %9.1f %7.2f %8.2f %6.2f %6.2f\n", codecs[c].name,
