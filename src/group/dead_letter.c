@@ -29,6 +29,8 @@
 
 #include "group/group.h"
 #include "produce/produce.h"
+#include "storage/reader.h"
+#include "storage/search.h"
 #include "topic/create.h"
 #include "topic/options.h"
 #include "value/headers.h"
@@ -73,7 +75,7 @@ read_event(const ElWant *want, int32 partition, int64 offset, ElReader **reader,
 	*rel = el_open_leaf(want->topic, partition);
 	if (*rel != NULL)
 	{
-		*reader = el_reader_begin(*rel, GetActiveSnapshot(), EL_READ_STOP);
+		*reader = el_reader_begin(*rel, GetActiveSnapshot(), EL_READ_STABLE);
 		if (offset >= 0 &&
 			el_reader_seek(*reader, offset) == EL_SEEK_OK &&
 			el_reader_next(*reader, rec) && rec->offset == offset)

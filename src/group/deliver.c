@@ -23,6 +23,9 @@
 #include "utils/timestamp.h"
 
 #include "group/group.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/stable.h"
 
 /* A partition while it is delivered from. */
 typedef struct Source
@@ -38,23 +41,6 @@ typedef struct Source
 	ElReader   *reader;
 	ElRecord	rec;
 } Source;
-
-int64
-el_last_visible_end(Relation rel, Snapshot snapshot, int64 low, int64 limit)
-{
-	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
-	int64		base;
-	int64		end = low;
-
-	/*
-	 * Aborted batches at the end are passed over: a dump does not bring them
-	 * back, and a committed offset must not lie beyond a restored log.
-	 */
-	if (el_reader_last_batch(r, low, limit, &base, &end))
-		end = Min(end, limit);
-	el_reader_end(r);
-	return end;
-}
 
 static void pg_attribute_noreturn()
 events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
@@ -114,8 +100,7 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 			events_lost(d, s, info);
 		if (d->conf->on_lost == EL_LOST_LATEST)
 		{
-			to = el_last_visible_end(s->rel, d->snapshot, info->log_start,
-									 el_log_stable_offset(s->rel, d->snapshot, NULL));
+			to = el_log_latest(s->rel, d->snapshot, info->log_start);
 			s->jump = true;
 		}
 		s->lost = to - s->position;
@@ -184,7 +169,7 @@ source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 		return true;
 	if (s->position < info.log_end)
 	{
-		s->reader = el_reader_begin(s->rel, d->snapshot, EL_READ_STOP);
+		s->reader = el_reader_begin(s->rel, d->snapshot, EL_READ_STABLE);
 		if (el_reader_seek(s->reader, s->position) != EL_SEEK_AT_END &&
 			el_reader_next(s->reader, &s->rec) && is_due(d, &s->rec))
 			return true;
@@ -505,8 +490,7 @@ first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
 			continue;
 		el_log_info(rel, &info);
 		el_local_save(lp);
-		lp->v.position = el_last_visible_end(rel, d->snapshot, info.log_start,
-											 el_log_stable_offset(rel, d->snapshot, NULL));
+		lp->v.position = el_log_latest(rel, d->snapshot, info.log_start);
 		lp->v.version = -1;
 		lp->v.committed = lp->v.position;
 		lp->v.commit = true;

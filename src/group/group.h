@@ -656,9 +656,6 @@ typedef struct ElDelivery
 extern void el_deliver(ElDelivery *d, ElAssignment *a);
 /* Is there an event that el_deliver would deliver?  Takes no ownership lock. */
 extern bool el_deliver_peek(ElDelivery *d, ElAssignment *a);
-/* End of the last batch below limit that the snapshot sees; low if there is none at or after low. */
-extern int64 el_last_visible_end(Relation rel, Snapshot snapshot, int64 low,
-								 int64 limit);
 
 /*
  * consume.c: arguments common to the functions that deliver

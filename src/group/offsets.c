@@ -37,6 +37,11 @@
 #include "utils/uuid.h"
 
 #include "group/group.h"
+#include "storage/append.h"
+#include "storage/compact.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/visibility.h"
 
 /*
  * Asked by each transaction that appends.  What was found is right until a

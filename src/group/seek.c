@@ -23,6 +23,9 @@
 #include "utils/timestamp.h"
 
 #include "group/group.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/stable.h"
 
 EL_FUNCTION(eventlog_seek);
 EL_FUNCTION(eventlog_reset_group);
@@ -160,7 +163,7 @@ parse_target(const char *text, int64 *time_ms)
 static int64
 offset_for_time(Relation rel, int64 time_ms, int64 end)
 {
-	ElReader   *r = el_reader_begin(rel, GetActiveSnapshot(), EL_READ_STOP);
+	ElReader   *r = el_reader_begin(rel, GetActiveSnapshot(), EL_READ_STABLE);
 	ElRecord	rec;
 	int64		result = end;
 
@@ -213,8 +216,7 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		if (target != TARGET_EARLIEST && info.exists)
-			offset = el_last_visible_end(rel, GetActiveSnapshot(), info.log_start,
-										 el_log_stable_offset(rel, GetActiveSnapshot(), NULL));
+			offset = el_log_latest(rel, GetActiveSnapshot(), info.log_start);
 		if (target == TARGET_TIME && info.exists)
 			offset = offset_for_time(rel, time_ms, offset);
 		table_close(rel, AccessShareLock);

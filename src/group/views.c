@@ -37,6 +37,9 @@
 #include "utils/timestamp.h"
 
 #include "group/group.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/stable.h"
 
 EL_FUNCTION(eventlog_partitions);
 EL_FUNCTION(eventlog_groups);
@@ -522,8 +525,8 @@ look_at_end(ElTopic *t, int32 partition, Relation leaf, void *arg)
 	e->log_start = info.log_start;
 	e->log_end = info.log_end;
 	e->visible_end = info.exists ?
-		el_last_visible_end(leaf, GetActiveSnapshot(), info.log_start,
-							el_log_stable_offset(leaf, GetActiveSnapshot(), NULL)) : info.log_end;
+		el_log_latest(leaf, GetActiveSnapshot(), info.log_start) :
+		info.log_end;
 	e->exists = true;
 }
 
@@ -580,7 +583,7 @@ static void
 look_at_age(ElTopic *t, int32 partition, Relation leaf, void *arg)
 {
 	AgeLook    *look = arg;
-	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STABLE);
 	ElRecord	rec;
 
 	if (el_reader_seek(r, look->offset) != EL_SEEK_AT_END &&

@@ -60,6 +60,7 @@
 #include "produce/appender.h"
 #include "produce/buffer.h"
 #include "produce/pending.h"
+#include "storage/append.h"
 #include "storage/log.h"
 #include "topic/checks.h"
 #include "topic/log_floor.h"

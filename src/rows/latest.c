@@ -26,7 +26,8 @@
 #include "rows/row.h"
 #include "rows/rows.h"
 #include "storage/keymap.h"
-#include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/search.h"
 #include "topic/topic.h"
 
 EL_FUNCTION(eventlog_latest);
@@ -55,7 +56,7 @@ static void
 latest_of_partition(ElTopic *t, int32 partition, ElRows *rows)
 {
 	Relation	leaf = table_open(t->leaves[partition], AccessShareLock);
-	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STABLE);
 	ElKeyMap   *keys;
 	ElRecord	rec;
 

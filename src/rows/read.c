@@ -22,7 +22,8 @@
 #include "kafka/record.h"
 #include "rows/row.h"
 #include "rows/rows.h"
-#include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/search.h"
 #include "topic/checks.h"
 #include "topic/log_floor.h"
 #include "topic/topic.h"
@@ -46,7 +47,7 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 		return 0;
 	leaf = table_open(t->leaves[partition], AccessShareLock);
 	PredicateLockRelation(leaf, GetActiveSnapshot());
-	r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STABLE);
 	if (!r->info.exists)
 		el_partition_info(t, partition, leaf, &r->info);
 	if (from_offset < 0)

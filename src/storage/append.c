@@ -25,7 +25,9 @@
 #include "storage/bufmgr.h"
 
 #include "base/extension.h"
-#include "storage/meta.h"
+#include "storage/append.h"
+#include "storage/retention.h"
+#include "storage/segment.h"
 #include "storage/wal.h"
 
 /* With the metapage, within XLR_MAX_BLOCK_ID (32). */
@@ -401,7 +403,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 			uint32		in_seg = seg < last_seg ? meta->seg_pages - 1 :
 				(uint32) (last_page % meta->seg_pages);
 
-			el_extend_to(rel, blocks[seg - first_seg] + in_seg);
+			el_extend_to(rel, metabuf, blocks[seg - first_seg] + in_seg);
 		}
 	}
 

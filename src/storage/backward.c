@@ -12,7 +12,7 @@
  *	  to the first.
  *
  *	  What makes a reader start over when its place was trimmed or compacted, and
- *	  how, is reader.c's.
+ *	  how, is search.c's.
  *
  * IDENTIFICATION
  *	  src/storage/backward.c
@@ -24,7 +24,9 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "storage/backward.h"
 #include "storage/reader.h"
+#include "storage/search.h"
 
 /*
  * List the batches that begin on a page or, if none does, on the one where the
@@ -206,7 +208,7 @@ el_reader_prev(ElReader *r, ElRecord *rec)
 {
 	ElReaderPrivate *p = r->priv;
 
-	Assert(r->mode != EL_READ_STOP);
+	Assert(r->mode != EL_READ_STABLE);
 	for (;;)
 	{
 		if (!p->back_open)

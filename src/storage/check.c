@@ -15,7 +15,11 @@
 #include "miscadmin.h"
 
 #include "base/errors.h"
-#include "storage/meta.h"
+#include "storage/check.h"
+#include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/segment.h"
 
 /* What is checked, and where the walk over its batches is. */
 typedef struct Walk
@@ -57,7 +61,7 @@ check_structure(void *arg)
 
 	if (!el_meta_read(rel, copy.data))
 		return;
-	nblocks = RelationGetNumberOfBlocks(rel);
+	nblocks = el_log_blocks(rel);
 	if (meta->partition != walk->partition)
 		walk->report(walk->arg, psprintf("block %u: this is the log of partition %d",
 										 EL_META_BLOCK, meta->partition));
@@ -73,8 +77,7 @@ check_structure(void *arg)
 		walk->report(walk->arg, psprintf("block %u: settled position beyond the tail",
 										 EL_META_BLOCK));
 
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
+	dir = el_directory_new();
 	for (uint64 seg = meta->first_seg; seg < meta->end_seg; seg++)
 	{
 		ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
@@ -95,7 +98,7 @@ check_structure(void *arg)
 		prev_base = entry->base_offset;
 		prev_flags = entry->flags;
 		if (entry->first_block >= nblocks)
-			nblocks = RelationGetNumberOfBlocks(rel);
+			nblocks = el_log_blocks(rel);
 		if (entry->first_block == EL_META_BLOCK || entry->first_block >= nblocks)
 			walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": first block %u is not in the file",
 											 seg, entry->first_block));

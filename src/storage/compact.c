@@ -53,8 +53,12 @@
 #include "utils/memutils.h"
 
 #include "base/extension.h"
+#include "storage/compact.h"
 #include "storage/keymap.h"
-#include "storage/meta.h"
+#include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/segment.h"
 #include "storage/wal.h"
 
 /* Directory pages that one record can change. */
@@ -121,13 +125,12 @@ find_free_extents(Compaction *c)
 {
 	Buffer		metabuf = el_meta_lock(c->rel, NULL);
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
-	ElDirectory *dir = palloc(sizeof(ElDirectory));
+	ElDirectory *dir = el_directory_new();
 	uint64		nsegs = meta->alloc_seg - meta->reuse_seg;
 	Range	   *used = palloc((nsegs + nsegs / EL_GROUP_SEGMENTS + 4) * sizeof(Range));
 	BlockNumber from = EL_META_BLOCK + 1;
 	int			n = 0;
 
-	dir->valid = false;
 	for (uint64 seg = meta->reuse_seg; seg < meta->alloc_seg; seg++)
 	{
 		ElSegment  *entry = el_directory_entry(c->rel, meta, dir, seg);
@@ -171,17 +174,6 @@ find_free_extents(Compaction *c)
 	pfree(dir);
 }
 
-/* End of the critical section that has changed a page: the WAL gets all of it. */
-static void
-finish_page(Relation rel, Buffer buffer)
-{
-	MarkBufferDirty(buffer);
-	if (RelationNeedsWAL(rel))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
-}
-
 /* An extent for the output; from the end of the file if none was left behind. */
 static BlockNumber
 take_extent(Compaction *c)
@@ -207,7 +199,9 @@ take_extent(Compaction *c)
 	block = meta->next_block;
 	meta->next_block += meta->seg_pages;
 	el_page_seal(BufferGetPage(metabuf));
-	finish_page(c->rel, metabuf);
+	el_wal_log_page(c->rel, metabuf);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(metabuf);
 	return block;
 }
 
@@ -232,12 +226,12 @@ write_page(Compaction *c)
 	el_page_seal(page);
 	while (c->nblocks <= block)
 	{
-		c->nblocks = RelationGetNumberOfBlocks(c->rel);
+		c->nblocks = el_log_blocks(c->rel);
 		if (c->nblocks <= block)
 		{
 			Buffer		metabuf = el_meta_lock(c->rel, NULL);
 
-			el_extend_to(c->rel, Min(c->nblocks, block));
+			el_extend_to(c->rel, metabuf, Min(c->nblocks, block));
 			UnlockReleaseBuffer(metabuf);
 		}
 	}
@@ -245,7 +239,9 @@ write_page(Compaction *c)
 								NULL);
 	START_CRIT_SECTION();
 	memcpy(BufferGetPage(buffer), page, BLCKSZ);
-	finish_page(c->rel, buffer);
+	el_wal_log_page(c->rel, buffer);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
 	c->page_no = PG_UINT64_MAX;
 }
 
@@ -383,8 +379,7 @@ offset_at(const Compaction *c, uint64 seg)
 
 	if (seg <= c->meta->first_seg)
 		return c->meta->log_start;
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
+	dir = el_directory_new();
 	entry = el_directory_entry(c->rel, c->meta, dir, seg);
 	if (entry == NULL)
 		elog(ERROR, "directory of \"%s\" lacks segment " UINT64_FORMAT,
@@ -398,7 +393,7 @@ offset_at(const Compaction *c, uint64 seg)
 static bool
 each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 {
-	ElReader   *r = el_reader_begin(c->rel, NULL, EL_READ_STOP);
+	ElReader   *r = el_reader_begin(c->rel, NULL, EL_READ_STABLE);
 	int64		limit = offset_at(c, end);
 	ElRecord	rec;
 	uint32		n = 0;
@@ -578,7 +573,9 @@ note_in_vain(Compaction *c)
 	if (meta->tombstones_due <= c->now)
 		meta->tombstones_due = 0;
 	el_page_seal(BufferGetPage(metabuf));
-	finish_page(c->rel, metabuf);
+	el_wal_log_page(c->rel, metabuf);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(metabuf);
 }
 
 /* Is there enough that was not compacted before, or a tombstone to go? */

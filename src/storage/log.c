@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * log.c
- *	  The metapage: what a log is, making one, trimming it.
+ *	  The metapage: what a log is, and making one.
  *
  * NOTES
  *	  Zero blocks, or a block 0 of zeros (an extension that a crash left
@@ -28,7 +28,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
-#include "storage/meta.h"
+#include "storage/log.h"
 #include "storage/wal.h"
 
 /*
@@ -41,8 +41,19 @@ typedef struct ElRelCache
 	bool		exists;			/* the metapage was seen */
 } ElRelCache;
 
-Buffer
-el_meta_buffer(Relation rel)
+/*
+ * Not RelationGetNumberOfBlocks(): that would ask the table access method, who
+ * stands above us.
+ */
+BlockNumber
+el_log_blocks(Relation rel)
+{
+	return smgrnblocks(RelationGetSmgr(rel), MAIN_FORKNUM);
+}
+
+/* The pinned metapage, InvalidBuffer if the relation has no block. */
+static Buffer
+meta_buffer(Relation rel)
 {
 	ElRelCache *cache = (ElRelCache *) rel->rd_amcache;
 	Buffer		buffer;
@@ -50,7 +61,7 @@ el_meta_buffer(Relation rel)
 	if (cache != NULL && ReadRecentBuffer(el_rel_locator(rel), MAIN_FORKNUM,
 										  EL_META_BLOCK, cache->meta))
 		return cache->meta;
-	if (RelationGetNumberOfBlocks(rel) == 0)
+	if (el_log_blocks(rel) == 0)
 		return InvalidBuffer;
 	buffer = ReadBuffer(rel, EL_META_BLOCK);
 	if (cache == NULL)
@@ -62,8 +73,9 @@ el_meta_buffer(Relation rel)
 	return buffer;
 }
 
-void
-el_meta_verify(Relation rel, Page page)
+/* Raise XX001 unless page is a metapage of our version. */
+static void
+verify_meta(Relation rel, Page page)
 {
 	ElMeta	   *meta = ElPageGetMeta(page);
 
@@ -91,7 +103,7 @@ el_meta_verify(Relation rel, Page page)
 bool
 el_meta_read(Relation rel, char *copy)
 {
-	Buffer		buffer = el_meta_buffer(rel);
+	Buffer		buffer = meta_buffer(rel);
 	Page		page;
 
 	if (!BufferIsValid(buffer))
@@ -108,7 +120,7 @@ el_meta_read(Relation rel, char *copy)
 	memcpy(copy + EL_PAGE_END, (char *) page + EL_PAGE_END,
 		   BLCKSZ - EL_PAGE_END);
 	UnlockReleaseBuffer(buffer);
-	el_meta_verify(rel, copy);
+	verify_meta(rel, copy);
 	((ElRelCache *) rel->rd_amcache)->exists = true;
 	return true;
 }
@@ -159,7 +171,6 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 {
 	Page		page = BufferGetPage(buffer);
 	xl_el_init	rec;
-	XLogRecPtr	lsn;
 
 	rec.partition = options->partition;
 	rec.seg_pages = el_seg_pages(options->segment_bytes);
@@ -168,22 +179,14 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 
 	START_CRIT_SECTION();
 	el_meta_init(page, rec.partition, rec.seg_pages, rec.offset, rec.floor);
-	MarkBufferDirty(buffer);
-	if (RelationNeedsWAL(rel))
-	{
-		XLogBeginInsert();
-		XLogRegisterData((char *) &rec, sizeof(rec));
-		XLogRegisterBuffer(0, buffer, REGBUF_WILL_INIT | REGBUF_STANDARD);
-		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_INIT);
-		PageSetLSN(page, lsn);
-	}
+	(void) el_wal_log_meta(rel, buffer, XLOG_EL_INIT, &rec, sizeof(rec));
 	END_CRIT_SECTION();
 }
 
 Buffer
 el_meta_lock(Relation rel, const ElLogOptions *options)
 {
-	Buffer		buffer = el_meta_buffer(rel);
+	Buffer		buffer = meta_buffer(rel);
 
 	if (BufferIsValid(buffer))
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
@@ -193,7 +196,7 @@ el_meta_lock(Relation rel, const ElLogOptions *options)
 			return InvalidBuffer;
 		/* only here can two backends want to make block 0 */
 		LockRelationForExtension(rel, ExclusiveLock);
-		if (RelationGetNumberOfBlocks(rel) == 0)
+		if (el_log_blocks(rel) == 0)
 			buffer = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW,
 										RBM_ZERO_AND_LOCK, NULL);
 		else
@@ -213,7 +216,7 @@ el_meta_lock(Relation rel, const ElLogOptions *options)
 		make_meta(rel, buffer, options);
 	}
 	else
-		el_meta_verify(rel, BufferGetPage(buffer));
+		verify_meta(rel, BufferGetPage(buffer));
 	return buffer;
 }
 
@@ -221,21 +224,6 @@ void
 el_log_make(Relation rel, const ElLogOptions *options)
 {
 	UnlockReleaseBuffer(el_meta_lock(rel, options));
-}
-
-/*
- * All extension happens under the metapage's lock, so nobody else extends
- * meanwhile, and nothing can interrupt it.  Blocks given out but skipped (a
- * segment closed early) are filled on the way.  No buffers are taken: who writes
- * a page for the first time zeroes one of his own, and what is skipped needs none.
- */
-void
-el_extend_to(Relation rel, BlockNumber last)
-{
-	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
-
-	if (nblocks <= last)
-		el_smgr_extend(RelationGetSmgr(rel), nblocks, last - nblocks + 1);
 }
 
 /*
@@ -264,82 +252,3 @@ el_log_create(const RelFileLocator *locator, char persistence, int32 partition,
 	smgrimmedsync(srel, MAIN_FORKNUM);
 }
 
-int64
-el_log_trim(Relation rel, int64 offset)
-{
-	Buffer		metabuf;
-	ElMeta	   *meta;
-	xl_el_trim	rec;
-	ElDirectory *dir;
-	uint64		lo,
-				hi;
-	int64		freed;
-	XLogRecPtr	lsn = InvalidXLogRecPtr;
-
-	el_require_preload();
-	metabuf = el_meta_lock(rel, NULL);
-	if (!BufferIsValid(metabuf))
-		return 0;
-	meta = ElPageGetMeta(BufferGetPage(metabuf));
-	if (offset > meta->log_end)
-	{
-		int64		log_end = meta->log_end;
-
-		UnlockReleaseBuffer(metabuf);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("offset " INT64_FORMAT " is beyond the log end of \"%s\"",
-						offset, RelationGetRelationName(rel)),
-				 errdetail("The log ends at " INT64_FORMAT ".", log_end)));
-	}
-	if (offset <= meta->log_start)
-	{
-		UnlockReleaseBuffer(metabuf);
-		return 0;
-	}
-
-	/* the last segment that a batch begins in at or before offset stays */
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
-	lo = meta->first_seg;
-	hi = meta->end_seg;
-	while (hi - lo > 1)
-	{
-		uint64		mid = lo + (hi - lo) / 2;
-
-		if (el_directory_entry(rel, meta, dir, mid)->base_offset <= offset)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	while (lo > meta->first_seg &&
-		   (el_directory_entry(rel, meta, dir, lo)->flags & EL_SEGMENT_CONTINUES))
-		lo--;
-	pfree(dir);
-
-	rec.log_start = offset;
-	rec.first_seg = lo;
-	freed = (int64) (lo - meta->first_seg) * meta->seg_pages * BLCKSZ;
-
-	START_CRIT_SECTION();
-	el_apply_trim(BufferGetPage(metabuf), &rec);
-	MarkBufferDirty(metabuf);
-	if (RelationNeedsWAL(rel))
-	{
-		XLogBeginInsert();
-		XLogRegisterData((char *) &rec, sizeof(rec));
-		XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD);
-		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_TRIM);
-		PageSetLSN(BufferGetPage(metabuf), lsn);
-	}
-	END_CRIT_SECTION();
-
-	/*
-	 * Before anybody can reuse the space: a crash must not bring back a log
-	 * start whose events are overwritten.
-	 */
-	if (!XLogRecPtrIsInvalid(lsn))
-		XLogFlush(lsn);
-	UnlockReleaseBuffer(metabuf);
-	return freed;
-}

@@ -26,7 +26,12 @@
 
 #include "miscadmin.h"
 
-#include "storage/meta.h"
+#include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/retention.h"
+#include "storage/search.h"
+#include "storage/segment.h"
+#include "storage/trim.h"
 
 uint64
 el_retained_segments(uint32 seg_pages, int64 bytes)
@@ -61,8 +66,7 @@ bytes_target(Relation rel, uint64 keep)
 	if (!el_meta_read(rel, copy.data) ||
 		meta->end_seg - meta->first_seg <= keep)
 		return -1;
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
+	dir = el_directory_new();
 	/* the next one that begins with a batch; if there is none, the last one before */
 	for (seg = meta->end_seg - keep; seg < meta->end_seg; seg++)
 		if ((target = begins_at(rel, meta, dir, seg)) >= 0)
@@ -104,7 +108,7 @@ int64
 el_log_retain(Relation rel, const ElRetention *policy, bool *held)
 {
 	/* no snapshot: what is undecided, or this transaction's, stops the reader */
-	ElReader   *r = el_reader_begin(rel, NULL, EL_READ_STOP);
+	ElReader   *r = el_reader_begin(rel, NULL, EL_READ_STABLE);
 	int64		start = r->info.log_start;
 	int64		target = start;
 	int64		freed = 0;

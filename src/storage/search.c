@@ -5,7 +5,7 @@
  *
  * NOTES
  *	  Segments are searched in the directory, pages within one by what their
- *	  special areas say.  Pages are looked at as reader.c does: in private
+ *	  special areas say.  Pages are looked at as cursor.c does: in private
  *	  copies, and one that is another page by now was trimmed.
  *
  * LOCKING
@@ -20,8 +20,7 @@
 
 #include "storage/bufmgr.h"
 
-#include "storage/meta.h"
-#include "storage/reader.h"
+#include "storage/search.h"
 
 /* Estimates of a seek before it goes on by bisection: by offset, and by time, which is less even. */
 #define EL_MAX_ESTIMATES 8
@@ -262,7 +261,7 @@ segment_time(ElReader *r, uint64 seg, int64 *max_time)
 
 /* Where the reader is now, for the seeks. */
 static void
-place(ElReader *r, int64 offset)
+place_reader(ElReader *r, int64 offset)
 {
 	r->position = offset;
 	r->stopped = false;
@@ -278,11 +277,11 @@ el_reader_seek(ElReader *r, int64 offset)
 {
 	if (r->info.exists && offset < r->info.log_start)
 	{
-		place(r, r->info.log_start);
+		place_reader(r, r->info.log_start);
 		r->trimmed = true;
 		return EL_SEEK_BELOW_START;
 	}
-	place(r, offset);
+	place_reader(r, offset);
 	if (!r->info.exists || offset >= r->info.log_end)
 		return EL_SEEK_AT_END;
 	return EL_SEEK_OK;
@@ -322,7 +321,7 @@ el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 {
 	ElReaderPrivate *p = r->priv;
 
-	place(r, r->info.log_start);
+	place_reader(r, r->info.log_start);
 	if (!r->info.exists)
 		return false;
 	first = Max(first, r->info.first_seg * r->info.seg_pages);
@@ -351,6 +350,45 @@ el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 		first++;
 	}
 	return false;
+}
+
+void
+el_reader_restart(ElReader *r)
+{
+	ElLogInfo	before = r->info;
+
+	el_reader_leave_page(r);
+	r->priv->in_batch = false;
+	r->priv->back_listed = r->priv->back_open = false;
+	if (r->priv->limit != PG_UINT64_MAX)
+	{
+		/* within bounds, in the next segment, if that is within them */
+		uint64		limit = r->priv->limit;
+		uint64		seg = EL_POS_PAGE(r->priv->pos) / r->info.seg_pages;
+
+		if (!el_reader_seek_pages(r, (seg + 1) * r->info.seg_pages,
+								  EL_POS_PAGE(limit)))
+		{
+			r->priv->pos = r->priv->limit = limit;
+			r->priv->positioned = true;
+		}
+		return;
+	}
+	r->priv->positioned = false;
+	el_reader_read_meta(r);
+	if (r->info.exists && r->info.log_start <= r->position &&
+		(r->info.first_seg != before.first_seg ||
+		 r->info.log_start != before.log_start ||
+		 r->info.compactions != before.compactions))
+		return;					/* the position is still there, only elsewhere */
+	if (!r->info.exists || r->info.log_start <= r->position)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": a page is missing",
+						RelationGetRelationName(r->rel), r->position),
+				 errhint("check_topic() names everything that is wrong.")));
+	r->trimmed = true;
+	r->position = r->info.log_start;
 }
 
 /* The segment that a block with that tag is a page of; false if it is of none. */
@@ -495,10 +533,10 @@ el_reader_seek_time(ElReader *r, int64 time_ms)
 restart:
 	if (!r->info.exists || r->info.log_start == r->info.log_end)
 	{
-		place(r, r->info.log_end);
+		place_reader(r, r->info.log_end);
 		return EL_SEEK_AT_END;
 	}
-	place(r, r->info.log_start);
+	place_reader(r, r->info.log_start);
 	for (uint64 seg = r->info.first_seg; seg < r->info.end_seg; seg++)
 	{
 		int64		max_time;
@@ -523,7 +561,7 @@ restart:
 		}
 		return EL_SEEK_OK;
 	}
-	place(r, r->info.log_end);
+	place_reader(r, r->info.log_end);
 	return EL_SEEK_AT_END;
 
 trimmed:

@@ -18,11 +18,22 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 
-#include "storage/meta.h"
+#include "base/compat.h"
+#include "storage/log.h"
+#include "storage/segment.h"
 #include "storage/wal.h"
 
 #define GROUP(seg)	((seg) / EL_GROUP_SEGMENTS)
 #define SLOT(group)	((group) % EL_MAX_GROUPS)
+
+ElDirectory *
+el_directory_new(void)
+{
+	ElDirectory *dir = palloc(sizeof(ElDirectory));
+
+	dir->valid = false;
+	return dir;
+}
 
 ElSegment *
 el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
@@ -63,9 +74,8 @@ uint64
 el_segment_boundary(Relation rel, uint64 seg, uint64 limit)
 {
 	PGAlignedBlock copy;
-	ElDirectory *dir = palloc(sizeof(ElDirectory));
+	ElDirectory *dir = el_directory_new();
 
-	dir->valid = false;
 	if (el_meta_read(rel, copy.data))
 	{
 		for (; seg < limit; seg++)
@@ -79,6 +89,21 @@ el_segment_boundary(Relation rel, uint64 seg, uint64 limit)
 	}
 	pfree(dir);
 	return Min(seg, limit);
+}
+
+/*
+ * All extension happens under the metapage's lock, so nobody else extends
+ * meanwhile, and nothing can interrupt it.  Blocks given out but skipped (a
+ * segment closed early) are filled on the way.  No buffers are taken: who writes
+ * a page for the first time zeroes one of his own, and what is skipped needs none.
+ */
+void
+el_extend_to(Relation rel, Buffer metabuf, BlockNumber last)
+{
+	BlockNumber nblocks = el_log_blocks(rel);
+
+	if (nblocks <= last)
+		el_smgr_extend(RelationGetSmgr(rel), nblocks, last - nblocks + 1);
 }
 
 /* First block of a segment that has an extent; the metapage is locked. */
@@ -123,10 +148,9 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 	Page		metapage = BufferGetPage(metabuf);
 	ElMeta	   *meta = ElPageGetMeta(metapage);
 	Buffer		dirbuf;
-	ElDirectory *dir = palloc(sizeof(ElDirectory));
+	ElDirectory *dir = el_directory_new();
 	xl_el_segment rec = {0};
 
-	dir->valid = false;
 	rec.seg = seg;
 	rec.reuse_seg = meta->reuse_seg;
 	rec.alloc_seg = meta->alloc_seg;
@@ -177,7 +201,7 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 			entry->first_block = rec.next_block;
 			rec.next_block += meta->seg_pages;
 		}
-		el_extend_to(rel, rec.directory);
+		el_extend_to(rel, metabuf, rec.directory);
 	}
 	rec.entry = *entry;
 	pfree(dir);

@@ -26,7 +26,10 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
-#include "storage/meta.h"
+#include "storage/log.h"
+#include "storage/segment.h"
+#include "storage/settle.h"
+#include "storage/visibility.h"
 #include "storage/wal.h"
 
 /* At most one batch per EL_BATCH_ROOM bytes begins on a page. */
@@ -113,12 +116,11 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 
 /* Move the settled position, never back. */
 static void
-publish(SettlePass *pass)
+publish_settled(SettlePass *pass)
 {
 	Buffer		metabuf = el_meta_lock(pass->rel, NULL);
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	xl_el_settled rec;
-	XLogRecPtr	lsn;
 
 	if (pass->settled_pos > meta->settled_pos)
 	{
@@ -126,15 +128,8 @@ publish(SettlePass *pass)
 		rec.settled_offset = pass->settled_offset;
 		START_CRIT_SECTION();
 		el_apply_settled(BufferGetPage(metabuf), &rec);
-		MarkBufferDirty(metabuf);
-		if (RelationNeedsWAL(pass->rel))
-		{
-			XLogBeginInsert();
-			XLogRegisterData((char *) &rec, sizeof(rec));
-			XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD);
-			lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_SETTLED);
-			PageSetLSN(BufferGetPage(metabuf), lsn);
-		}
+		(void) el_wal_log_meta(pass->rel, metabuf, XLOG_EL_SETTLED, &rec,
+							   sizeof(rec));
 		END_CRIT_SECTION();
 	}
 	UnlockReleaseBuffer(metabuf);
@@ -157,8 +152,7 @@ el_log_settle(Relation rel, TransactionId oldest_xmin, bool all)
 	pass.horizon = U64FromFullTransactionId(horizon);
 	pass.oldest_left = pass.horizon;
 	pass.settled_pos = meta->settled_pos;
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
+	dir = el_directory_new();
 
 	pos = Max(meta->settled_pos, EL_PAGE_POS(meta->first_seg * meta->seg_pages));
 	while (pos < meta->tail_pos)
@@ -205,7 +199,7 @@ el_log_settle(Relation rel, TransactionId oldest_xmin, bool all)
 		UnlockReleaseBuffer(buffer);
 	}
 	pfree(dir);
-	publish(&pass);
+	publish_settled(&pass);
 	return pos < meta->tail_pos ? InvalidTransactionId : (TransactionId) pass.oldest_left;
 
 trimmed:
@@ -215,6 +209,6 @@ trimmed:
 	 * looked at, so nothing can be said about its xids; the next pass will.
 	 */
 	pfree(dir);
-	publish(&pass);
+	publish_settled(&pass);
 	return InvalidTransactionId;
 }

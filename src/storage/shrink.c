@@ -19,7 +19,6 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "access/xloginsert.h"
 #include "catalog/storage.h"
 #include "miscadmin.h"
 #include "replication/slot.h"
@@ -28,7 +27,10 @@
 #include "storage/lmgr.h"
 #include "storage/spin.h"
 
-#include "storage/meta.h"
+#include "storage/log.h"
+#include "storage/segment.h"
+#include "storage/shrink.h"
+#include "storage/wal.h"
 
 /* Could somebody replay our WAL with queries beside it? */
 static bool
@@ -106,9 +108,7 @@ forget_extents(Relation rel, const ElMeta *meta, BlockNumber end)
 				entry->first_block = InvalidBlockNumber;
 		}
 		el_page_seal(BufferGetPage(buffer));
-		MarkBufferDirty(buffer);
-		if (RelationNeedsWAL(rel))
-			log_newpage_buffer(buffer, true);
+		el_wal_log_page(rel, buffer);
 		END_CRIT_SECTION();
 		UnlockReleaseBuffer(buffer);
 	}
@@ -118,7 +118,7 @@ forget_extents(Relation rel, const ElMeta *meta, BlockNumber end)
 static int64
 cut_off(Relation rel)
 {
-	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	BlockNumber nblocks = el_log_blocks(rel);
 	Buffer		metabuf = el_meta_lock(rel, NULL);
 	ElMeta	   *meta;
 	ElDirectory *dir;
@@ -127,8 +127,7 @@ cut_off(Relation rel)
 	if (!BufferIsValid(metabuf))
 		return 0;
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
+	dir = el_directory_new();
 	end = needed_blocks(rel, meta, dir);
 	pfree(dir);
 	/* a segment at least, or it is not worth the trouble */
@@ -145,9 +144,7 @@ cut_off(Relation rel)
 		meta->spare_directory >= end)
 		meta->spare_directory = InvalidBlockNumber;
 	el_page_seal(BufferGetPage(metabuf));
-	MarkBufferDirty(metabuf);
-	if (RelationNeedsWAL(rel))
-		log_newpage_buffer(metabuf, true);
+	el_wal_log_page(rel, metabuf);
 	END_CRIT_SECTION();
 	UnlockReleaseBuffer(metabuf);
 
@@ -174,12 +171,11 @@ el_log_shrink(Relation rel)
 	if (!el_meta_read(rel, copy.data) ||
 		meta->reuse_seg == meta->first_seg || standby_possible())
 		return 0;
-	dir = palloc(sizeof(ElDirectory));
-	dir->valid = false;
+	dir = el_directory_new();
 	end = needed_blocks(rel, meta, dir);
 	pfree(dir);
 	if (end == InvalidBlockNumber ||
-		end + meta->seg_pages > RelationGetNumberOfBlocks(rel) ||
+		end + meta->seg_pages > el_log_blocks(rel) ||
 		!ConditionalLockRelation(rel, AccessExclusiveLock))
 		return 0;
 	given = cut_off(rel);

@@ -22,7 +22,10 @@
 
 #include "base/compat.h"
 #include "storage/log.h"
-#include "storage/meta.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/stable.h"
+#include "storage/visibility.h"
 
 /* Logs remembered; when there are more, all are forgotten. */
 #define MAX_KNOWN	16384
@@ -97,7 +100,7 @@ int64
 el_log_stable_offset(Relation rel, Snapshot snapshot,
 					 FullTransactionId *stop_fxid)
 {
-	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STOP);
+	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STABLE);
 	int64		offset;
 
 	if (stop_fxid)
@@ -125,4 +128,27 @@ el_log_stable_offset(Relation rel, Snapshot snapshot,
 	offset = r->stopped ? r->position : r->info.log_end;
 	el_reader_end(r);
 	return offset;
+}
+
+/*
+ * Aborted batches at the end are passed over: a dump does not bring them back,
+ * and a committed offset must not lie beyond a restored log.
+ *
+ * Returns an offset in low .. the last stable offset, unless that is below low:
+ * then low.  The caller holds AccessShareLock.  Reads backward from the last
+ * stable offset in growing steps, so it is cheap unless many batches there
+ * were aborted.
+ */
+int64
+el_log_latest(Relation rel, Snapshot snapshot, int64 low)
+{
+	int64		stable = el_log_stable_offset(rel, snapshot, NULL);
+	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STABLE);
+	int64		base;
+	int64		end = low;
+
+	if (el_reader_last_batch(r, low, stable, &base, &end))
+		end = Min(end, stable);
+	el_reader_end(r);
+	return end;
 }

@@ -26,7 +26,7 @@
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
-#include "storage/meta.h"
+#include "storage/visibility.h"
 
 FullTransactionId
 el_full_xid(TransactionId xid)
@@ -61,9 +61,9 @@ decided_state(const ElEnvelope *env)
  * comes before the writer.  As HeapCheckForSerializableConflictOut().
  */
 static void
-report_conflict(ElReader *r, TransactionId xid)
+report_conflict(Relation rel, Snapshot snapshot, TransactionId xid)
 {
-	if (!CheckForSerializableConflictOutNeeded(r->rel, r->snapshot))
+	if (!CheckForSerializableConflictOutNeeded(rel, snapshot))
 		return;
 	if (TransactionIdPrecedes(xid, TransactionXmin))
 		return;
@@ -71,11 +71,12 @@ report_conflict(ElReader *r, TransactionId xid)
 	if (TransactionIdPrecedes(xid, TransactionXmin) ||
 		TransactionIdEquals(xid, GetTopTransactionIdIfAny()))
 		return;
-	CheckForSerializableConflictOut(r->rel, xid, r->snapshot);
+	CheckForSerializableConflictOut(rel, xid, snapshot);
 }
 
 ElBatchState
-el_batch_state(ElReader *r, const ElEnvelope *env)
+el_batch_state(Relation rel, Snapshot snapshot, FullTransactionId xmin,
+			   bool report_conflicts, const ElEnvelope *env)
 {
 	TransactionId xid = (TransactionId) env->fxid;
 
@@ -87,7 +88,7 @@ el_batch_state(ElReader *r, const ElEnvelope *env)
 	else if (TransactionIdIsCurrentTransactionId(xid))
 		return EL_BATCH_OWN;
 
-	if (r->snapshot == NULL || !IsMVCCSnapshot(r->snapshot))
+	if (snapshot == NULL || !IsMVCCSnapshot(snapshot))
 	{
 		if (!(env->flags & (EL_HINT_COMMITTED | EL_HINT_ABORTED)) &&
 			TransactionIdIsInProgress(xid))
@@ -95,11 +96,11 @@ el_batch_state(ElReader *r, const ElEnvelope *env)
 		return decided_state(env);
 	}
 
-	if (env->fxid >= U64FromFullTransactionId(r->snapshot_xmin) &&
-		XidInMVCCSnapshot(xid, r->snapshot))
+	if (env->fxid >= U64FromFullTransactionId(xmin) &&
+		XidInMVCCSnapshot(xid, snapshot))
 	{
-		if (r->serializable)
-			report_conflict(r, xid);
+		if (report_conflicts)
+			report_conflict(rel, snapshot, xid);
 		return EL_BATCH_IN_PROGRESS;
 	}
 	return decided_state(env);
@@ -111,8 +112,7 @@ el_batch_state(ElReader *r, const ElEnvelope *env)
  * before the commit record does.
  */
 uint16
-el_hint_for(ElReader *r, const ElEnvelope *env, ElBatchState state,
-			Buffer buffer)
+el_hint_for(const ElEnvelope *env, ElBatchState state, Buffer buffer)
 {
 	if (env->flags & (EL_HINT_COMMITTED | EL_HINT_ABORTED))
 		return 0;

@@ -3,8 +3,11 @@
  * wal.c
  *	  Resource manager: redo, description and masking of the log's WAL.
  *
- * Each change to a page is one el_apply_* function that the operation and its
- * redo share, so that they cannot differ.
+ * A change that has a record type of its own is one el_apply_* function for
+ * each page, which the operation and its redo share, so that they cannot
+ * differ.  Compaction and shrinking also make rare changes to single pages,
+ * the metapage and directory pages among them, for which the WAL gets the
+ * whole page (el_wal_log_page); redo of those is core's.
  *
  * LOCKING
  *	  Redo locks as the operation did: metapage first, then data or directory
@@ -21,8 +24,10 @@
 #include "access/bufmask.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "access/xloginsert.h"
 #include "access/xlogutils.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/standby.h"
 
@@ -185,6 +190,37 @@ el_apply_settled(Page page, const xl_el_settled *rec)
 	meta->settled_pos = rec->settled_pos;
 	meta->settled_offset = rec->settled_offset;
 	el_page_seal(page);
+}
+
+/*
+ * Returns InvalidXLogRecPtr if the relation needs no WAL.  The metapage is
+ * locked exclusively, and the caller in its critical section.
+ */
+XLogRecPtr
+el_wal_log_meta(Relation rel, Buffer metabuf, uint8 info, const void *rec,
+				Size size)
+{
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
+
+	MarkBufferDirty(metabuf);
+	if (RelationNeedsWAL(rel))
+	{
+		XLogBeginInsert();
+		XLogRegisterData((char *) rec, size);
+		XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD |
+						   (info == XLOG_EL_INIT ? REGBUF_WILL_INIT : 0));
+		lsn = XLogInsert(EL_RMGR_ID, info);
+		PageSetLSN(BufferGetPage(metabuf), lsn);
+	}
+	return lsn;
+}
+
+void
+el_wal_log_page(Relation rel, Buffer buffer)
+{
+	MarkBufferDirty(buffer);
+	if (RelationNeedsWAL(rel))
+		log_newpage_buffer(buffer, true);
 }
 
 static void

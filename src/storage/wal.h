@@ -18,6 +18,8 @@
 #include "postgres.h"
 
 #include "access/xlogreader.h"
+#include "storage/buf.h"
+#include "utils/rel.h"
 
 #include "storage/page.h"
 
@@ -157,6 +159,17 @@ extern void el_apply_compact_directory(Page page, const xl_el_compact *rec,
 extern void el_apply_trim(Page page, const xl_el_trim *rec);
 extern void el_apply_settle(Page page, const xl_el_outcome *outcomes, int n);
 extern void el_apply_settled(Page page, const xl_el_settled *rec);
+
+/*
+ * The other half of such a change: the page is marked dirty and its WAL record
+ * written, in the critical section that has changed it.
+ */
+
+/* A record whose only page is the metapage: rec, of that size, is all its data.  Returns its LSN, or none. */
+extern XLogRecPtr el_wal_log_meta(Relation rel, Buffer metabuf, uint8 info,
+								  const void *rec, Size size);
+/* A page that was changed without a record of our own: all of it. */
+extern void el_wal_log_page(Relation rel, Buffer buffer);
 
 /* Register the resource manager; while the library is preloaded. */
 extern void el_wal_register(void);

@@ -31,7 +31,11 @@
 
 #include "base/compat.h"
 #include "kafka/record.h"
+#include "storage/backward.h"
 #include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/visibility.h"
 #include "table/scan.h"
 #include "table/slot.h"
 #include "table/tid.h"

@@ -29,7 +29,12 @@
 #include "base/errors.h"
 #include "base/extension.h"
 #include "kafka/record.h"
+#include "storage/check.h"
 #include "storage/log.h"
+#include "storage/reader.h"
+#include "storage/search.h"
+#include "storage/stable.h"
+#include "storage/trim.h"
 #include "topic/checks.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"
@@ -154,7 +159,7 @@ eventlog_topics(PG_FUNCTION_ARGS)
 static bool
 events_remain(Relation leaf, int64 offset)
 {
-	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STOP);
+	ElReader   *r = el_reader_begin(leaf, GetActiveSnapshot(), EL_READ_STABLE);
 	ElRecord	rec;
 	bool		found;
 

@@ -27,6 +27,8 @@
 #include "utils/snapmgr.h"
 
 #include "group/group.h"
+#include "storage/compact.h"
+#include "storage/shrink.h"
 #include "topic/retention_policy.h"
 #include "worker/topics.h"
 

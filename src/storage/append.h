@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * append.h
+ *	  Appending a batch to a log.
+ *
+ * IDENTIFICATION
+ *	  src/storage/append.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_APPEND_H
+#define EL_APPEND_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "utils/rel.h"
+
+#include "storage/log.h"
+
+/*
+ * Append one finished batch (el_batch_finish) of the transaction fxid/cid; the
+ * base offset and leader epoch are patched in place.  at_offset >= 0 asks for
+ * that base offset, which must be at or beyond the log end (22023 otherwise);
+ * -1 takes the log end, or the floor if that is higher.  An empty log that
+ * gets explicit offsets starts there.  Returns the base offset.  Errors: 54000
+ * beyond EL_MAX_OFFSET, 53400 if the log is full, those of extending the file;
+ * nothing is left behind then.
+ */
+extern int64 el_log_append(Relation rel, const ElLogOptions *options,
+						   char *batch, uint32 len, FullTransactionId fxid,
+						   CommandId cid, int64 at_offset);
+
+/*
+ * Raise 53400 if a batch of this size cannot be appended because
+ * retain_until_consumed keeps old segments.  Frees what may be freed first.
+ */
+extern void el_log_require_room(Relation rel, const ElLogOptions *options,
+								uint32 bytes);
+
+#endif							/* EL_APPEND_H */

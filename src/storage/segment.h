@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * segment.h
+ *	  The segment directory: where the blocks of a segment are.
+ *
+ * IDENTIFICATION
+ *	  src/storage/segment.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_SEGMENT_H
+#define EL_SEGMENT_H
+
+#include "postgres.h"
+
+#include "storage/block.h"
+#include "storage/buf.h"
+#include "utils/rel.h"
+
+#include "storage/page.h"
+
+/* A private copy of one directory page. */
+typedef struct ElDirectory
+{
+	bool		valid;
+	uint64		group;			/* of segments; the page holds their entries */
+	PGAlignedBlock page;
+} ElDirectory;
+
+/* A copy that holds nothing yet, in the current memory context; pfree() it. */
+extern ElDirectory *el_directory_new(void);
+/*
+ * The entry of a segment, through the copy in dir, which is read again if it
+ * holds another group.  NULL if the directory page has been reused since meta was
+ * read: the segment is gone.
+ */
+extern ElSegment *el_directory_entry(Relation rel, const ElMeta *meta,
+									 ElDirectory *dir, uint64 seg);
+/* The same where it must be there: XX001 if it is not. */
+extern ElSegment *el_directory_require(Relation rel, const ElMeta *meta,
+									   ElDirectory *dir, uint64 seg);
+/* The first segment from seg on, up to limit, that begins with a batch; limit if there is none. */
+extern uint64 el_segment_boundary(Relation rel, uint64 seg, uint64 limit);
+/*
+ * Write the directory entry of a segment that an append is about to enter,
+ * setting an extent aside if it has none; returns its first block.  The metapage
+ * is locked exclusively.
+ */
+extern BlockNumber el_segment_open(Relation rel, Buffer metabuf, uint64 seg,
+								   ElSegment *entry);
+/* Make sure that blocks up to and including last exist; the metapage is locked exclusively. */
+extern void el_extend_to(Relation rel, Buffer metabuf, BlockNumber last);
+
+#endif							/* EL_SEGMENT_H */
