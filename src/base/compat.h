@@ -80,6 +80,15 @@ typedef RelFileNode RelFileLocator;
 #define el_buffer_is_dirty(buffer) \
 	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
 
+/* Do we hold a buffer's content lock exclusively, or at all?  For assertions. */
+#define el_buffer_locked_exclusively(buffer) \
+	(BufferIsLocal(buffer) || \
+	 LWLockHeldByMeInMode(BufferDescriptorGetContentLock(GetBufferDescriptor((buffer) - 1)), \
+						  LW_EXCLUSIVE))
+#define el_buffer_locked(buffer) \
+	(BufferIsLocal(buffer) || \
+	 LWLockHeldByMe(BufferDescriptorGetContentLock(GetBufferDescriptor((buffer) - 1))))
+
 /* A lexer over a text datum, for validating it as JSON. */
 #if PG_VERSION_NUM < 170000
 #define el_json_lexer(json)			makeJsonLexContext(json, false)
