@@ -15,6 +15,9 @@
 #include "kafka/record.h"
 #include "kafka/scratch.h"
 
+/* Raw bytes of records at which a batch is sealed. */
+#define EL_BATCH_TARGET		(64 * 1024)
+
 /*
  * A batch being built: EL_BATCH_HEADER_SIZE bytes left free, then the encoded
  * records, uncompressed.  The buffer is palloc'd and reused from batch to

@@ -25,9 +25,6 @@
 #include "kafka/compression.h"
 #include "kafka/record.h"
 
-/* Raw bytes of records at which a batch is sealed. */
-#define EL_BATCH_TARGET		(64 * 1024)
-
 /* Work space larger than this is given back after use. */
 #define EL_KEEP_BUFFER		(256 * 1024)
 

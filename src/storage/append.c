@@ -23,8 +23,11 @@
 #include "access/xloginsert.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 
+#include "base/compat.h"
 #include "base/extension.h"
+#include "kafka/batch.h"
 #include "storage/append.h"
 #include "storage/retention.h"
 #include "storage/segment.h"
@@ -35,7 +38,10 @@
 /* What XLogBeginInsert() has room for without being asked. */
 #define EL_PAGES_WITHOUT_ASKING 4
 
-/* A batch as it goes into the stream: envelope, batch bytes, zeros up to the alignment. */
+/*
+ * A batch as it goes into the stream: envelope, batch bytes, zeros up to the
+ * alignment.
+ */
 typedef struct AppendStream
 {
 	ElEnvelope	envelope;
@@ -86,6 +92,7 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 	BlockNumber *blocks;
 	int			n = 0;
 
+	Assert(el_buffer_locked_exclusively(metabuf));
 	/* it begins the next segment unless this one has room for all of it */
 	if (pos + rec->space > limit)
 		pos = limit;
@@ -128,28 +135,47 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 		}
 		blocks[n++] = el_segment_open(rel, metabuf, seg, &entry);
 	}
+	/* a batch that begins in the tail's segment ends in it; else it begins one */
+	Assert(rec->batch_pos % seg_data == 0 || last_seg + 1 == meta->end_seg);
+	Assert(rec->batch_pos >= meta->tail_pos);
+	Assert(last_seg < meta->alloc_seg);
 	rec->tail_block = blocks[n - 1];
 	return blocks;
 }
 
+/* Make the file long enough for a batch, before its first WAL record. */
+static void
+extend_for_batch(Relation rel, Buffer metabuf, const xl_el_append *rec,
+				 const BlockNumber *blocks, uint32 npages)
+{
+	const ElMeta *meta = ElPageGetMeta(BufferGetPage(metabuf));
+	uint64		first_page = EL_POS_PAGE(rec->batch_pos);
+	uint64		last_page = first_page + npages - 1;
+	uint64		first_seg = first_page / meta->seg_pages;
+	uint64		last_seg = last_page / meta->seg_pages;
+
+	/* an extent may lie before the one of an earlier segment */
+	for (uint64 seg = first_seg; seg <= last_seg; seg++)
+	{
+		uint32		in_seg = seg < last_seg ? meta->seg_pages - 1 :
+			(uint32) (last_page % meta->seg_pages);
+
+		el_extend_to(rel, metabuf, blocks[seg - first_seg] + in_seg);
+	}
+}
+
 /*
- * Write pages first .. first + n - 1 of the batch and their WAL record.
+ * Lock the blocks of pages first .. first + n - 1 of the batch exclusively, in
+ * ascending order.  Those that hold nothing before the batch are zeros, whatever
+ * they were; the first one may be the last page of the log: XX001 if it is not.
  */
 static void
-write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
-			const AppendStream *stream, const BlockNumber *blocks,
-			uint32 first, uint32 n, bool last)
+lock_pages(Relation rel, const ElMeta *meta, const xl_el_append *rec,
+		   const BlockNumber *blocks, uint32 first, uint32 n, Buffer *buffers)
 {
-	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	uint64		first_page = EL_POS_PAGE(rec->batch_pos);
 	uint64		first_seg = first_page / meta->seg_pages;
-	Buffer		buffers[EL_PAGES_PER_RECORD];
 	uint32		begin = EL_POS_BYTE(rec->batch_pos);
-	XLogRecPtr	lsn = InvalidXLogRecPtr;
-	bool		needs_wal = RelationNeedsWAL(rel);
-
-	rec->first_page = first;
-	rec->flags = last ? EL_APPEND_LAST : 0;
 
 	for (uint32 i = 0; i < n; i++)
 	{
@@ -158,6 +184,7 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 			page_no % meta->seg_pages;
 		bool		init = first + i > 0 || begin == 0;
 
+		Assert(block != EL_META_BLOCK && block < meta->next_block);
 		buffers[i] = ReadBufferExtended(rel, MAIN_FORKNUM, block,
 										init ? RBM_ZERO_AND_LOCK : RBM_NORMAL,
 										NULL);
@@ -174,7 +201,31 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 						 errmsg("block %u of topic partition \"%s\" is not the last page of its log",
 								block, RelationGetRelationName(rel))));
 		}
+		Assert(el_buffer_locked_exclusively(buffers[i]));
 	}
+}
+
+/*
+ * Write pages first .. first + n - 1 of the batch and their WAL record, and, if
+ * they are the last ones, move the tail behind the batch.  The append lock
+ * (metabuf) is held; blocks has the first block of each segment of the batch.
+ */
+static void
+write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
+			const AppendStream *stream, const BlockNumber *blocks,
+			uint32 first, uint32 n, bool last)
+{
+	Buffer		buffers[EL_PAGES_PER_RECORD];
+	uint32		begin = EL_POS_BYTE(rec->batch_pos);
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
+	bool		needs_wal = RelationNeedsWAL(rel);
+
+	Assert(el_buffer_locked_exclusively(metabuf));
+	Assert(n > 0 && n <= EL_PAGES_PER_RECORD);
+	rec->first_page = first;
+	rec->flags = last ? EL_APPEND_LAST : 0;
+	lock_pages(rel, ElPageGetMeta(BufferGetPage(metabuf)), rec, blocks, first,
+			   n, buffers);
 	if (needs_wal && n > EL_PAGES_WITHOUT_ASKING)
 		XLogEnsureRecordSpace(n, n + 4);
 
@@ -226,9 +277,12 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 		UnlockReleaseBuffer(buffers[i]);
 }
 
-/* Segments that a batch of that many bytes would open, if there were then more than the limit; else 0. */
+/*
+ * Segments that a batch of that many bytes would open, if there were then more
+ * than the limit; else 0.
+ */
 static uint64
-segments_over(const ElMeta *meta, uint32 space, int64 retention_bytes)
+segments_over_limit(const ElMeta *meta, uint32 space, int64 retention_bytes)
 {
 	uint64		seg_data = EL_PAGE_POS(meta->seg_pages);
 	uint64		pos = el_batch_begin_pos(meta->tail_pos);
@@ -243,8 +297,9 @@ segments_over(const ElMeta *meta, uint32 space, int64 retention_bytes)
 }
 
 /*
- * Free what the policy of an append frees, so that room more segments fit.  False: nothing can go, because of
- * undecided batches or of one batch beyond the limit.  53400 if groups hold it.
+ * Free what the policy of an append frees, so that room more segments fit.
+ * False: nothing can go, because of undecided batches or of one batch beyond
+ * the limit.  Raises 53400 if it is held (ElLogOptions).
  */
 static bool
 make_room(Relation rel, const ElLogOptions *options, uint64 room)
@@ -266,13 +321,7 @@ make_room(Relation rel, const ElLogOptions *options, uint64 room)
 	if (el_log_retain(rel, &policy, &held) > 0)
 		return true;
 	if (held)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("topic partition \"%s\" is full",
-						RelationGetRelationName(rel)),
-				 errdetail("Events from offset " INT64_FORMAT " on are not consumed by all groups, and retention_bytes is " INT64_FORMAT ".",
-						   policy.held_from, options->retention_bytes),
-				 errhint("Consume them, raise retention_bytes, or drop groups that are no longer used.")));
+		options->report_full(rel, policy.held_from, options->retention_bytes);
 	return false;
 }
 
@@ -288,7 +337,7 @@ lock_with_room(Relation rel, const ElLogOptions *options, uint32 space)
 
 	while (options->retention_bytes >= 0)
 	{
-		uint64		room = segments_over(ElPageGetMeta(BufferGetPage(metabuf)),
+		uint64		room = segments_over_limit(ElPageGetMeta(BufferGetPage(metabuf)),
 										 space, options->retention_bytes);
 		bool		made;
 
@@ -312,24 +361,36 @@ el_log_require_room(Relation rel, const ElLogOptions *options, uint32 bytes)
 
 	if (!el_meta_read(rel, copy.data))
 		return;
-	room = segments_over(ElPageGetMeta(copy.data), EL_BATCH_SPACE(bytes),
+	room = segments_over_limit(ElPageGetMeta(copy.data), EL_BATCH_SPACE(bytes),
 						 options->retention_bytes);
 	if (room > 0)
 		(void) make_room(rel, options, room);
 }
 
-static void offset_too_large(int64 offset) pg_attribute_noreturn();
+static void report_offset_too_large(int64 offset) pg_attribute_noreturn();
 
 static void
-offset_too_large(int64 offset)
+report_offset_too_large(int64 offset)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("offset " INT64_FORMAT " is too large", offset),
-			 errdetail("The largest offset is " INT64_FORMAT ".",
-					   EL_MAX_OFFSET)));
+			 errmsg("offset %lld is too large", (long long) offset),
+			 errdetail("The largest offset is %lld.",
+					   (long long) EL_MAX_OFFSET)));
 }
 
+/*
+ * Returns the base offset that the batch got.  The caller holds
+ * RowExclusiveLock, has assigned the xid, and has encoded and compressed before:
+ * what is done here is done under the append lock, and the next append waits
+ * for it.  The base offset and the leader epoch lie outside the batch's CRC and
+ * are patched into it.
+ *
+ * Errors leave nothing behind, since the tail has not moved: 22023 if at_offset
+ * is below the log end, 54000 beyond EL_MAX_OFFSET, 53400 if the log is full,
+ * those of extending the file and, if the log is damaged, XX001.  Once the last
+ * WAL record is written nothing can fail.
+ */
 int64
 el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 			  uint32 len, FullTransactionId fxid, CommandId cid,
@@ -345,6 +406,8 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	uint32		npages;
 	int64		log_end;
 
+	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
+	Assert(FullTransactionIdIsValid(fxid));
 	el_require_preload();
 	wrong = el_batch_read_header(batch, len, &header);
 	if (wrong != NULL)
@@ -361,7 +424,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 
 	/* before a log is made: nothing is left behind by what is refused */
 	if (at_offset > EL_MAX_OFFSET - (int64) rec.count)
-		offset_too_large(at_offset);
+		report_offset_too_large(at_offset);
 
 	metabuf = lock_with_room(rel, options, rec.space);
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
@@ -371,16 +434,16 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 		UnlockReleaseBuffer(metabuf);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("event_offset " INT64_FORMAT " is below the log end of \"%s\"",
-						at_offset, RelationGetRelationName(rel)),
-				 errdetail("The next offset is " INT64_FORMAT ".", log_end),
+				 errmsg("event_offset %lld is below the log end of \"%s\"",
+						(long long) at_offset, RelationGetRelationName(rel)),
+				 errdetail("The next offset is %lld.", (long long) log_end),
 				 errhint("Leave event_offset out: the log gives it.")));
 	}
 	rec.base_offset = at_offset >= 0 ? at_offset : Max(log_end, meta->floor);
 	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)
 	{
 		UnlockReleaseBuffer(metabuf);
-		offset_too_large(rec.base_offset);
+		report_offset_too_large(rec.base_offset);
 	}
 	el_batch_set_base_offset(batch, rec.base_offset);
 	el_batch_set_leader_epoch(batch, (int32) GetWALInsertionTimeLine());
@@ -391,22 +454,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 		EL_POS_PAGE(rec.batch_pos) + 1;
 
 	if (npages > 1 || EL_POS_BYTE(rec.batch_pos) == 0)
-	{
-		uint64		first_page = EL_POS_PAGE(rec.batch_pos);
-		uint64		last_page = first_page + npages - 1;
-		uint64		first_seg = first_page / meta->seg_pages;
-		uint64		last_seg = last_page / meta->seg_pages;
-
-		/* an extent may lie before the one of an earlier segment */
-		for (uint64 seg = first_seg; seg <= last_seg; seg++)
-		{
-			uint32		in_seg = seg < last_seg ? meta->seg_pages - 1 :
-				(uint32) (last_page % meta->seg_pages);
-
-			el_extend_to(rel, metabuf, blocks[seg - first_seg] + in_seg);
-		}
-	}
-
+		extend_for_batch(rel, metabuf, &rec, blocks, npages);
 	for (uint32 first = 0; first < npages;)
 	{
 		uint32		n = Min(npages - first, EL_PAGES_PER_RECORD);
@@ -415,6 +463,8 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 					first + n == npages);
 		first += n;
 	}
+	Assert(meta->log_end == rec.base_offset + rec.count);
+	Assert(meta->tail_pos == rec.batch_pos + rec.space);
 	UnlockReleaseBuffer(metabuf);
 	pfree(blocks);
 	return rec.base_offset;

@@ -47,9 +47,9 @@ list_page(ElReader *r, uint64 page_no)
 			return false;
 		if (special->first_byte != 0)
 			break;
-		if (special->back == 0 || special->back > page_no)
+		if (special->pages_back == 0 || special->pages_back > page_no)
 			el_reader_corrupt(r, EL_PAGE_POS(page_no), "page does not say where its batch begins");
-		page_no -= special->back;
+		page_no -= special->pages_back;
 	}
 
 	p->back_page = page_no;
@@ -100,7 +100,7 @@ list_at_position(ElReader *r)
 
 /* List the page before.  1: done; 0: there is none; -1: trimmed. */
 static int
-list_before(ElReader *r)
+list_page_before(ElReader *r)
 {
 	ElReaderPrivate *p = r->priv;
 	uint64		page_no = p->back_page;
@@ -121,7 +121,7 @@ list_before(ElReader *r)
 
 /* The last batch with events before the position that the mode shows; its bytes are there. */
 static bool
-prev_batch(ElReader *r)
+read_prev_batch(ElReader *r)
 {
 	ElReaderPrivate *p = r->priv;
 
@@ -139,7 +139,7 @@ prev_batch(ElReader *r)
 		if (!p->back_listed)
 			found = list_at_position(r) ? 1 : -1;
 		else if (p->back_nbatches == 0)
-			found = list_before(r);
+			found = list_page_before(r);
 		if (found == 0)
 			return false;
 		if (found > 0 && p->back_nbatches > 0)
@@ -169,7 +169,7 @@ prev_batch(ElReader *r)
 
 /* Where do the records before the position begin in the batch that was taken? */
 static void
-open_backward(ElReader *r)
+open_records_backward(ElReader *r)
 {
 	ElReaderPrivate *p = r->priv;
 	ElBatchReader *records = &p->records;
@@ -194,6 +194,7 @@ open_backward(ElReader *r)
 		ElRecord	rec;
 		int			got = el_batch_next(records, &rec);
 
+		Assert(got <= 0 || p->back_nrecords < n);
 		if (got < 0)
 			el_reader_corrupt(r, p->batch_pos, records->error);
 		if (got == 0 || rec.offset >= r->position)
@@ -213,9 +214,9 @@ el_reader_prev(ElReader *r, ElRecord *rec)
 	{
 		if (!p->back_open)
 		{
-			if (!prev_batch(r))
+			if (!read_prev_batch(r))
 				return false;
-			open_backward(r);
+			open_records_backward(r);
 		}
 		if (p->back_nrecords > 0)
 		{
@@ -224,6 +225,7 @@ el_reader_prev(ElReader *r, ElRecord *rec)
 			p->records.index = p->back_nrecords;
 			if (el_batch_next(&p->records, rec) != 1)
 				el_reader_corrupt(r, p->batch_pos, p->records.error);
+			Assert(rec->offset < r->position);
 			r->position = rec->offset;
 			return rec->offset >= r->info.log_start;
 		}

@@ -22,7 +22,7 @@
 #include "storage/segment.h"
 
 /* What is checked, and where the walk over its batches is. */
-typedef struct Walk
+typedef struct CheckWalk
 {
 	Relation	rel;
 	int32		partition;
@@ -31,11 +31,11 @@ typedef struct Walk
 	int64		offset;			/* of the batch looked at */
 	uint64		page;			/* logical page it begins on */
 	int64		last;			/* offset of the last one where the log could be read, for progress */
-} Walk;
+} CheckWalk;
 
 /* Has a segment been freed since the metapage was read? */
 static bool
-was_freed(Relation rel, uint64 seg)
+segment_was_freed(Relation rel, uint64 seg)
 {
 	PGAlignedBlock copy;
 
@@ -50,7 +50,7 @@ was_freed(Relation rel, uint64 seg)
 static void
 check_structure(void *arg)
 {
-	Walk	   *walk = arg;
+	CheckWalk  *walk = arg;
 	Relation	rel = walk->rel;
 	PGAlignedBlock copy;
 	ElMeta	   *meta = ElPageGetMeta(copy.data);
@@ -85,7 +85,7 @@ check_structure(void *arg)
 		CHECK_FOR_INTERRUPTS();
 		if (entry == NULL)
 		{
-			if (!was_freed(rel, seg))
+			if (!segment_was_freed(rel, seg))
 				walk->report(walk->arg, psprintf("segment " UINT64_FORMAT " is missing from the directory", seg));
 			prev_base = -1;
 			continue;
@@ -106,11 +106,21 @@ check_structure(void *arg)
 	pfree(dir);
 }
 
-/* What a segment says of times: seeks by time rely on it. */
-typedef struct Times
+/*
+ * What a segment says of times: seeks by time rely on it.
+ *
+ * As long as all batches of segment seg were seen from its first one on
+ * (known), max_time and time_page are what its pages should say.  A page is
+ * compared once no more batches can begin on it: the pages that a batch covers
+ * before its last one at once, the last one (pending) when the next batch
+ * begins behind it.  When the next batch is in another segment, the directory
+ * entry of that one is compared.  After a jump, seg is of no segment and nothing is
+ * known until a segment begins again.
+ */
+typedef struct SegmentTimes
 {
 	uint64		seg;
-	bool		known;			/* all of its batches were seen, with: */
+	bool		known;			/* all of its batches were seen, and gave: */
 	int64		max_time;
 	uint32		time_page;
 
@@ -119,10 +129,10 @@ typedef struct Times
 	uint64		page;
 	int64		page_max_time;
 	uint32		page_time_page;
-} Times;
+} SegmentTimes;
 
 static void
-compare_times(Walk *walk, const ElReader *r, const Times *t, uint64 page,
+compare_times(CheckWalk *walk, const ElReader *r, const SegmentTimes *t, uint64 page,
 			  int64 max_time, uint32 time_page)
 {
 	if (max_time != t->max_time || time_page != t->time_page)
@@ -132,16 +142,16 @@ compare_times(Walk *walk, const ElReader *r, const Times *t, uint64 page,
 
 /* No batch of the segment follows; max_time is what that says of it. */
 static void
-end_segment(Walk *walk, const Times *t, int64 max_time)
+check_segment_time(CheckWalk *walk, const SegmentTimes *t, int64 max_time)
 {
 	if (t->known && max_time != t->max_time)
 		walk->report(walk->arg, psprintf("segment " UINT64_FORMAT ": what follows is wrong about its greatest time",
 										 t->seg));
 }
 
-/* The batch at hand, which is not used any more. */
+/* Go on to the batch at hand, which is not used any more. */
 static void
-check_times(Walk *walk, ElReader *r, Times *t)
+check_times(CheckWalk *walk, ElReader *r, SegmentTimes *t)
 {
 	uint64		pos = el_reader_batch_pos(r);
 	uint64		page = EL_POS_PAGE(pos);
@@ -156,7 +166,7 @@ check_times(Walk *walk, ElReader *r, Times *t)
 	{
 		/* where the reader is; of a batch over several segments that is the last one */
 		if (last / r->info.seg_pages == t->seg + 1)
-			end_segment(walk, t, el_reader_time_before(r));
+			check_segment_time(walk, t, el_reader_time_before(r));
 		t->known = false;
 	}
 
@@ -168,6 +178,8 @@ check_times(Walk *walk, ElReader *r, Times *t)
 		t->time_page = page % r->info.seg_pages;
 	}
 	t->seg = last / r->info.seg_pages;
+	Assert(!t->known || t->time_page < r->info.seg_pages);
+	Assert(page <= last);
 	if (!t->known)
 		return;
 
@@ -187,10 +199,10 @@ check_times(Walk *walk, ElReader *r, Times *t)
 static void
 check_batches(void *arg)
 {
-	Walk	   *walk = arg;
+	CheckWalk  *walk = arg;
 	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	ElBatchReader records = {0};
-	Times		times = {PG_UINT64_MAX};
+	SegmentTimes times = {PG_UINT64_MAX};
 	ElLogInfo	info = r->info;
 	int64		expected = -1;
 
@@ -205,7 +217,10 @@ check_batches(void *arg)
 
 			CHECK_FOR_INTERRUPTS();
 			walk->page = el_reader_page(r);
-			/* trimmed or compacted meanwhile: the batch is of another order of things */
+			/*
+			 * The log was trimmed or compacted: what we expected of the next
+			 * batch no longer applies.
+			 */
 			if (r->trimmed || r->info.compactions != info.compactions ||
 				r->info.first_seg != info.first_seg)
 			{
@@ -234,7 +249,7 @@ check_batches(void *arg)
 			check_times(walk, r, &times);
 		}
 		if (r->info.compactions == info.compactions && r->info.first_seg == info.first_seg)
-			end_segment(walk, &times, el_reader_tail_time(r));
+			check_segment_time(walk, &times, el_reader_tail_time(r));
 		if (expected >= 0 && expected != r->info.log_end)
 			walk->report(walk->arg, psprintf("the last batch ends at offset " INT64_FORMAT ", the log at " INT64_FORMAT,
 											 expected - 1, r->info.log_end));
@@ -244,9 +259,9 @@ check_batches(void *arg)
 
 /* Behind the damage: the first page that says where a later batch begins; walk->offset is that batch's, or -1. */
 static void
-find_next(void *arg)
+find_behind_damage(void *arg)
 {
-	Walk	   *walk = arg;
+	CheckWalk  *walk = arg;
 	ElReader   *r = el_reader_begin(walk->rel, NULL, EL_READ_ALL);
 	uint64		end = r->info.end_seg * r->info.seg_pages;
 	int64		found = -1;
@@ -263,32 +278,37 @@ find_next(void *arg)
 
 /* An unreadable page is a finding. */
 static void
-report_error(const Walk *walk, const ErrorData *error)
+report_damage(const CheckWalk *walk, const ErrorData *error)
 {
 	walk->report(walk->arg, error->detail ?
 				 psprintf("%s (%s)", error->message, error->detail) :
 				 error->message);
 }
 
+/*
+ * The caller holds AccessShareLock: appends, retention and compaction go on
+ * beside.  Raises nothing for what is damaged, but reports it and goes on
+ * behind it, so that each fault is named.
+ */
 void
 el_log_check(Relation rel, int32 partition, ElCheckReport report, void *arg)
 {
-	Walk		walk = {rel, partition, report, arg, 0, 0, -1};
+	CheckWalk	walk = {rel, partition, report, arg, 0, 0, -1};
 	ErrorData  *problem = el_attempt(check_structure, &walk);
 
 	if (problem != NULL)
-		report_error(&walk, problem);
+		report_damage(&walk, problem);
 	while ((problem = el_attempt(check_batches, &walk)) != NULL)
 	{
 		uint64		page;
 
 		/* go on behind it: each fault is to be named */
-		report_error(&walk, problem);
+		report_damage(&walk, problem);
 		walk.last = walk.offset;
 		walk.offset = -1;
 		do
 			page = walk.page;
-		while (el_attempt(find_next, &walk) != NULL && walk.page > page);
+		while (el_attempt(find_behind_damage, &walk) != NULL && walk.page > page);
 		if (walk.offset < 0)
 			break;
 	}

@@ -21,9 +21,9 @@
  *
  * What goes and what stays
  *	  Only batches that VACUUM has settled are touched: every transaction sees
- *	  them, so the event that takes an older one's place is visible to whoever could
- *	  see the older one.  Queries on a standby may be older than that; they are
- *	  cancelled, as by VACUUM of a heap.  The segment of the tail is never touched.
+ *	  them, so the event that takes an older one's place is visible to every
+ *	  transaction that could see the older one.  Queries on a standby may be older
+ *	  than that; they are cancelled, as by VACUUM of a heap.  The segment of the tail is never touched.
  *	  Aborted batches and events without a key go.  A tombstone stays until its
  *	  delete horizon: delete_retention after it was first met here (KIP-534).
  *	  The last committed event stays whatever it is, for the reason given in
@@ -50,6 +50,7 @@
 #include "access/xloginsert.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 
 #include "base/extension.h"
@@ -64,11 +65,8 @@
 /* Directory pages that one record can change. */
 #define MAX_PAGES	30
 
-/* Events between two looks at whether somebody wants us gone. */
+/* Events between two looks at whether another backend waits for our lock. */
 #define RECORDS_PER_YIELD 4096
-
-/* Records of a batch take this many bytes, as in produce/content.c. */
-#define BATCH_TARGET (64 * 1024)
 
 typedef struct Compaction
 {
@@ -89,13 +87,17 @@ typedef struct Compaction
 	uint64		fxid;			/* greatest in the open batch */
 	ElCodec		codec;			/* strongest in the open batch */
 	uint64		pos;
-	int64		seg_time;		/* greatest event time in the segment at hand, ... */
-	uint32		time_page;		/* ... and the page in it that was the first to reach it */
+	int64		seg_time;		/* greatest event time in the segment at hand */
+	uint32		time_page;		/* page in that segment that was the first to
+								 * reach seg_time */
 	int			nsegments;
 	int			max_segments;
-	ElSegment  *segments;		/* prev_end relative to the output; of each, of the one before */
+	ElSegment  *segments;		/* segments written so far; prev_end is a
+								 * position in the output stream until
+								 * switch_to_output() adds the offset of the first
+								 * segment */
 	List	   *free;			/* first blocks of extents left behind */
-	BlockNumber nblocks;		/* the file has at least so many */
+	BlockNumber nblocks;		/* the file has at least that many */
 	uint64		page_no;		/* page at hand, of the output; PG_UINT64_MAX: none */
 	PGAlignedBlock page;
 	bool		in_vain;		/* it would take more segments than it replaces */
@@ -104,17 +106,17 @@ typedef struct Compaction
 /*
  * Free extents
  */
-typedef struct Range
+typedef struct BlockRange
 {
 	BlockNumber begin;
 	BlockNumber end;
-} Range;
+} BlockRange;
 
 static int
 compare_ranges(const void *a, const void *b)
 {
-	BlockNumber x = ((const Range *) a)->begin;
-	BlockNumber y = ((const Range *) b)->begin;
+	BlockNumber x = ((const BlockRange *) a)->begin;
+	BlockNumber y = ((const BlockRange *) b)->begin;
 
 	return x < y ? -1 : x > y;
 }
@@ -127,23 +129,20 @@ find_free_extents(Compaction *c)
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	ElDirectory *dir = el_directory_new();
 	uint64		nsegs = meta->alloc_seg - meta->reuse_seg;
-	Range	   *used = palloc((nsegs + nsegs / EL_GROUP_SEGMENTS + 4) * sizeof(Range));
+	BlockRange *used = palloc((nsegs + EL_DIRECTORY_NO(nsegs) + 4) * sizeof(BlockRange));
 	BlockNumber from = EL_META_BLOCK + 1;
 	int			n = 0;
 
 	for (uint64 seg = meta->reuse_seg; seg < meta->alloc_seg; seg++)
 	{
-		ElSegment  *entry = el_directory_entry(c->rel, meta, dir, seg);
+		ElSegment  *entry = el_directory_require(c->rel, meta, dir, seg);
 
-		if (seg == meta->reuse_seg || seg % EL_GROUP_SEGMENTS == 0)
+		if (seg == meta->reuse_seg || seg % EL_DIRECTORY_SEGMENTS == 0)
 		{
-			used[n].begin = meta->root[seg / EL_GROUP_SEGMENTS % EL_MAX_GROUPS];
+			used[n].begin = ElMetaRoot(meta, EL_DIRECTORY_NO(seg));
 			used[n].end = used[n].begin + 1;
 			n++;
 		}
-		if (entry == NULL)
-			elog(ERROR, "directory of \"%s\" lacks segment " UINT64_FORMAT,
-				 RelationGetRelationName(c->rel), seg);
 		if (entry->first_block == InvalidBlockNumber)
 			continue;
 		used[n].begin = entry->first_block;
@@ -160,7 +159,7 @@ find_free_extents(Compaction *c)
 	n++;
 	UnlockReleaseBuffer(metabuf);
 
-	qsort(used, n, sizeof(Range), compare_ranges);
+	qsort(used, n, sizeof(BlockRange), compare_ranges);
 	for (int i = 0; i < n; i++)
 	{
 		while (from + c->meta->seg_pages <= used[i].begin)
@@ -176,7 +175,7 @@ find_free_extents(Compaction *c)
 
 /* An extent for the output; from the end of the file if none was left behind. */
 static BlockNumber
-take_extent(Compaction *c)
+take_output_extent(Compaction *c)
 {
 	Buffer		metabuf;
 	ElMeta	   *meta;
@@ -199,6 +198,7 @@ take_extent(Compaction *c)
 	block = meta->next_block;
 	meta->next_block += meta->seg_pages;
 	el_page_seal(BufferGetPage(metabuf));
+	AssertMeta(BufferGetPage(metabuf));
 	el_wal_log_page(c->rel, metabuf);
 	END_CRIT_SECTION();
 	UnlockReleaseBuffer(metabuf);
@@ -209,9 +209,12 @@ take_extent(Compaction *c)
  * Output
  */
 
-/* Write the page at hand.  The file is extended by one block under each append lock. */
+/*
+ * Write the page at hand, if there is one.  The file is extended by one block
+ * under each append lock.
+ */
 static void
-write_page(Compaction *c)
+write_output_page(Compaction *c)
 {
 	uint32		seg = c->page_no / c->meta->seg_pages;
 	BlockNumber block;
@@ -221,6 +224,8 @@ write_page(Compaction *c)
 	if (c->page_no == PG_UINT64_MAX)
 		return;
 	block = c->segments[seg].first_block + c->page_no % c->meta->seg_pages;
+	Assert(seg < c->nsegments);
+	Assert(block != EL_META_BLOCK);
 	ElPageGetSpecial(page)->page_no =
 		el_page_tag(EL_SEGMENT_FLAGS(0, c->gen, 0), block, 0);
 	el_page_seal(page);
@@ -246,7 +251,7 @@ write_page(Compaction *c)
 }
 
 static void
-begin_segment(Compaction *c, int64 base_offset, bool continues)
+begin_output_segment(Compaction *c, int64 base_offset, bool continues)
 {
 	ElSegment  *s;
 
@@ -255,11 +260,12 @@ begin_segment(Compaction *c, int64 base_offset, bool continues)
 		c->max_segments *= 2;
 		c->segments = repalloc(c->segments, c->max_segments * sizeof(ElSegment));
 	}
+	Assert(c->pos <= EL_PAGE_POS((uint64) c->nsegments * c->meta->seg_pages));
 	s = &c->segments[c->nsegments++];
 	s->base_offset = base_offset;
 	s->prev_end = c->pos;
 	s->prev_max_time = c->seg_time;
-	s->first_block = take_extent(c);
+	s->first_block = take_output_extent(c);
 	s->flags = EL_SEGMENT_FLAGS(continues ? EL_SEGMENT_CONTINUES : 0, c->gen, c->gen);
 	c->seg_time = EL_MIN_TIME;
 	c->time_page = 0;
@@ -267,7 +273,7 @@ begin_segment(Compaction *c, int64 base_offset, bool continues)
 
 /* Append the open batch to the output, by the rules of append.c. */
 static void
-write_batch(Compaction *c)
+write_output_batch(Compaction *c)
 {
 	uint64		seg_data = EL_PAGE_POS(c->meta->seg_pages);
 	xl_el_append rec = {0};
@@ -301,13 +307,14 @@ write_batch(Compaction *c)
 		if (c->in_vain)
 			return;
 		rec.batch_pos = c->nsegments * seg_data;
-		begin_segment(c, rec.base_offset, false);
+		begin_output_segment(c, rec.base_offset, false);
 	}
 	if (c->builder.max_timestamp > c->seg_time)
 	{
 		c->seg_time = c->builder.max_timestamp;
 		c->time_page = EL_POS_PAGE(rec.batch_pos) % c->meta->seg_pages;
 	}
+	Assert(rec.batch_pos >= c->pos);
 	rec.max_time = c->seg_time;
 	rec.time_page = c->time_page;
 
@@ -321,12 +328,12 @@ write_batch(Compaction *c)
 		if (at == c->nsegments * seg_data)
 		{
 			c->pos = at;
-			begin_segment(c, rec.base_offset, true);
+			begin_output_segment(c, rec.base_offset, true);
 			c->seg_time = rec.max_time = c->builder.max_timestamp;
 		}
 		if (EL_POS_PAGE(at) != c->page_no)
 		{
-			write_page(c);
+			write_output_page(c);
 			c->page_no = EL_POS_PAGE(at);
 		}
 		el_apply_append_page(c->page.data, &rec, index, bytes + done, n,
@@ -334,6 +341,7 @@ write_batch(Compaction *c)
 		done += n;
 	}
 	c->pos = rec.batch_pos + rec.space;
+	Assert(c->pos <= c->nsegments * seg_data);
 	c->fxid = 0;
 	c->codec = c->policy->codec;
 	pfree(bytes);
@@ -341,16 +349,16 @@ write_batch(Compaction *c)
 }
 
 static void
-write_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64 horizon)
+write_output_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64 horizon)
 {
 	ElBatchBuilder *b = &c->builder;
 
 	if (b->count > 0 &&
-		(b->len + el_record_size_bound(rec) > BATCH_TARGET ||
+		(b->len + el_record_size_bound(rec) > EL_BATCH_TARGET ||
 		 rec->offset - b->base_offset > PG_INT32_MAX - 1 ||
 		 (horizon != 0 && horizon != b->delete_horizon)))
 	{
-		write_batch(c);
+		write_output_batch(c);
 		if (c->in_vain)
 			return;
 	}
@@ -371,36 +379,35 @@ typedef void (*RecordFn) (Compaction *c, const ElReader *r, const ElRecord *rec)
 
 /* Offset of the first event in a segment that begins with a batch, or of the first there is. */
 static int64
-offset_at(const Compaction *c, uint64 seg)
+first_offset_of(const Compaction *c, uint64 seg)
 {
 	ElDirectory *dir;
-	ElSegment  *entry;
 	int64		offset;
 
 	if (seg <= c->meta->first_seg)
 		return c->meta->log_start;
 	dir = el_directory_new();
-	entry = el_directory_entry(c->rel, c->meta, dir, seg);
-	if (entry == NULL)
-		elog(ERROR, "directory of \"%s\" lacks segment " UINT64_FORMAT,
-			 RelationGetRelationName(c->rel), seg);
-	offset = entry->base_offset;
+	offset = el_directory_require(c->rel, c->meta, dir, seg)->base_offset;
 	pfree(dir);
 	return offset;
 }
 
-/* Each committed event in segments from .. end - 1.  False: not all, as somebody waits for our lock, or in vain. */
+/*
+ * Call fn for each committed event in segments from .. end - 1.  False: not for
+ * all of them, because another backend waits for our lock, or because it is in
+ * vain.
+ */
 static bool
-each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
+for_each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 {
 	ElReader   *r = el_reader_begin(c->rel, NULL, EL_READ_STABLE);
-	int64		limit = offset_at(c, end);
+	int64		limit = first_offset_of(c, end);
 	ElRecord	rec;
 	uint32		n = 0;
 	bool		goes_on = true;
 
 	r->strategy = GetAccessStrategy(BAS_BULKREAD);
-	(void) el_reader_seek(r, offset_at(c, from));
+	(void) el_reader_seek(r, first_offset_of(c, from));
 	while (goes_on && !c->in_vain && el_reader_next(r, &rec) && rec.offset < limit)
 	{
 		if (n++ % RECORDS_PER_YIELD == 0)
@@ -423,6 +430,7 @@ each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 static void
 note_key(Compaction *c, const ElReader *r, const ElRecord *rec)
 {
+	Assert(rec->offset > c->last_offset);
 	if (rec->key_len >= 0)
 		el_keymap_put(c->keys, rec->key, rec->key_len, rec->offset);
 	c->last_offset = rec->offset;
@@ -430,10 +438,12 @@ note_key(Compaction *c, const ElReader *r, const ElRecord *rec)
 }
 
 static void
-keep_or_not(Compaction *c, const ElReader *r, const ElRecord *rec)
+keep_survivor(Compaction *c, const ElReader *r, const ElRecord *rec)
 {
 	int64		horizon = 0;
 
+	/* none is known if all that is new was aborted */
+	Assert(c->last_offset < 0 || rec->offset <= c->last_offset);
 	c->max_fxid = Max(c->max_fxid, r->fxid.value);
 	if (rec->value_len < 0 && c->policy->delete_retention_ms >= 0)
 		horizon = (r->header.attributes & EL_ATTR_DELETE_HORIZON) ?
@@ -443,7 +453,7 @@ keep_or_not(Compaction *c, const ElReader *r, const ElRecord *rec)
 		 el_keymap_get(c->keys, rec->key, rec->key_len) > rec->offset ||
 		 (horizon != 0 && horizon <= c->now)))
 		return;
-	write_record(c, r, rec, horizon);
+	write_output_record(c, r, rec, horizon);
 }
 
 /* The keys up to the boundary, which moves down if they are too many. */
@@ -461,7 +471,7 @@ read_keys(Compaction *c, uint64 from)
 		/* not in the middle of a batch */
 		uint64		end = el_segment_boundary(c->rel, c->end_seg + 1, wanted);
 
-		if (!each_record(c, c->end_seg, end, note_key))
+		if (!for_each_record(c, c->end_seg, end, note_key))
 			return false;
 		c->end_seg = end;
 	}
@@ -470,14 +480,16 @@ read_keys(Compaction *c, uint64 from)
 
 /*
  * The new segments take their place, as the last ones before the boundary.
+ * Metapage and directory pages are locked exclusively, all at a time.  Returns
+ * bytes of segments freed.
  */
 static int64
-switch_over(Compaction *c)
+switch_to_output(Compaction *c)
 {
 	uint64		k = c->nsegments;
 	uint64		first = c->end_seg - k;
-	uint64		first_group = first / EL_GROUP_SEGMENTS;
-	int			npages = c->end_seg / EL_GROUP_SEGMENTS - first_group + 1;
+	uint64		first_directory = EL_DIRECTORY_NO(first);
+	int			npages = EL_DIRECTORY_NO(c->end_seg) - first_directory + 1;
 	Buffer		buffers[MAX_PAGES];
 	Buffer		metabuf = el_meta_lock(c->rel, NULL);
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
@@ -490,6 +502,11 @@ switch_over(Compaction *c)
 		UnlockReleaseBuffer(metabuf);
 		return 0;
 	}
+	/* no more segments than there were, all of them closed and settled */
+	Assert(k <= c->end_seg - meta->first_seg);
+	Assert(c->end_seg < meta->end_seg);
+	Assert(npages <= MAX_PAGES);
+	Assert(meta->compactions == c->meta->compactions);
 	freed = (int64) (first - meta->first_seg) * meta->seg_pages * BLCKSZ;
 
 	rec.first_seg = first;
@@ -511,8 +528,10 @@ switch_over(Compaction *c)
 	for (int i = 0; i < npages; i++)
 	{
 		buffers[i] = ReadBuffer(c->rel,
-								meta->root[(first_group + i) % EL_MAX_GROUPS]);
+								ElMetaRoot(meta, first_directory + i));
 		LockBuffer(buffers[i], BUFFER_LOCK_EXCLUSIVE);
+		Assert(ElPageGetSpecial(BufferGetPage(buffers[i]))->page_no ==
+			   first_directory + i);
 	}
 	XLogEnsureRecordSpace(npages + 1, 8);
 
@@ -553,26 +572,31 @@ write_survivors(Compaction *c)
 	find_free_extents(c);
 	el_batch_begin_sparse(&c->builder);
 	c->codec = c->policy->codec;
-	if (!each_record(c, c->meta->first_seg, c->end_seg, keep_or_not))
+	if (!for_each_record(c, c->meta->first_seg, c->end_seg, keep_survivor))
 		return false;
-	write_batch(c);
-	write_page(c);
+	write_output_batch(c);
+	write_output_page(c);
 	return !c->in_vain;
 }
 
-/* So that it is tried again when there is more, and not every round. */
+/*
+ * Note on the metapage that nothing was saved, so that it is tried again when
+ * there is more, and not every round.
+ */
 static void
 note_in_vain(Compaction *c)
 {
 	Buffer		metabuf = el_meta_lock(c->rel, NULL);
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 
+	Assert(c->end_seg >= meta->clean_seg);
 	START_CRIT_SECTION();
-	meta->vain_segs = c->end_seg - meta->clean_seg;
+	meta->unshrinkable_segs = c->end_seg - meta->clean_seg;
 	/* those that may go later are a reason to try again, then */
 	if (meta->tombstones_due <= c->now)
 		meta->tombstones_due = 0;
 	el_page_seal(BufferGetPage(metabuf));
+	AssertMeta(BufferGetPage(metabuf));
 	el_wal_log_page(c->rel, metabuf);
 	END_CRIT_SECTION();
 	UnlockReleaseBuffer(metabuf);
@@ -580,7 +604,7 @@ note_in_vain(Compaction *c)
 
 /* Is there enough that was not compacted before, or a tombstone to go? */
 static bool
-is_due(const Compaction *c)
+compaction_is_due(const Compaction *c)
 {
 	ElLogInfo	info;
 
@@ -596,6 +620,13 @@ is_due(const Compaction *c)
 	return el_compaction_due(&info);
 }
 
+/*
+ * Returns bytes of segments freed; 0 if it was not due, if it would not save a
+ * segment, if another backend waits for our lock, or if retention was faster.
+ * The caller holds ShareUpdateExclusiveLock and no content lock.  Errors leave
+ * the log as it was.  Memory: maintenance_work_mem for the keys, in a context of
+ * its own.
+ */
 int64
 el_log_compact(Relation rel, const ElCompaction *policy)
 {
@@ -605,6 +636,7 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 	MemoryContext old;
 	int64		freed = 0;
 
+	Assert(CheckRelationLockedByMe(rel, ShareUpdateExclusiveLock, true));
 	el_require_preload();
 	if (!el_meta_read(rel, copy.data))
 		return 0;
@@ -628,11 +660,11 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 	c->end_seg = Min(c->meta->settled_pos / EL_PAGE_POS(c->meta->seg_pages),
 					 Max(c->meta->end_seg, 1) - 1);
 	c->end_seg = Min(c->end_seg, c->meta->first_seg +
-					 (MAX_PAGES - 2) * EL_GROUP_SEGMENTS);
+					 (MAX_PAGES - 2) * EL_DIRECTORY_SEGMENTS);
 	while (c->end_seg > c->meta->first_seg &&
 		   el_segment_boundary(rel, c->end_seg, c->end_seg + 1) != c->end_seg)
 		c->end_seg--;
-	if (is_due(c))
+	if (compaction_is_due(c))
 	{
 		uint64		clean = Max(c->meta->clean_seg, c->meta->first_seg);
 
@@ -642,7 +674,7 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 				el_segment_boundary(rel, clean, clean + 1) != clean))
 			clean--;
 		if (read_keys(c, clean) && write_survivors(c))
-			freed = switch_over(c);
+			freed = switch_to_output(c);
 		else if (c->in_vain)
 			note_in_vain(c);
 	}

@@ -26,7 +26,6 @@
 
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "storage/cursor.h"
@@ -42,8 +41,9 @@ el_reader_corrupt(ElReader *r, uint64 pos, const char *what)
 		block = p->seg_block + page_no % r->info.seg_pages;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": %s",
-					RelationGetRelationName(r->rel), r->position, what),
+			 errmsg("topic partition \"%s\" is corrupt at offset %lld: %s",
+					RelationGetRelationName(r->rel), (long long) r->position,
+					what),
 			 errdetail("Block %u, byte %u of its page data.", block,
 					   EL_POS_BYTE(pos)),
 			 errhint("check_topic() names everything that is wrong; other offsets may still be read.")));
@@ -64,6 +64,7 @@ el_reader_leave_page(ElReader *r)
 
 		LockBuffer(p->buffer, BUFFER_LOCK_SHARE);
 		special = el_page_special(page, EL_PAGE_ID_DATA);
+		/* unless it was recycled meanwhile */
 		if (special != NULL &&
 			special->page_no == ElPageGetSpecial(p->page.data)->page_no)
 		{
@@ -72,6 +73,9 @@ el_reader_leave_page(ElReader *r)
 				ElEnvelope *env = (ElEnvelope *) ((char *) page +
 												  p->hints[i].byte);
 
+				Assert(p->hints[i].byte >= EL_PAGE_START);
+				Assert(p->hints[i].byte + EL_BATCH_ROOM <= EL_PAGE_END);
+				Assert(env->magic == EL_ENVELOPE_MAGIC);
 				env->flags |= p->hints[i].flags;
 			}
 			MarkBufferDirtyHint(p->buffer, true);
@@ -104,6 +108,7 @@ el_reader_enter_segment(ElReader *r, uint64 seg)
 	ElReaderPrivate *p = r->priv;
 	ElSegment  *entry;
 
+	Assert(r->info.exists);
 	if (p->seg_valid && p->seg == seg)
 		return true;
 	p->seg_valid = false;
@@ -126,6 +131,7 @@ el_reader_enter_segment(ElReader *r, uint64 seg)
 		return false;			/* the last one never is */
 	p->seg = seg;
 	p->seg_valid = true;
+	Assert(p->seg_block != EL_META_BLOCK);
 	return true;
 }
 
@@ -143,6 +149,7 @@ el_reader_load_page(ElReader *r, uint64 page_no)
 		return true;
 	CHECK_FOR_INTERRUPTS();
 	el_reader_leave_page(r);
+	Assert(!p->page_valid && p->nhints == 0);
 	if (!el_reader_enter_segment(r, page_no / r->info.seg_pages))
 		return false;
 	block = p->seg_block + page_no % r->info.seg_pages;
@@ -222,12 +229,17 @@ el_reader_peek(ElReader *r, ElEnvelope **env)
 		seg = EL_POS_PAGE(p->pos) / r->info.seg_pages;
 		if (!el_reader_enter_segment(r, seg))
 			return -1;
+		Assert(seg >= r->info.first_seg && seg < r->info.end_seg);
 		if (p->pos < p->seg_end)
 			break;
 		p->pos = EL_PAGE_POS((seg + 1) * r->info.seg_pages);
 	}
 	if (!el_reader_load_page(r, EL_POS_PAGE(p->pos)))
 		return -1;
+	/* no content lock is held while the copy is looked at, and none across calls */
+	Assert(p->page_valid && !el_buffer_locked(p->buffer));
+	Assert(p->pos % MAXIMUM_ALIGNOF == 0);
+	Assert(EL_PAGE_DATA - EL_POS_BYTE(p->pos) >= EL_BATCH_ROOM);
 	*env = (ElEnvelope *) (p->page.data + EL_PAGE_START + EL_POS_BYTE(p->pos));
 	wrong = el_envelope_problem(*env);
 	if (wrong != NULL)
@@ -250,6 +262,10 @@ el_reader_judge(ElReader *r, const ElEnvelope *env)
 {
 	ElReaderPrivate *p = r->priv;
 
+	/* what is handed out lies in the private copy of the page */
+	Assert(p->page_valid);
+	Assert((char *) env >= p->page.data + EL_PAGE_START);
+	Assert((char *) env + EL_BATCH_ROOM <= p->page.data + EL_PAGE_END);
 	r->fxid.value = env->fxid;
 	r->cid = env->cid;
 	r->batch_len = env->length;
@@ -284,6 +300,7 @@ el_reader_take(ElReader *r, ElEnvelope *env, uint64 pos)
 {
 	ElReaderPrivate *p = r->priv;
 
+	Assert(pos + EL_BATCH_SPACE(r->batch_len) <= r->info.tail_pos);
 	if (EL_PAGE_DATA - EL_POS_BYTE(pos) >= sizeof(ElEnvelope) + env->length)
 		r->batch = (char *) (env + 1);
 	else if (assemble_batch(r, pos + sizeof(ElEnvelope), r->batch_len))

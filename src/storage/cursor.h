@@ -15,7 +15,6 @@
 
 #include "access/transam.h"
 #include "storage/buf.h"
-#include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -41,7 +40,8 @@ typedef enum ElReadMode
 typedef struct ElReader
 {
 	Relation	rel;
-	Snapshot	snapshot;		/* borrowed; must outlive the reader; NULL only with EL_READ_ALL */
+	Snapshot	snapshot;		/* borrowed; must outlive the reader; NULL:
+								 * outcomes as of now */
 	ElReadMode	mode;
 	FullTransactionId snapshot_xmin;	/* full form of the snapshot's xmin */
 	ElLogInfo	info;			/* as of begin or the last refresh */
@@ -61,7 +61,8 @@ typedef struct ElReader
 	int64		position;
 	bool		stopped;		/* EL_READ_STABLE met an own or undecided batch */
 	FullTransactionId stop_fxid;	/* whose */
-	bool		trimmed;		/* the position was removed meanwhile; position is the new log start */
+	bool		trimmed;		/* the position was removed meanwhile;
+								 * position is the new log start */
 
 	int64		batch_start;	/* current batch: first offset at or after where the reader stood */
 	bool		serializable;	/* report conflicts with what the snapshot does not see */
@@ -81,7 +82,8 @@ typedef struct ElReaderPrivate
 	uint64		limit;			/* batches begin below it; UINT64 max: no limit */
 	ElBatchReader records;		/* of the current batch */
 	bool		in_batch;		/* records is open */
-	bool		from_rest;		/* ... or its records are to be taken from what the last reader left */
+	bool		from_rest;		/* its records are to be taken from what the
+								 * last reader left (rest.c) */
 	int64		batch_end;		/* offset behind the open batch */
 	uint64		batch_pos;		/* where the batch at hand begins */
 
@@ -150,13 +152,17 @@ extern bool el_reader_load_page(ElReader *r, uint64 page_no);
 /* Let the page at hand go, with the hints found for it. */
 extern void el_reader_leave_page(ElReader *r);
 /*
- * Look at the batch at pos without putting it together: its envelope and header.
- * Moves pos to where a batch really begins.  1: found; 0: end of the log; -1: trimmed.
+ * Look at the batch at pos without putting it together: its envelope and
+ * header.  Moves pos to where a batch really begins.  1: found; 0: end of the
+ * log; -1: trimmed.
  */
 extern int	el_reader_peek(ElReader *r, ElEnvelope **env);
 /* What became of the peeked batch?  Says whether the mode shows it. */
 extern bool el_reader_judge(ElReader *r, const ElEnvelope *env);
-/* Have the bytes of the peeked batch, which begins at pos, in one piece; false if it was trimmed meanwhile. */
+/*
+ * Have the bytes of the peeked batch, which begins at pos, in one piece; false
+ * if it was trimmed meanwhile.
+ */
 extern bool el_reader_take(ElReader *r, ElEnvelope *env, uint64 pos);
 
 #endif							/* EL_CURSOR_H */

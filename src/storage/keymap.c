@@ -80,6 +80,7 @@ el_keymap_put(ElKeyMap *map, const char *key, int32 len, int64 offset)
 	MapKey		k = {key, len};
 	MapEntry   *e = keys_lookup(map->hash, k);
 
+	Assert(len >= 0 && offset >= 0);
 	if (e == NULL)
 	{
 		bool		found;
@@ -96,6 +97,7 @@ el_keymap_get(const ElKeyMap *map, const char *key, int32 len)
 	MapKey		k = {key, len};
 	MapEntry   *e = keys_lookup(map->hash, k);
 
+	Assert(len >= 0);
 	return e != NULL ? e->offset : -1;
 }
 

@@ -106,6 +106,7 @@ el_meta_read(Relation rel, char *copy)
 	Buffer		buffer = meta_buffer(rel);
 	Page		page;
 
+	Assert(CheckRelationLockedByMe(rel, AccessShareLock, true));
 	if (!BufferIsValid(buffer))
 		return false;
 	page = BufferGetPage(buffer);
@@ -152,7 +153,7 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->seg_pages = meta->seg_pages;
 	info->appended_batches = meta->batches;
 	info->compactions = meta->compactions;
-	info->tried_seg = meta->clean_seg + meta->vain_segs;
+	info->tried_seg = meta->clean_seg + meta->unshrinkable_segs;
 }
 
 void
@@ -172,6 +173,11 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 	Page		page = BufferGetPage(buffer);
 	xl_el_init	rec;
 
+	Assert(el_buffer_locked_exclusively(buffer));
+	Assert(BufferGetBlockNumber(buffer) == EL_META_BLOCK);
+	Assert(PageIsNew(page));
+	Assert(options->partition >= 0);
+	Assert(options->first_offset >= 0 && options->floor >= 0);
 	rec.partition = options->partition;
 	rec.seg_pages = el_seg_pages(options->segment_bytes);
 	rec.offset = options->first_offset;
@@ -188,6 +194,7 @@ el_meta_lock(Relation rel, const ElLogOptions *options)
 {
 	Buffer		buffer = meta_buffer(rel);
 
+	Assert(CheckRelationLockedByMe(rel, AccessShareLock, true));
 	if (BufferIsValid(buffer))
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	else
@@ -217,6 +224,7 @@ el_meta_lock(Relation rel, const ElLogOptions *options)
 	}
 	else
 		verify_meta(rel, BufferGetPage(buffer));
+	Assert(el_buffer_locked_exclusively(buffer));
 	return buffer;
 }
 
@@ -239,6 +247,7 @@ el_log_create(const RelFileLocator *locator, char persistence, int32 partition,
 	RelFileLocator rlocator = *locator;
 	SMgrRelation srel = smgropen(rlocator, InvalidBackendId);
 
+	Assert(offset >= 0 && offset <= EL_MAX_OFFSET);
 	el_meta_init(block.data, partition, seg_pages, offset, offset);
 	if (persistence == RELPERSISTENCE_PERMANENT && XLogIsNeeded())
 		log_newpage(&rlocator, MAIN_FORKNUM, EL_META_BLOCK, block.data, true);

@@ -5,7 +5,7 @@
  *
  * A log lives in one relation.  This folder knows pages, batches, segments and
  * transactions, and nothing of what a relation or an offset is for its callers.
- * The caller has the relation open and locked: AccessShareLock to read,
+ * The caller has the relation open and locked: AccessShareLock to read or trim,
  * RowExclusiveLock to append.
  *
  * IDENTIFICATION
@@ -18,18 +18,11 @@
 
 #include "postgres.h"
 
-#include "access/xlogdefs.h"
 #include "storage/buf.h"
 #include "utils/rel.h"
 
 #include "base/compat.h"
 #include "storage/page.h"
-
-/*
- * Offsets have 47 bits: the format has room for more, but the server must
- * be able to address an event by its offset as it does a row.
- */
-#define EL_MAX_OFFSET	((INT64CONST(1) << 47) - 1)
 
 /* What the metapage says about a log, copied under its share lock. */
 typedef struct ElLogInfo
@@ -69,11 +62,14 @@ typedef struct ElLogOptions
 								 * live ones within; -1: no limit */
 
 	/*
-	 * If set: what this says is held (from which offset on) is not freed for
-	 * that, and the append refused with 53400.
+	 * If set: events from the offset that held_from returns on are not freed
+	 * for that.  An append that would need their room is refused: report_full
+	 * raises 53400 with words that its user understands.
 	 */
 	int64		(*held_from) (void *arg, int32 partition);
 	void	   *held_arg;
+	void		(*report_full) (Relation rel, int64 held_from,
+								int64 retention_bytes);
 } ElLogOptions;
 
 /* Make the metapage of a log that has none yet. */

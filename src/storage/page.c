@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * page.c
- *	  Making empty pages.
+ *	  Pages by themselves: empty ones, their checksums, and the envelopes of
+ *	  batches.
  *
  * IDENTIFICATION
  *	  src/storage/page.c
@@ -47,9 +48,16 @@ page_crc(Page page)
 	return crc;
 }
 
+/*
+ * Set the checksum, after a change.  The caller holds the exclusive lock of the
+ * page's buffer, unless the page is in private memory.
+ */
 void
 el_page_seal(Page page)
 {
+	Assert(((PageHeader) page)->pd_special == EL_PAGE_END);
+	Assert(((PageHeader) page)->pd_lower >= EL_PAGE_START);
+	Assert(((PageHeader) page)->pd_lower <= EL_PAGE_END);
 	ElPageGetSpecial(page)->crc = page_crc(page);
 }
 
@@ -107,7 +115,60 @@ el_meta_init(Page page, int32 partition, uint32 seg_pages, int64 offset,
 	/* core drops the hole between pd_lower and pd_upper from page images */
 	((PageHeader) page)->pd_lower = EL_PAGE_START + offsetof(ElMeta, root);
 	el_page_seal(page);
+	AssertMeta(page);
 }
+
+#ifdef USE_ASSERT_CHECKING
+void
+el_assert_meta(Page page)
+{
+	const ElMeta *meta = ElPageGetMeta(page);
+
+	Assert(el_page_special(page, EL_PAGE_ID_META) != NULL);
+	Assert(el_page_sound(page));
+	Assert(meta->magic == EL_META_MAGIC);
+	Assert(meta->version == EL_FORMAT_VERSION);
+	Assert(meta->partition >= 0);
+	Assert(meta->seg_pages >= EL_MIN_SEG_PAGES);
+	Assert(meta->seg_pages <= EL_MAX_SEG_PAGES);
+
+	/* offsets */
+	Assert(meta->log_start >= 0);
+	Assert(meta->log_start <= meta->log_end);
+	Assert(meta->log_end <= EL_MAX_OFFSET);
+	Assert(meta->floor >= 0);
+	Assert(meta->settled_offset <= meta->log_end);
+
+	/* positions */
+	Assert(meta->settled_pos <= meta->tail_pos);
+	Assert(meta->tail_pos % MAXIMUM_ALIGNOF == 0);
+	Assert((meta->tail_pos == 0) == (meta->batches == 0));
+	Assert(meta->end_seg == (meta->tail_pos == 0 ? 0 :
+							 EL_POS_PAGE(meta->tail_pos - 1) / meta->seg_pages + 1));
+	Assert(meta->tail_time_page < meta->seg_pages);
+
+	/* segments: free ones, live ones, those set aside; the tail's is live */
+	Assert(meta->reuse_seg <= meta->first_seg);
+	Assert(meta->first_seg <= meta->end_seg);
+	Assert(meta->end_seg == 0 || meta->first_seg < meta->end_seg);
+	Assert(meta->end_seg <= meta->alloc_seg);
+	Assert(meta->clean_seg + meta->unshrinkable_segs <= meta->end_seg);
+
+	/* blocks */
+	Assert(meta->next_block > EL_META_BLOCK);
+	Assert(meta->end_seg == 0 || meta->tail_block > EL_META_BLOCK);
+	Assert(meta->end_seg == 0 ||
+		   meta->tail_block + meta->seg_pages <= meta->next_block);
+	Assert(meta->spare_directory == InvalidBlockNumber ||
+		   meta->spare_directory < meta->next_block);
+	Assert(meta->nroots <= EL_MAX_DIRECTORIES);
+	Assert(meta->alloc_seg == meta->reuse_seg ||
+		   EL_DIRECTORY_NO(meta->alloc_seg - 1) -
+		   EL_DIRECTORY_NO(meta->reuse_seg) < EL_MAX_DIRECTORIES);
+	Assert(((PageHeader) page)->pd_lower == EL_PAGE_START +
+		   offsetof(ElMeta, root) + meta->nroots * sizeof(BlockNumber));
+}
+#endif
 
 /* Pages of a segment of that many bytes. */
 uint32

@@ -54,13 +54,14 @@
 /* Special area of all pages; the page id is last, as in other access methods. */
 typedef struct ElPageSpecial
 {
-	uint64		page_no;		/* el_page_tag: logical page; directory: group; meta: 0 */
+	uint64		page_no;		/* data: el_page_tag; directory: its number;
+								 * meta: 0 */
 	int64		first_offset;	/* base offset of the first batch that begins here; if none
 								 * does, of the batch that covers the page */
 	int64		max_time;		/* greatest event time, ms, of the segment's batches begun
 								 * on or before this page */
-	uint32		back;			/* if no batch begins here: pages back to where the
-								 * covering batch begins */
+	uint32		pages_back;		/* if no batch begins here: pages back to
+								 * where the covering batch begins */
 	uint32		crc;			/* el_page_seal() */
 	uint32		time_page;		/* the page, counted from the segment's first, that was the
 								 * first to reach max_time */
@@ -73,7 +74,8 @@ typedef struct ElPageSpecial
 #define EL_PAGE_END		(BLCKSZ - MAXALIGN(sizeof(ElPageSpecial)))
 #define EL_PAGE_DATA	(EL_PAGE_END - EL_PAGE_START)
 
-#define ElPageGetSpecial(page)	((ElPageSpecial *) PageGetSpecialPointer(page))
+/* All pages have it in the same place; el_page_special() checks that. */
+#define ElPageGetSpecial(page)	((ElPageSpecial *) ((char *) (page) + EL_PAGE_END))
 
 /* In front of each RecordBatch, in the machine's byte order. */
 typedef struct ElEnvelope
@@ -145,10 +147,15 @@ el_page_tag(uint32 segment_flags, BlockNumber block, uint64 page_no)
 	return gen == 0 ? page_no : UINT64CONST(1) << 63 | gen << 32 | block;
 }
 
-/* A directory page holds the entries of one group of segments. */
-#define EL_GROUP_SEGMENTS	(EL_PAGE_DATA / sizeof(ElSegment))
+/*
+ * A directory page holds the entries of that many consecutive segments.  The
+ * pages are numbered like the segments: number n has those from
+ * n * EL_DIRECTORY_SEGMENTS on.
+ */
+#define EL_DIRECTORY_SEGMENTS	(EL_PAGE_DATA / sizeof(ElSegment))
+#define EL_DIRECTORY_NO(seg)	((seg) / EL_DIRECTORY_SEGMENTS)
 #define ElDirectoryEntry(page, seg) \
-	((ElSegment *) ((char *) (page) + EL_PAGE_START) + (seg) % EL_GROUP_SEGMENTS)
+	((ElSegment *) ((char *) (page) + EL_PAGE_START) + (seg) % EL_DIRECTORY_SEGMENTS)
 
 /*
  * Metapage.  tail_pos and log_end are the only truth about where the log ends:
@@ -184,13 +191,20 @@ typedef struct ElMeta
 	uint32		compactions;	/* ever */
 	uint64		clean_seg;		/* no key occurs twice in the segments before */
 	int64		tombstones_due;	/* ms: when the first tombstone in there may go; 0: none */
-	uint32		vain_segs;		/* so many segments from clean_seg on would not become fewer */
+	uint32		unshrinkable_segs;	/* segments from clean_seg on for which
+									 * the last compaction saved nothing; not
+									 * tried again until more are closed */
 	uint32		tail_time_page; /* as time_page, of the tail's segment */
 	uint32		nroots;			/* used slots of root */
-	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* group % EL_MAX_GROUPS -> directory page */
+	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* blocks of the directory pages,
+												 * by ElMetaRoot() */
 } ElMeta;
 
-#define EL_MAX_GROUPS	((EL_PAGE_DATA - offsetof(ElMeta, root)) / sizeof(BlockNumber))
+/* Directory pages that a log can have at a time. */
+#define EL_MAX_DIRECTORIES	((EL_PAGE_DATA - offsetof(ElMeta, root)) / sizeof(BlockNumber))
+/* Slot in root, and block, of the directory page with a number. */
+#define EL_ROOT_SLOT(no)	((no) % EL_MAX_DIRECTORIES)
+#define ElMetaRoot(meta, no)	((meta)->root[EL_ROOT_SLOT(no)])
 #define ElPageGetMeta(page) ((ElMeta *) ((char *) (page) + EL_PAGE_START))
 
 #define EL_META_BLOCK	0
@@ -199,6 +213,12 @@ StaticAssertDecl(sizeof(ElPageSpecial) == 40, "page special is 40 bytes");
 StaticAssertDecl(sizeof(ElEnvelope) == 24, "envelope is 24 bytes");
 StaticAssertDecl(sizeof(ElSegment) == 32, "directory entry is 32 bytes");
 StaticAssertDecl(EL_PAGE_DATA % MAXIMUM_ALIGNOF == 0, "page data is aligned");
+
+/*
+ * Offsets have 47 bits: the format has room for more, but the server must be
+ * able to address an event by its offset as it does a row.
+ */
+#define EL_MAX_OFFSET	((INT64CONST(1) << 47) - 1)
 
 /* Smallest and largest segment, in pages. */
 #define EL_MIN_SEG_PAGES	8
@@ -216,6 +236,14 @@ extern uint32 el_seg_pages(int64 segment_bytes);
  */
 extern void el_page_seal(Page page);
 extern bool el_page_sound(Page page);
+
+/* The relations between the fields of a metapage, after each change of it. */
+#ifdef USE_ASSERT_CHECKING
+extern void el_assert_meta(Page page);
+#define AssertMeta(page)	el_assert_meta(page)
+#else
+#define AssertMeta(page)	((void) 0)
+#endif
 
 /* CRC of an envelope and of its batch header: an aborted batch is passed by those alone. */
 extern uint32 el_envelope_crc(const ElEnvelope *env, const char *batch);

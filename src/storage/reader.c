@@ -31,6 +31,8 @@ el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 {
 	ElReader   *r = palloc0(sizeof(ElReader));
 
+	/* own batches are told apart by command id, which only a snapshot has */
+	Assert(mode != EL_READ_MVCC || snapshot != NULL);
 	r->rel = rel;
 	r->snapshot = snapshot;
 	r->mode = mode;
@@ -97,7 +99,7 @@ el_reader_batch_pos(const ElReader *r)
 
 /* Establish pos for the position; false at the end. */
 static bool
-be_positioned(ElReader *r)
+ensure_positioned(ElReader *r)
 {
 	while (!r->priv->positioned)
 	{
@@ -146,9 +148,16 @@ rest_has_batch(const ElReader *r)
 					   Max(r->position, r->header.base_offset), &r->header);
 }
 
-/* as el_reader_next_batch(); unless rest has the batch and may be used: then batch is not set */
+/*
+ * As el_reader_next_batch().  But if the tail that another reader left (rest.c)
+ * has the batch, and may be used, then from_rest is set, and batch is not.
+ *
+ * True: a batch that the mode shows; position is the offset behind it.  False:
+ * the end, or a stop, of which position, stopped and stop_fxid tell.  XX001 if
+ * something is damaged.
+ */
 static bool
-next_batch(ElReader *r, bool may_use_rest)
+read_next_batch(ElReader *r, bool may_use_rest)
 {
 	ElReaderPrivate *p = r->priv;
 
@@ -165,7 +174,7 @@ next_batch(ElReader *r, bool may_use_rest)
 		int64		next_offset;
 		bool		wanted;
 
-		if (!be_positioned(r))
+		if (!ensure_positioned(r))
 			return false;
 		found = el_reader_peek(r, &env);
 		if (found == 0)
@@ -192,6 +201,7 @@ next_batch(ElReader *r, bool may_use_rest)
 			r->position = Max(r->position, r->header.base_offset);
 			r->stopped = true;
 			r->stop_fxid = r->fxid;
+			Assert(r->position < r->info.log_end);
 			return false;
 		}
 		if (wanted && may_use_rest && rest_has_batch(r))
@@ -203,10 +213,12 @@ next_batch(ElReader *r, bool may_use_rest)
 		}
 		p->batch_pos = pos;
 		p->pos = next_pos;
+		Assert(next_pos <= r->info.tail_pos);
 		if (wanted)
 		{
 			r->batch_start = Max(r->position, r->header.base_offset);
 			r->position = next_offset;
+			Assert(r->batch_start < r->position);
 			return true;
 		}
 		r->position = next_offset;
@@ -216,7 +228,7 @@ next_batch(ElReader *r, bool may_use_rest)
 bool
 el_reader_next_batch(ElReader *r)
 {
-	return next_batch(r, false);
+	return read_next_batch(r, false);
 }
 
 bool
@@ -226,7 +238,7 @@ el_reader_last_batch(ElReader *r, int64 low, int64 limit, int64 *base,
 	int64		step = 1;
 	bool		found = false;
 
-	/* back in growing steps: as a rule the last one is near */
+	/* back in growing steps: usually the last one is near */
 	while (!found && limit > low)
 	{
 		int64		from = limit - low > step ? limit - step : low;
@@ -260,7 +272,7 @@ el_reader_next(ElReader *r, ElRecord *rec)
 
 		if (!p->in_batch)
 		{
-			if (!next_batch(r, true))
+			if (!read_next_batch(r, true))
 				return false;
 			p->batch_end = r->position;
 			r->position = r->batch_start;
@@ -279,6 +291,8 @@ el_reader_next(ElReader *r, ElRecord *rec)
 		if (rec->offset < r->position)
 			continue;
 		r->position = rec->offset + 1;
+		Assert(rec->offset >= r->batch_start);
+		Assert(rec->offset < p->batch_end);
 		return true;
 	}
 }

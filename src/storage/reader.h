@@ -26,17 +26,23 @@ extern void el_reader_end(ElReader *r);
 extern void el_reader_refresh(ElReader *r);
 /* The next batch that the mode shows; false at the end or at a stop. */
 extern bool el_reader_next_batch(ElReader *r);
-/* The next event at or after the position, going on to further batches; false at the end or at a stop.
- * Corrupt bytes raise XX001 with block and offset. */
+/*
+ * The next event at or after the position, going on to further batches; false
+ * at the end or at a stop.  Corrupt bytes raise XX001 with block and offset.
+ */
 extern bool el_reader_next(ElReader *r, ElRecord *rec);
 /*
- * Base offset, and the offset behind (NULL: not asked), of the last batch below limit that the mode shows;
- * those that end before low are not looked at.  False, and nothing set, if there is none.  Moves the reader.
+ * Base offset, and the offset behind (NULL: not asked), of the last batch below
+ * limit that the mode shows; those that end before low are not looked at.
+ * False, and nothing set, if there is none.  Moves the reader.
  */
 extern bool el_reader_last_batch(ElReader *r, int64 low, int64 limit,
 								 int64 *base, int64 *end);
 
-/* Are the bytes up to the next batch's alignment, behind the one that el_reader_next_batch() gave, 0 as they should be? */
+/*
+ * Are the bytes behind the batch that el_reader_next_batch() gave, up to the
+ * alignment of the next one, 0 as they should be?
+ */
 extern bool el_reader_padding_clean(const ElReader *r);
 /* The logical page that the reader is at. */
 extern uint64 el_reader_page(const ElReader *r);

@@ -41,7 +41,7 @@ el_retained_segments(uint32 seg_pages, int64 bytes)
 
 /* Base offset of a segment that begins with a batch, -1 if it does not, or was freed. */
 static int64
-begins_at(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)
+segment_begin_offset(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)
 {
 	ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
 
@@ -55,7 +55,7 @@ begins_at(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)
  * stays as a whole.
  */
 static int64
-bytes_target(Relation rel, uint64 keep)
+offset_for_bytes(Relation rel, uint64 keep)
 {
 	PGAlignedBlock copy;
 	ElMeta	   *meta = ElPageGetMeta(copy.data);
@@ -69,25 +69,32 @@ bytes_target(Relation rel, uint64 keep)
 	dir = el_directory_new();
 	/* the next one that begins with a batch; if there is none, the last one before */
 	for (seg = meta->end_seg - keep; seg < meta->end_seg; seg++)
-		if ((target = begins_at(rel, meta, dir, seg)) >= 0)
+		if ((target = segment_begin_offset(rel, meta, dir, seg)) >= 0)
 			break;
 	for (seg = meta->end_seg - keep; target < 0 && seg > meta->first_seg; seg--)
-		target = begins_at(rel, meta, dir, seg - 1);
+		target = segment_begin_offset(rel, meta, dir, seg - 1);
 	pfree(dir);
 	return target;
 }
 
-/* As far as the log start may move towards target. */
+/*
+ * As far as the log start may move towards target: to the first undecided
+ * batch, and to the last committed one.  Moves the reader.
+ */
 static int64
-removable(ElReader *r, int64 target)
+removable_offset(ElReader *r, int64 target)
 {
 	int64		settled = Max(r->info.settled_offset, r->info.log_start);
 	int64		from;
 	int64		committed = -1;
 
-	/* the target may come from a newer metapage: what the reader will not come to is not known to be decided */
+	/*
+	 * The target may come from a newer metapage: what the reader will not
+	 * come to is not known to be decided.
+	 */
 	target = Min(target, r->info.log_end);
 	from = Min(settled, target);
+	Assert(from >= r->info.log_start);
 	if (el_reader_seek(r, from) == EL_SEEK_OK)
 	{
 		while (el_reader_next_batch(r))
@@ -104,6 +111,11 @@ removable(ElReader *r, int64 target)
 	return committed < 0 ? target : Min(target, committed);
 }
 
+/*
+ * The caller holds AccessShareLock and no content lock.  Never waits for a
+ * transaction: what is undecided stays.  Reads what lies between the settled
+ * position and the new log start, at most.
+ */
 int64
 el_log_retain(Relation rel, const ElRetention *policy, bool *held)
 {
@@ -113,6 +125,7 @@ el_log_retain(Relation rel, const ElRetention *policy, bool *held)
 	int64		target = start;
 	int64		freed = 0;
 
+	Assert(policy->held_from >= 0);
 	*held = false;
 	if (r->info.exists && policy->before_ms > EL_MIN_TIME)
 	{
@@ -127,7 +140,7 @@ el_log_retain(Relation rel, const ElRetention *policy, bool *held)
 		uint64		keep = el_retained_segments(r->info.seg_pages, policy->bytes);
 		int64		over;
 
-		over = bytes_target(rel, keep > policy->room ? keep - policy->room : 1);
+		over = offset_for_bytes(rel, keep > policy->room ? keep - policy->room : 1);
 		if (policy->held_counts && over > policy->held_from)
 		{
 			*held = true;
@@ -136,7 +149,10 @@ el_log_retain(Relation rel, const ElRetention *policy, bool *held)
 		target = Max(target, over);
 	}
 	if (target > start)
-		target = removable(r, target);
+	{
+		target = removable_offset(r, target);
+		Assert(target <= r->info.log_end);
+	}
 	el_reader_end(r);
 	if (target > start)
 		freed = el_log_trim(rel, target);

@@ -22,28 +22,32 @@
 
 #include "storage/search.h"
 
-/* Estimates of a seek before it goes on by bisection: by offset, and by time, which is less even. */
+/*
+ * Estimates of a seek before it goes on by bisection: by offset, and by time,
+ * which is less even.
+ */
 #define EL_MAX_ESTIMATES 8
 #define EL_MAX_TIME_ESTIMATES 6
 
 /*
- * For the first of lo .. hi of which something holds, as it does of all behind
- * it; it holds of hi.  What is searched grows more or less evenly: so it begins at a
- * guess, goes from there in growing steps, and by bisection once it lies between
- * two that were looked at.
+ * Galloping search for the first element in lo .. hi for which a predicate is
+ * true.  The predicate is monotone and true at hi.  What is searched grows
+ * more or less evenly: so it starts at an estimate, steps away from it in
+ * growing steps, and bisects once the element lies between two that were
+ * looked at.
  */
-typedef struct Search
+typedef struct GallopSearch
 {
 	uint64		lo;
 	uint64		hi;
 	uint64		mid;			/* to be looked at, while lo < hi */
 	uint64		step;
 	int			direction;		/* of the last step */
-	bool		between;
-} Search;
+	bool		between;		/* two were looked at, and it is between them */
+} GallopSearch;
 
 static void
-search_begin(Search *s, uint64 lo, uint64 hi, uint64 guess)
+gallop_begin(GallopSearch *s, uint64 lo, uint64 hi, uint64 guess)
 {
 	s->lo = lo;
 	s->hi = hi;
@@ -55,17 +59,17 @@ search_begin(Search *s, uint64 lo, uint64 hi, uint64 guess)
 
 /* Begin again where wanted lies between the values at lo and hi. */
 static void
-search_guess(Search *s, int64 wanted, int64 at_lo, int64 at_hi)
+gallop_from_guess(GallopSearch *s, int64 wanted, int64 at_lo, int64 at_hi)
 {
 	double		part = at_hi > at_lo ?
 		((double) wanted - at_lo) / ((double) at_hi - at_lo) : 0;
 
-	search_begin(s, s->lo, s->hi, s->lo +
+	gallop_begin(s, s->lo, s->hi, s->lo +
 				 (uint64) (Min(Max(part, 0), 1) * (s->hi - s->lo)));
 }
 
 static void
-search_go_on(Search *s, bool holds)
+gallop_on(GallopSearch *s, bool holds)
 {
 	if (holds)
 	{
@@ -84,6 +88,8 @@ search_go_on(Search *s, bool holds)
 	else
 		s->mid = s->direction < 0 ? s->hi - s->step : s->lo + s->step - 1;
 	s->step *= 4;
+	Assert(s->lo <= s->hi);
+	Assert(s->lo == s->hi || (s->mid >= s->lo && s->mid < s->hi));
 }
 
 /*
@@ -98,6 +104,7 @@ find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
 	ElPageSpecial *special = ElPageGetSpecial(p->page.data);
 	uint64		pos = EL_PAGE_POS(page_no) + special->first_byte - EL_PAGE_START;
 
+	Assert(p->page_valid && p->page_no == page_no);
 	*next_offset = special->first_offset;
 	while (pos < p->seg_end && EL_POS_PAGE(pos) == page_no)
 	{
@@ -121,113 +128,163 @@ find_on_page(ElReader *r, uint64 page_no, int64 offset, uint64 *next_pos,
 	return false;
 }
 
+/* The pages that a batch may begin on. */
+typedef struct PageRange
+{
+	uint64		lo;				/* on this one, or before it if it begins
+								 * inside the batch */
+	uint64		hi;				/* before this one */
+	int64		lo_offset;		/* an offset at or before what lo holds */
+	int64		hi_offset;		/* an offset behind what hi - 1 holds */
+} PageRange;
+
 /*
- * Segment: the last one whose base offset is not beyond, in the directory, of
- * which few pages should be read: guessed first.
- * Page in it: interpolated between offsets already known, since batches of a
- * topic are much alike, and by bisection if that does not come to an end.
+ * The segment that offset is in, as the one at hand: the last one whose base
+ * offset is not beyond.  It is looked for in the directory, of which few pages
+ * should be read: estimated first.  range gets all its pages.  False if it was
+ * trimmed.
  */
-bool
-el_reader_find(ElReader *r, int64 offset)
+static bool
+find_segment(ElReader *r, int64 offset, PageRange *range)
 {
 	ElReaderPrivate *p = r->priv;
-	uint64		lo = r->info.first_seg;
-	uint64		hi = r->info.end_seg;
-	Search		search;
+	const ElMeta *meta = ElPageGetMeta(p->meta.data);
+	uint64		seg;
+	GallopSearch search;
 	ElSegment  *entry;
-	int64		lo_offset,
-				hi_offset;
 
 	/* the first segment behind */
-	search_begin(&search, lo + 1, hi, lo + 1);
-	search_guess(&search, offset, r->info.log_start, r->info.log_end);
+	gallop_begin(&search, r->info.first_seg + 1, r->info.end_seg,
+				 r->info.first_seg + 1);
+	gallop_from_guess(&search, offset, r->info.log_start, r->info.log_end);
 	while (search.lo < search.hi)
 	{
 		/* a directory page used again: its segments were freed, so mid is too low */
-		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data),
-								   &p->dir, search.mid);
-		search_go_on(&search, entry != NULL && entry->base_offset > offset);
+		entry = el_directory_entry(r->rel, meta, &p->dir, search.mid);
+		gallop_on(&search, entry != NULL && entry->base_offset > offset);
 	}
-	lo = search.lo - 1;
-	entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, lo);
+	seg = search.lo - 1;
+	entry = el_directory_entry(r->rel, meta, &p->dir, seg);
 	if (entry == NULL)
 		return false;
-	lo_offset = entry->base_offset;
-	hi_offset = r->info.log_end;
-	if (lo + 1 < r->info.end_seg)
+	range->lo_offset = entry->base_offset;
+	range->hi_offset = r->info.log_end;
+	if (seg + 1 < r->info.end_seg)
 	{
-		entry = el_directory_entry(r->rel, ElPageGetMeta(p->meta.data), &p->dir, lo + 1);
+		entry = el_directory_entry(r->rel, meta, &p->dir, seg + 1);
 		if (entry == NULL)
 			return false;
-		hi_offset = entry->base_offset;
+		range->hi_offset = entry->base_offset;
 	}
-	if (!el_reader_enter_segment(r, lo))
+	if (!el_reader_enter_segment(r, seg))
 		return false;
+	range->lo = seg * r->info.seg_pages;
+	range->hi = el_reader_last_page(r) + 1;
+	return true;
+}
 
-	/*
-	 * The batch begins on page hi - 1 at the latest.  Page lo may begin inside it:
-	 * its "back" then says where it begins, even in an earlier segment.
-	 */
-	lo = lo * r->info.seg_pages;
-	hi = el_reader_last_page(r) + 1;
-	for (int probes = 0; hi - lo > 1; probes++)
+/*
+ * Narrow the range down to one page, or find the batch on the way: then found
+ * is set, and pos.  Interpolated between offsets already known, since batches
+ * of one log are much alike, and by bisection if that does not come to an end.
+ * False if it was trimmed.
+ *
+ * The batch begins on page hi - 1 at the latest.  Page lo may begin inside it:
+ * its pages_back then says where it begins, even in an earlier segment.
+ */
+static bool
+narrow_range(ElReader *r, int64 offset, PageRange *range, bool *found)
+{
+	ElReaderPrivate *p = r->priv;
+
+	*found = false;
+	for (int probes = 0; range->hi - range->lo > 1; probes++)
 	{
-		uint64		mid = lo + (hi - lo) / 2;
+		uint64		mid = range->lo + (range->hi - range->lo) / 2;
 		uint64		begin;
 		uint64		next_pos;
 		ElPageSpecial *special;
 
+		Assert(range->lo < range->hi);
 		/* estimates come close within a few steps, or the batches are too uneven */
-		if (probes < EL_MAX_ESTIMATES && offset >= lo_offset && hi_offset > lo_offset)
-			mid = lo + (uint64) ((double) (offset - lo_offset) /
-								 (double) (hi_offset - lo_offset) * (hi - lo));
-		mid = Min(Max(mid, lo + 1), hi - 1);
+		if (probes < EL_MAX_ESTIMATES && offset >= range->lo_offset &&
+			range->hi_offset > range->lo_offset)
+			mid = range->lo +
+				(uint64) ((double) (offset - range->lo_offset) /
+						  (double) (range->hi_offset - range->lo_offset) *
+						  (range->hi - range->lo));
+		mid = Min(Max(mid, range->lo + 1), range->hi - 1);
 		if (!el_reader_load_page(r, mid))
 			return false;
 		special = ElPageGetSpecial(p->page.data);
 		if (special->first_offset > offset)
 		{
 			/* a batch that covers the page begins on an earlier one */
-			hi = mid - (special->first_byte == 0 ? special->back - 1 : 0);
-			hi_offset = special->first_offset;
+			range->hi = mid -
+				(special->first_byte == 0 ? special->pages_back - 1 : 0);
+			range->hi_offset = special->first_offset;
 			continue;
 		}
 
 		/* where the batch that covers the page begins, its header tells how far it goes */
-		begin = mid - (special->first_byte == 0 ? special->back : 0);
+		begin = mid - (special->first_byte == 0 ? special->pages_back : 0);
 		if (!el_reader_load_page(r, begin))
 			return false;
-		if (find_on_page(r, begin, offset, &next_pos, &lo_offset))
+		*found = find_on_page(r, begin, offset, &next_pos, &range->lo_offset);
+		if (*found)
 			return true;
 		/* so the batch behind the last one on that page is known, too */
-		if (EL_POS_PAGE(next_pos) >= hi)
+		if (EL_POS_PAGE(next_pos) >= range->hi)
 		{
-			lo = begin;
-			break;
+			range->lo = begin;
+			return true;
 		}
 		/* before mid, if that one is damaged */
-		lo = Max(EL_POS_PAGE(next_pos), mid);
+		range->lo = Max(EL_POS_PAGE(next_pos), mid);
 	}
+	return true;
+}
 
-	/*
-	 * From the first batch of page lo on, the caller walks.  The first page of
-	 * a segment has not been looked at: if a batch from the segment before
-	 * ends on it, that one may be it.
-	 */
-	if (!el_reader_load_page(r, lo))
+/*
+ * Set pos to the first batch of a page, from which the caller walks on to
+ * offset.  The first page of a segment has not been looked at by now: if a
+ * batch from the segment before ends on it, that one may be it.  False if it
+ * was trimmed.
+ */
+static bool
+begin_on_page(ElReader *r, int64 offset, uint64 page_no)
+{
+	ElReaderPrivate *p = r->priv;
+	ElPageSpecial *special = ElPageGetSpecial(p->page.data);
+
+	if (!el_reader_load_page(r, page_no))
 		return false;
-	if (ElPageGetSpecial(p->page.data)->first_offset > offset &&
-		lo > r->info.first_seg * r->info.seg_pages && !el_reader_load_page(r, --lo))
+	if (special->first_offset > offset &&
+		page_no > r->info.first_seg * r->info.seg_pages &&
+		!el_reader_load_page(r, --page_no))
 		return false;
-	if (ElPageGetSpecial(p->page.data)->first_byte == 0)
+	if (special->first_byte == 0)
 	{
-		lo -= ElPageGetSpecial(p->page.data)->back;
-		if (!el_reader_load_page(r, lo))
+		page_no -= special->pages_back;
+		if (!el_reader_load_page(r, page_no))
 			return false;
 	}
-	p->pos = EL_PAGE_POS(lo) + ElPageGetSpecial(p->page.data)->first_byte -
-		EL_PAGE_START;
+	p->pos = EL_PAGE_POS(page_no) + special->first_byte - EL_PAGE_START;
 	return true;
+}
+
+bool
+el_reader_find(ElReader *r, int64 offset)
+{
+	PageRange	range;
+	bool		found;
+
+	Assert(r->info.exists);
+	Assert(offset >= r->info.log_start && offset < r->info.log_end);
+	if (!find_segment(r, offset, &range) ||
+		!narrow_range(r, offset, &range, &found))
+		return false;
+	return found || begin_on_page(r, offset, range.lo);
 }
 
 int64
@@ -352,6 +409,14 @@ el_reader_seek_pages(ElReader *r, uint64 first, uint64 end)
 	return false;
 }
 
+/*
+ * What the reader looked for is not where it was: trimmed, or compacted.  Three
+ * cases.  A reader with bounds (el_reader_seek_pages) goes on in the next
+ * segment.  One whose position is still in the log, as compaction has moved it or
+ * an earlier part was trimmed, looks for it again.  Else the position is
+ * gone: the reader goes on at the log start and says so in trimmed.  XX001 if
+ * nothing has changed that would explain it.
+ */
 void
 el_reader_restart(ElReader *r)
 {
@@ -384,11 +449,13 @@ el_reader_restart(ElReader *r)
 	if (!r->info.exists || r->info.log_start <= r->position)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("topic partition \"%s\" is corrupt at offset " INT64_FORMAT ": a page is missing",
-						RelationGetRelationName(r->rel), r->position),
+				 errmsg("topic partition \"%s\" is corrupt at offset %lld: a page is missing",
+						RelationGetRelationName(r->rel),
+						(long long) r->position),
 				 errhint("check_topic() names everything that is wrong.")));
 	r->trimmed = true;
 	r->position = r->info.log_start;
+	Assert(r->position <= r->info.log_end);
 }
 
 /* The segment that a block with that tag is a page of; false if it is of none. */
@@ -464,6 +531,13 @@ time_span(int64 a, int64 b)
  * as evenly as between the last two bounds on the same side, whichever is further
  * from there.  Where that does not come to an end it is bisected.  Where the
  * segment before does not tell how early this one begins, its first page does.
+ *
+ *	  page     from       lo         mid        hi
+ *	  time     from_time  before     time_ms ?  last
+ *
+ * before is the greatest time in front of page lo, and earlier than time_ms; last
+ * is that of page hi, and not earlier.  If lo was the last bound to move (moved
+ * is 1), from is where it was, with from_time; if hi was, the same on its side.
  */
 static bool
 find_time_page(ElReader *r, int64 time_ms, int64 last, uint64 *page_no)
@@ -473,8 +547,8 @@ find_time_page(ElReader *r, int64 time_ms, int64 last, uint64 *page_no)
 	uint64		lo = begin;
 	uint64		hi = el_reader_last_page(r);
 	int			moved = 0;		/* 1: lo, -1: hi */
-	uint64		from = 0;		/* where that bound was, ... */
-	int64		from_time = 0;	/* ... and its time */
+	uint64		from = 0;		/* where the bound that moved was before */
+	int64		from_time = 0;	/* time known at from */
 
 	for (int probes = 0; lo < hi; probes++)
 	{
@@ -516,6 +590,7 @@ find_time_page(ElReader *r, int64 time_ms, int64 last, uint64 *page_no)
 		if (last == time_ms)
 			lo = hi;
 	}
+	Assert(lo == hi && EL_POS_PAGE(r->priv->seg_end - 1) >= lo);
 	*page_no = lo;
 	return el_reader_load_page(r, lo);
 }

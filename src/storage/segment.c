@@ -23,9 +23,6 @@
 #include "storage/segment.h"
 #include "storage/wal.h"
 
-#define GROUP(seg)	((seg) / EL_GROUP_SEGMENTS)
-#define SLOT(group)	((group) % EL_MAX_GROUPS)
-
 ElDirectory *
 el_directory_new(void)
 {
@@ -39,35 +36,49 @@ ElSegment *
 el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
 				   uint64 seg)
 {
-	uint64		group = GROUP(seg);
+	uint64		no = EL_DIRECTORY_NO(seg);
 
-	if (!dir->valid || dir->group != group)
+	if (!dir->valid || dir->no != no)
 	{
 		Buffer		buffer;
 		Page		page;
 		ElPageSpecial *special;
 
-		if (SLOT(group) >= meta->nroots)
+		if (EL_ROOT_SLOT(no) >= meta->nroots)
 			return NULL;
-		buffer = ReadBuffer(rel, meta->root[SLOT(group)]);
+		buffer = ReadBuffer(rel, ElMetaRoot(meta, no));
 		page = BufferGetPage(buffer);
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		special = el_page_special(page, EL_PAGE_ID_DIRECTORY);
-		dir->valid = special != NULL && special->page_no == group;
+		dir->valid = special != NULL && special->page_no == no;
 		if (special != NULL && !el_page_sound(page))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("directory of topic partition \"%s\" is corrupt: its checksum differs",
 							RelationGetRelationName(rel)),
-					 errdetail("Block %u.", meta->root[SLOT(group)])));
+					 errdetail("Block %u.", ElMetaRoot(meta, no))));
 		if (dir->valid)
 			memcpy(dir->page.data, page, ((PageHeader) page)->pd_lower);
 		UnlockReleaseBuffer(buffer);
 		if (!dir->valid)
 			return NULL;
-		dir->group = group;
+		dir->no = no;
 	}
 	return ElDirectoryEntry(dir->page.data, seg);
+}
+
+ElSegment *
+el_directory_require(Relation rel, const ElMeta *meta, ElDirectory *dir,
+					 uint64 seg)
+{
+	ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
+
+	if (entry == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("directory of topic partition \"%s\" lacks segment %llu",
+						RelationGetRelationName(rel), (unsigned long long) seg)));
+	return entry;
 }
 
 uint64
@@ -102,22 +113,10 @@ el_extend_to(Relation rel, Buffer metabuf, BlockNumber last)
 {
 	BlockNumber nblocks = el_log_blocks(rel);
 
+	Assert(el_buffer_locked_exclusively(metabuf));
+	Assert(CritSectionCount == 0);
 	if (nblocks <= last)
 		el_smgr_extend(RelationGetSmgr(rel), nblocks, last - nblocks + 1);
-}
-
-/* First block of a segment that has an extent; the metapage is locked. */
-static BlockNumber
-extent_of(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)
-{
-	ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
-
-	if (entry == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("directory of topic partition \"%s\" lacks segment " UINT64_FORMAT,
-						RelationGetRelationName(rel), seg)));
-	return entry->first_block;
 }
 
 /*
@@ -125,7 +124,7 @@ extent_of(Relation rel, const ElMeta *meta, ElDirectory *dir, uint64 seg)
  * entries whose extents were cut off (shrink.c).
  */
 static BlockNumber
-take_free(Relation rel, const ElMeta *meta, ElDirectory *dir,
+take_free_extent(Relation rel, const ElMeta *meta, ElDirectory *dir,
 		  xl_el_segment *rec)
 {
 	BlockNumber block = InvalidBlockNumber;
@@ -134,14 +133,73 @@ take_free(Relation rel, const ElMeta *meta, ElDirectory *dir,
 	{
 		uint64		seg = rec->reuse_seg++;
 
-		block = extent_of(rel, meta, dir, seg);
-		if (GROUP(rec->reuse_seg) != GROUP(seg) &&
+		block = el_directory_require(rel, meta, dir, seg)->first_block;
+		if (EL_DIRECTORY_NO(rec->reuse_seg) != EL_DIRECTORY_NO(seg) &&
 			rec->spare_directory == InvalidBlockNumber)
-			rec->spare_directory = meta->root[SLOT(GROUP(seg))];
+			rec->spare_directory = ElMetaRoot(meta, EL_DIRECTORY_NO(seg));
 	}
 	return block;
 }
 
+/*
+ * Set an extent aside for the next segment, and its place in the directory:
+ * fills rec.  May extend the file by a directory page, but changes no page.
+ */
+static BlockNumber
+choose_extent(Relation rel, Buffer metabuf, ElDirectory *dir,
+			  xl_el_segment *rec)
+{
+	const ElMeta *meta = ElPageGetMeta(BufferGetPage(metabuf));
+	uint64		no = EL_DIRECTORY_NO(rec->seg);
+	BlockNumber block;
+
+	Assert(rec->seg == meta->alloc_seg);
+	if (no - EL_DIRECTORY_NO(meta->reuse_seg) >= EL_MAX_DIRECTORIES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("topic partition \"%s\" has too many segments",
+						RelationGetRelationName(rel)),
+				 errhint("Shorten the retention, or use a larger segment_bytes.")));
+	rec->alloc_seg = rec->seg + 1;
+
+	/* the directory page comes first: extents are what the file ends with */
+	if (rec->seg % EL_DIRECTORY_SEGMENTS != 0)
+		rec->directory = ElMetaRoot(meta, no);
+	else
+	{
+		rec->flags = EL_SEGMENT_NEW_PAGE;
+		if (meta->spare_directory != InvalidBlockNumber)
+		{
+			rec->directory = meta->spare_directory;
+			rec->spare_directory = InvalidBlockNumber;
+		}
+		else
+			rec->directory = rec->next_block++;
+	}
+
+	block = take_free_extent(rel, meta, dir, rec);
+	if (block == InvalidBlockNumber)
+	{
+		if (rec->next_block > MaxBlockNumber - meta->seg_pages)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("topic partition \"%s\" has reached the largest file size",
+							RelationGetRelationName(rel)),
+					 errhint("Shorten the retention, or use more partitions.")));
+		block = rec->next_block;
+		rec->next_block += meta->seg_pages;
+	}
+	el_extend_to(rel, metabuf, rec->directory);
+	return block;
+}
+
+/*
+ * Returns the segment's first block, which entry gets, too; its blocks need
+ * not exist yet.  The append lock (metabuf) is held and stays so.  Errors leave
+ * nothing changed but, perhaps, the length of the file: 54000 if there are too
+ * many segments or the file would be too large, XX001 if the directory is
+ * damaged.
+ */
 BlockNumber
 el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 {
@@ -151,6 +209,8 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 	ElDirectory *dir = el_directory_new();
 	xl_el_segment rec = {0};
 
+	Assert(el_buffer_locked_exclusively(metabuf));
+	Assert(seg >= meta->end_seg && seg <= meta->alloc_seg);
 	rec.seg = seg;
 	rec.reuse_seg = meta->reuse_seg;
 	rec.alloc_seg = meta->alloc_seg;
@@ -160,49 +220,11 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 	if (seg < meta->alloc_seg)
 	{
 		/* set aside by an append that failed */
-		entry->first_block = extent_of(rel, meta, dir, seg);
-		rec.directory = meta->root[SLOT(GROUP(seg))];
+		entry->first_block = el_directory_require(rel, meta, dir, seg)->first_block;
+		rec.directory = ElMetaRoot(meta, EL_DIRECTORY_NO(seg));
 	}
 	else
-	{
-		Assert(seg == meta->alloc_seg);
-		if (GROUP(seg) - GROUP(meta->reuse_seg) >= EL_MAX_GROUPS)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("topic partition \"%s\" has too many segments",
-							RelationGetRelationName(rel)),
-					 errhint("Shorten the retention, or use a larger segment_bytes.")));
-		rec.alloc_seg = seg + 1;
-
-		/* the directory page comes first: extents are what the file ends with */
-		if (seg % EL_GROUP_SEGMENTS == 0)
-		{
-			rec.flags = EL_SEGMENT_NEW_PAGE;
-			if (meta->spare_directory != InvalidBlockNumber)
-			{
-				rec.directory = meta->spare_directory;
-				rec.spare_directory = InvalidBlockNumber;
-			}
-			else
-				rec.directory = rec.next_block++;
-		}
-		else
-			rec.directory = meta->root[SLOT(GROUP(seg))];
-
-		entry->first_block = take_free(rel, meta, dir, &rec);
-		if (entry->first_block == InvalidBlockNumber)
-		{
-			if (rec.next_block > MaxBlockNumber - meta->seg_pages)
-				ereport(ERROR,
-						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						 errmsg("topic partition \"%s\" has reached the largest file size",
-								RelationGetRelationName(rel)),
-						 errhint("Shorten the retention, or use more partitions.")));
-			entry->first_block = rec.next_block;
-			rec.next_block += meta->seg_pages;
-		}
-		el_extend_to(rel, metabuf, rec.directory);
-	}
+		entry->first_block = choose_extent(rel, metabuf, dir, &rec);
 	rec.entry = *entry;
 	pfree(dir);
 
@@ -212,6 +234,9 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 	if (!(rec.flags & EL_SEGMENT_NEW_PAGE))
 		LockBuffer(dirbuf, BUFFER_LOCK_EXCLUSIVE);
 
+	Assert(rec.reuse_seg <= meta->first_seg);
+	Assert(entry->first_block != EL_META_BLOCK &&
+		   entry->first_block != rec.directory);
 	START_CRIT_SECTION();
 	el_apply_segment_directory(BufferGetPage(dirbuf), &rec);
 	el_apply_segment_meta(metapage, &rec);

@@ -23,7 +23,7 @@
 typedef struct ElDirectory
 {
 	bool		valid;
-	uint64		group;			/* of segments; the page holds their entries */
+	uint64		no;				/* number of the directory page */
 	PGAlignedBlock page;
 } ElDirectory;
 
@@ -31,24 +31,30 @@ typedef struct ElDirectory
 extern ElDirectory *el_directory_new(void);
 /*
  * The entry of a segment, through the copy in dir, which is read again if it
- * holds another group.  NULL if the directory page has been reused since meta was
- * read: the segment is gone.
+ * holds another page.  NULL if the directory page has been reused since meta
+ * was read: the segment is gone.
  */
 extern ElSegment *el_directory_entry(Relation rel, const ElMeta *meta,
 									 ElDirectory *dir, uint64 seg);
 /* The same where it must be there: XX001 if it is not. */
 extern ElSegment *el_directory_require(Relation rel, const ElMeta *meta,
 									   ElDirectory *dir, uint64 seg);
-/* The first segment from seg on, up to limit, that begins with a batch; limit if there is none. */
+/*
+ * The first segment from seg on, up to limit, that begins with a batch; limit
+ * if there is none.
+ */
 extern uint64 el_segment_boundary(Relation rel, uint64 seg, uint64 limit);
 /*
  * Write the directory entry of a segment that an append is about to enter,
- * setting an extent aside if it has none; returns its first block.  The metapage
- * is locked exclusively.
+ * setting an extent aside if it has none; returns its first block.  The
+ * metapage is locked exclusively.
  */
 extern BlockNumber el_segment_open(Relation rel, Buffer metabuf, uint64 seg,
 								   ElSegment *entry);
-/* Make sure that blocks up to and including last exist; the metapage is locked exclusively. */
+/*
+ * Make sure that blocks up to and including last exist; the metapage is locked
+ * exclusively.
+ */
 extern void el_extend_to(Relation rel, Buffer metabuf, BlockNumber last);
 
 #endif							/* EL_SEGMENT_H */

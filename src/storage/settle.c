@@ -22,6 +22,7 @@
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "storage/procarray.h"
 
 #include "base/compat.h"
@@ -59,6 +60,7 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 	uint64		page_end = EL_PAGE_POS(EL_POS_PAGE(*pos) + 1);
 	XLogRecPtr	lsn;
 
+	Assert(el_buffer_locked_exclusively(buffer));
 	while (*pos < end && *pos < page_end &&
 		   el_batch_begin_pos(*pos) == *pos)
 	{
@@ -97,6 +99,7 @@ settle_page(SettlePass *pass, Buffer buffer, uint64 *pos, uint64 end)
 			pass->settled_offset = h.base_offset + h.last_offset_delta + 1;
 		}
 	}
+	Assert(n <= EL_MAX_OUTCOMES);
 	if (n == 0)
 		return;
 
@@ -122,6 +125,7 @@ publish_settled(SettlePass *pass)
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	xl_el_settled rec;
 
+	Assert(pass->settled_pos <= meta->tail_pos);
 	if (pass->settled_pos > meta->settled_pos)
 	{
 		rec.settled_pos = pass->settled_pos;
@@ -135,6 +139,14 @@ publish_settled(SettlePass *pass)
 	UnlockReleaseBuffer(metabuf);
 }
 
+/*
+ * The caller holds ShareUpdateExclusiveLock, so this is the only pass.  Each
+ * page is locked exclusively while its batches are settled, one after another;
+ * appends go on beside.  XX001 if a batch is damaged.
+ *
+ * oldest_xmin: xids before it are decided for everybody.  The result says what
+ * relfrozenxid may become: no xid before it is needed any more.
+ */
 TransactionId
 el_log_settle(Relation rel, TransactionId oldest_xmin, bool all)
 {
@@ -154,6 +166,7 @@ el_log_settle(Relation rel, TransactionId oldest_xmin, bool all)
 	pass.settled_pos = meta->settled_pos;
 	dir = el_directory_new();
 
+	Assert(CheckRelationLockedByMe(rel, ShareUpdateExclusiveLock, true));
 	pos = Max(meta->settled_pos, EL_PAGE_POS(meta->first_seg * meta->seg_pages));
 	while (pos < meta->tail_pos)
 	{

@@ -3,7 +3,7 @@
  * shrink.c
  *	  Giving free segments at the end of the file back to the file system.
  *
- * As VACUUM does with a heap: only if the AccessExclusiveLock can be had at
+ * As VACUUM does with a heap: only if the AccessExclusiveLock is free at
  * once.  On a standby that lock would stand in the way of readers until it is
  * replayed to its end, so where a standby can be there, the file stays as it
  * is and the log uses the space itself.
@@ -70,9 +70,9 @@ needed_blocks(Relation rel, const ElMeta *meta, ElDirectory *dir)
 {
 	BlockNumber end = EL_META_BLOCK + 1;
 
-	for (uint64 group = meta->reuse_seg / EL_GROUP_SEGMENTS;
-		 group * EL_GROUP_SEGMENTS < meta->alloc_seg; group++)
-		end = Max(end, meta->root[group % EL_MAX_GROUPS] + 1);
+	for (uint64 no = EL_DIRECTORY_NO(meta->reuse_seg);
+		 no * EL_DIRECTORY_SEGMENTS < meta->alloc_seg; no++)
+		end = Max(end, ElMetaRoot(meta, no) + 1);
 	for (uint64 seg = meta->first_seg; seg < meta->alloc_seg; seg++)
 	{
 		ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
@@ -93,9 +93,9 @@ forget_extents(Relation rel, const ElMeta *meta, BlockNumber end)
 
 	while (seg < meta->first_seg)
 	{
-		uint64		group = seg / EL_GROUP_SEGMENTS;
-		uint64		upto = Min(meta->first_seg, (group + 1) * EL_GROUP_SEGMENTS);
-		Buffer		buffer = ReadBuffer(rel, meta->root[group % EL_MAX_GROUPS]);
+		uint64		no = EL_DIRECTORY_NO(seg);
+		uint64		upto = Min(meta->first_seg, (no + 1) * EL_DIRECTORY_SEGMENTS);
+		Buffer		buffer = ReadBuffer(rel, ElMetaRoot(meta, no));
 
 		CHECK_FOR_INTERRUPTS();
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
@@ -114,9 +114,9 @@ forget_extents(Relation rel, const ElMeta *meta, BlockNumber end)
 	}
 }
 
-/* With the table to ourselves.  Returns bytes given back. */
+/* Under AccessExclusiveLock.  Returns bytes given back. */
 static int64
-cut_off(Relation rel)
+cut_off_free_end(Relation rel)
 {
 	BlockNumber nblocks = el_log_blocks(rel);
 	Buffer		metabuf = el_meta_lock(rel, NULL);
@@ -124,6 +124,7 @@ cut_off(Relation rel)
 	ElDirectory *dir;
 	BlockNumber end;
 
+	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, false));
 	if (!BufferIsValid(metabuf))
 		return 0;
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
@@ -136,6 +137,7 @@ cut_off(Relation rel)
 		UnlockReleaseBuffer(metabuf);
 		return 0;
 	}
+	Assert(end > EL_META_BLOCK && end <= meta->next_block);
 	forget_extents(rel, meta, end);
 
 	START_CRIT_SECTION();
@@ -144,6 +146,7 @@ cut_off(Relation rel)
 		meta->spare_directory >= end)
 		meta->spare_directory = InvalidBlockNumber;
 	el_page_seal(BufferGetPage(metabuf));
+	AssertMeta(BufferGetPage(metabuf));
 	el_wal_log_page(rel, metabuf);
 	END_CRIT_SECTION();
 	UnlockReleaseBuffer(metabuf);
@@ -152,6 +155,10 @@ cut_off(Relation rel)
 	return (int64) (nblocks - end) * BLCKSZ;
 }
 
+/*
+ * Returns bytes given back, 0 if that was not possible without waiting.  The
+ * caller holds a weaker lock on the relation, or one as strong, and no content lock.
+ */
 int64
 el_log_shrink(Relation rel)
 {
@@ -167,7 +174,7 @@ el_log_shrink(Relation rel)
 	 */
 	if (rel->rd_refcnt > 1)
 		return 0;
-	/* a look without the lock first: as a rule there is nothing to do */
+	/* look without the lock first: usually there is nothing to do */
 	if (!el_meta_read(rel, copy.data) ||
 		meta->reuse_seg == meta->first_seg || standby_possible())
 		return 0;
@@ -178,7 +185,7 @@ el_log_shrink(Relation rel)
 		end + meta->seg_pages > el_log_blocks(rel) ||
 		!ConditionalLockRelation(rel, AccessExclusiveLock))
 		return 0;
-	given = cut_off(rel);
+	given = cut_off_free_end(rel);
 	UnlockRelation(rel, AccessExclusiveLock);
 	return given;
 }

@@ -4,8 +4,8 @@
  *	  The last stable offset: how far a log is decided for a snapshot.
  *
  * Found by walking from where VACUUM has settled outcomes to the first batch
- * that is undecided, or to the end.  Who asks every second (a monitor) would
- * walk the same batches each time, so a backend remembers per log how far it has
+ * that is undecided, or to the end.  A monitor that asks every second
+ * would walk the same batches each time, so a backend remembers per log how far it has
  * come: what was decided for one snapshot is decided for every later one.
  *
  * IDENTIFICATION
@@ -30,21 +30,21 @@
 /* Logs remembered; when there are more, all are forgotten. */
 #define MAX_KNOWN	16384
 
-typedef struct Known
+typedef struct KnownLog
 {
 	RelFileLocator locator;		/* hash key */
-	int64		offset;			/* all below was decided ... */
-	uint64		xmax;			/* ... for a snapshot with this xmax */
-	uint32		running;		/* ... and so many running below it */
-} Known;
+	int64		offset;			/* all below was decided for a snapshot with: */
+	uint64		xmax;			/* full form of its xmax */
+	uint32		xcnt;			/* number of transactions that it saw in progress */
+} KnownLog;
 
 static HTAB *known_logs = NULL;
 
-static Known *
-get_known(Relation rel)
+static KnownLog *
+get_known_log(Relation rel)
 {
 	RelFileLocator locator = el_rel_locator(rel);
-	Known	   *k;
+	KnownLog   *k;
 	bool		found;
 
 	if (known_logs != NULL && hash_get_num_entries(known_logs) >= MAX_KNOWN)
@@ -57,7 +57,7 @@ get_known(Relation rel)
 		HASHCTL		ctl;
 
 		ctl.keysize = sizeof(RelFileLocator);
-		ctl.entrysize = sizeof(Known);
+		ctl.entrysize = sizeof(KnownLog);
 		ctl.hcxt = TopMemoryContext;
 		known_logs = hash_create("eventlog stable offsets", 64, &ctl,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -67,19 +67,20 @@ get_known(Relation rel)
 	{
 		k->offset = 0;
 		k->xmax = 0;
-		k->running = 0;
+		k->xcnt = 0;
 	}
 	return k;
 }
 
 static uint64
-full_xmax(Snapshot snapshot)
+full_snapshot_xmax(Snapshot snapshot)
 {
 	return U64FromFullTransactionId(el_full_xid(snapshot->xmax));
 }
 
+/* Number of transactions that the snapshot saw in progress. */
 static uint32
-running(Snapshot snapshot)
+count_running(Snapshot snapshot)
 {
 	return snapshot->takenDuringRecovery ? snapshot->subxcnt : snapshot->xcnt;
 }
@@ -89,13 +90,18 @@ running(Snapshot snapshot)
  * xmax only grows, and while it stays transactions below it only end.
  */
 static bool
-is_newer(Snapshot snapshot, const Known *k)
+snapshot_is_newer(Snapshot snapshot, const KnownLog *k)
 {
-	uint64		xmax = full_xmax(snapshot);
+	uint64		xmax = full_snapshot_xmax(snapshot);
 
-	return xmax > k->xmax || (xmax == k->xmax && running(snapshot) <= k->running);
+	return xmax > k->xmax || (xmax == k->xmax && count_running(snapshot) <= k->xcnt);
 }
 
+/*
+ * Returns the offset of the first event that the snapshot does not see decided,
+ * or the log end as of now.  The caller holds AccessShareLock.  Cost: what was
+ * appended since VACUUM, and in later calls of this session since the call before.
+ */
 int64
 el_log_stable_offset(Relation rel, Snapshot snapshot,
 					 FullTransactionId *stop_fxid)
@@ -108,9 +114,11 @@ el_log_stable_offset(Relation rel, Snapshot snapshot,
 	if (r->info.exists)
 	{
 		int64		from = Max(r->info.settled_offset, r->info.log_start);
-		Known	   *k = get_known(rel);
-		bool		newer = is_newer(snapshot, k) && k->offset <= r->info.log_end;
+		KnownLog   *k = get_known_log(rel);
+		bool		newer = snapshot_is_newer(snapshot, k) && k->offset <= r->info.log_end;
 
+		/* what is remembered holds for any snapshot that is at least as new */
+		Assert(k->offset >= 0);
 		if (newer)
 			from = Max(from, k->offset);
 		if (el_reader_seek(r, from) == EL_SEEK_OK)
@@ -121,11 +129,13 @@ el_log_stable_offset(Relation rel, Snapshot snapshot,
 		if (newer)
 		{
 			k->offset = r->stopped ? r->position : r->info.log_end;
-			k->xmax = full_xmax(snapshot);
-			k->running = running(snapshot);
+			k->xmax = full_snapshot_xmax(snapshot);
+			k->xcnt = count_running(snapshot);
 		}
 	}
 	offset = r->stopped ? r->position : r->info.log_end;
+	Assert(!r->info.exists || offset <= r->info.log_end);
+	Assert(!r->stopped || FullTransactionIdIsValid(r->stop_fxid));
 	el_reader_end(r);
 	return offset;
 }
@@ -149,6 +159,7 @@ el_log_latest(Relation rel, Snapshot snapshot, int64 low)
 
 	if (el_reader_last_batch(r, low, stable, &base, &end))
 		end = Min(end, stable);
+	Assert(end >= low);
 	el_reader_end(r);
 	return end;
 }

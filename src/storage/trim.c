@@ -26,6 +26,11 @@
 #include "storage/trim.h"
 #include "storage/wal.h"
 
+/*
+ * Returns bytes of segments freed, 0 if the log start is there already or there
+ * is no log.  The caller holds AccessShareLock.  22023 if offset is beyond the
+ * log end.
+ */
 int64
 el_log_trim(Relation rel, int64 offset)
 {
@@ -50,9 +55,9 @@ el_log_trim(Relation rel, int64 offset)
 		UnlockReleaseBuffer(metabuf);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("offset " INT64_FORMAT " is beyond the log end of \"%s\"",
-						offset, RelationGetRelationName(rel)),
-				 errdetail("The log ends at " INT64_FORMAT ".", log_end)));
+				 errmsg("offset %lld is beyond the log end of \"%s\"",
+						(long long) offset, RelationGetRelationName(rel)),
+				 errdetail("The log ends at %lld.", (long long) log_end)));
 	}
 	if (offset <= meta->log_start)
 	{
@@ -60,6 +65,7 @@ el_log_trim(Relation rel, int64 offset)
 		return 0;
 	}
 
+	Assert(meta->first_seg < meta->end_seg);
 	/* the last segment that a batch begins in at or before offset stays */
 	dir = el_directory_new();
 	lo = meta->first_seg;
@@ -78,6 +84,7 @@ el_log_trim(Relation rel, int64 offset)
 		lo--;
 	pfree(dir);
 
+	Assert(lo >= meta->first_seg && lo < meta->end_seg);
 	rec.log_start = offset;
 	rec.first_seg = lo;
 	freed = (int64) (lo - meta->first_seg) * meta->seg_pages * BLCKSZ;

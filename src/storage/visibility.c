@@ -28,6 +28,10 @@
 
 #include "storage/visibility.h"
 
+/*
+ * xid must be within two billion of the next one, as all are that a transaction
+ * or a snapshot can name.  Special xids are of epoch 0.
+ */
 FullTransactionId
 el_full_xid(TransactionId xid)
 {
@@ -40,6 +44,7 @@ el_full_xid(TransactionId xid)
 	next = ReadNextFullTransactionId();
 	distance = (int32) (XidFromFullTransactionId(next) - xid);
 	full = U64FromFullTransactionId(next) - (int64) distance;
+	Assert((TransactionId) full == xid);
 	return FullTransactionIdFromEpochAndXid((uint32) (full >> 32),
 											(uint32) full);
 }
@@ -48,6 +53,9 @@ el_full_xid(TransactionId xid)
 static ElBatchState
 decided_state(const ElEnvelope *env)
 {
+	/* a permanent outcome is there as a hint, too */
+	Assert(!(env->flags & EL_SETTLED) ||
+		   (env->flags & (EL_HINT_COMMITTED | EL_HINT_ABORTED)));
 	if (env->flags & EL_HINT_COMMITTED)
 		return EL_BATCH_VISIBLE;
 	if (env->flags & EL_HINT_ABORTED)
@@ -74,12 +82,19 @@ report_conflict(Relation rel, Snapshot snapshot, TransactionId xid)
 	CheckForSerializableConflictOut(rel, xid, snapshot);
 }
 
+/*
+ * The tests in the order of HeapTupleSatisfiesMVCC(), and for the same reasons.
+ * Takes no lock but those of the commit log and the process array.  In a
+ * serializable transaction it may raise 40001.
+ */
 ElBatchState
 el_batch_state(Relation rel, Snapshot snapshot, FullTransactionId xmin,
 			   bool report_conflicts, const ElEnvelope *env)
 {
 	TransactionId xid = (TransactionId) env->fxid;
 
+	Assert(snapshot == NULL || !IsMVCCSnapshot(snapshot) ||
+		   XidFromFullTransactionId(xmin) == snapshot->xmin);
 	if (env->flags & EL_SETTLED)
 	{
 		if (env->flags & EL_HINT_ABORTED)
@@ -116,6 +131,7 @@ el_hint_for(const ElEnvelope *env, ElBatchState state, Buffer buffer)
 {
 	if (env->flags & (EL_HINT_COMMITTED | EL_HINT_ABORTED))
 		return 0;
+	Assert(!(env->flags & EL_SETTLED));
 	if (state == EL_BATCH_ABORTED)
 		return EL_HINT_ABORTED;
 	if (state == EL_BATCH_VISIBLE)

@@ -49,6 +49,11 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 
 	if (nth == 0)
 		start += EL_POS_BYTE(rec->batch_pos);
+	Assert(init == (start == EL_PAGE_START));
+	Assert(len > 0 && start + len <= EL_PAGE_END);
+	/* envelope and batch header never cross the end of a page */
+	Assert(nth > 0 || len >= EL_BATCH_ROOM);
+	Assert(nth > 0 || el_batch_begin_pos(rec->batch_pos) == rec->batch_pos);
 	if (init)
 		el_page_init(page, EL_PAGE_ID_DATA, page_no);
 	memcpy((char *) page + start, data, len);
@@ -62,16 +67,20 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 		{
 			special->first_byte = start;
 			special->first_offset = rec->base_offset;
-			special->back = 0;
+			special->pages_back = 0;
 		}
 	}
 	else
 	{
 		special->first_offset = rec->base_offset;
-		special->back = nth;
+		special->pages_back = nth;
 	}
 	special->max_time = rec->max_time;
 	special->time_page = rec->time_page;
+	/* a batch begins here, or the page says how far back the one that covers it does */
+	Assert(special->page_no == page_no);
+	Assert(special->first_byte != 0 || special->pages_back > 0);
+	Assert(special->first_byte == 0 || special->first_byte <= start);
 	el_page_seal(page);
 }
 
@@ -80,6 +89,13 @@ void
 el_apply_append_meta(Page page, const xl_el_append *rec)
 {
 	ElMeta	   *meta = ElPageGetMeta(page);
+
+	Assert(InRecovery || CritSectionCount > 0);
+	Assert(rec->flags & EL_APPEND_LAST);
+	/* offsets and positions only rise */
+	Assert(rec->count > 0);
+	Assert(rec->base_offset >= meta->log_end);
+	Assert(rec->batch_pos >= meta->tail_pos);
 
 	/* an empty log starts with what comes first, wherever that is */
 	if (meta->log_start == meta->log_end)
@@ -92,13 +108,23 @@ el_apply_append_meta(Page page, const xl_el_append *rec)
 	meta->end_seg = EL_POS_PAGE(meta->tail_pos - 1) / meta->seg_pages + 1;
 	meta->batches++;
 	el_page_seal(page);
+	AssertMeta(page);
 }
 
 void
 el_apply_segment_meta(Page page, const xl_el_segment *rec)
 {
 	ElMeta	   *meta = ElPageGetMeta(page);
-	uint32		slot = (rec->seg / EL_GROUP_SEGMENTS) % EL_MAX_GROUPS;
+	uint32		slot = EL_ROOT_SLOT(EL_DIRECTORY_NO(rec->seg));
+
+	Assert(InRecovery || CritSectionCount > 0);
+	/* what is not live: the tail and its segment do not change */
+	Assert(rec->seg >= meta->end_seg && rec->seg < rec->alloc_seg);
+	Assert(rec->reuse_seg >= meta->reuse_seg);
+	Assert(rec->alloc_seg >= meta->alloc_seg);
+	Assert(rec->next_block >= meta->next_block);
+	Assert(rec->directory != EL_META_BLOCK && rec->directory < rec->next_block);
+	Assert(rec->entry.first_block + meta->seg_pages <= rec->next_block);
 
 	meta->reuse_seg = rec->reuse_seg;
 	meta->alloc_seg = rec->alloc_seg;
@@ -110,6 +136,7 @@ el_apply_segment_meta(Page page, const xl_el_segment *rec)
 	((PageHeader) page)->pd_lower = EL_PAGE_START +
 		offsetof(ElMeta, root) + meta->nroots * sizeof(BlockNumber);
 	el_page_seal(page);
+	AssertMeta(page);
 }
 
 void
@@ -118,9 +145,12 @@ el_apply_segment_directory(Page page, const xl_el_segment *rec)
 	uint32		end;
 
 	if (rec->flags & EL_SEGMENT_NEW_PAGE)
-		el_page_init(page, EL_PAGE_ID_DIRECTORY, rec->seg / EL_GROUP_SEGMENTS);
+		el_page_init(page, EL_PAGE_ID_DIRECTORY, EL_DIRECTORY_NO(rec->seg));
+	Assert(InRecovery || CritSectionCount > 0);
+	Assert(ElPageGetSpecial(page)->page_no == EL_DIRECTORY_NO(rec->seg));
 	*ElDirectoryEntry(page, rec->seg) = rec->entry;
 	end = (char *) (ElDirectoryEntry(page, rec->seg) + 1) - (char *) page;
+	Assert(end <= EL_PAGE_END);
 	if (((PageHeader) page)->pd_lower < end)
 		((PageHeader) page)->pd_lower = end;
 	el_page_seal(page);
@@ -131,12 +161,22 @@ el_apply_compact_meta(Page page, const xl_el_compact *rec)
 {
 	ElMeta	   *meta = ElPageGetMeta(page);
 
+	Assert(InRecovery || CritSectionCount > 0);
+	/* fewer closed segments than there were; the tail's stays as it is */
+	Assert(rec->first_seg >= meta->first_seg);
+	Assert(rec->first_seg <= rec->end_seg);
+	Assert(rec->end_seg < meta->end_seg);
+	Assert(EL_PAGE_POS(rec->end_seg * meta->seg_pages) <= meta->settled_pos);
+	Assert(rec->compactions == meta->compactions + 1);
+	Assert(rec->gen > 0 && rec->gen <= EL_MAX_GENERATION);
+
 	meta->first_seg = rec->first_seg;
 	meta->clean_seg = rec->end_seg;
-	meta->vain_segs = 0;
+	meta->unshrinkable_segs = 0;
 	meta->compactions = rec->compactions;
 	meta->tombstones_due = rec->tombstones_due;
 	el_page_seal(page);
+	AssertMeta(page);
 }
 
 /* The entries that lie on this directory page. */
@@ -144,8 +184,13 @@ void
 el_apply_compact_directory(Page page, const xl_el_compact *rec,
 						   const ElSegment *segments)
 {
-	uint64		begin = ElPageGetSpecial(page)->page_no * EL_GROUP_SEGMENTS;
-	uint64		end = begin + EL_GROUP_SEGMENTS;
+	uint64		begin = ElPageGetSpecial(page)->page_no * EL_DIRECTORY_SEGMENTS;
+	uint64		end = begin + EL_DIRECTORY_SEGMENTS;
+
+	Assert(InRecovery || CritSectionCount > 0);
+	Assert(el_page_special(page, EL_PAGE_ID_DIRECTORY) != NULL);
+	/* the page has entries of the segments replaced, or the one behind them */
+	Assert(begin <= rec->end_seg && end > rec->first_seg);
 
 	for (uint64 seg = Max(begin, rec->first_seg); seg < Min(end, rec->end_seg); seg++)
 		*ElDirectoryEntry(page, seg) = segments[seg - rec->first_seg];
@@ -166,18 +211,31 @@ el_apply_trim(Page page, const xl_el_trim *rec)
 {
 	ElMeta	   *meta = ElPageGetMeta(page);
 
+	Assert(InRecovery || CritSectionCount > 0);
+	/* neither goes back, and the tail's segment stays */
+	Assert(rec->log_start > meta->log_start);
+	Assert(rec->log_start <= meta->log_end);
+	Assert(rec->first_seg >= meta->first_seg);
+
 	meta->log_start = rec->log_start;
 	meta->first_seg = rec->first_seg;
 	el_page_seal(page);
+	AssertMeta(page);
 }
 
 void
 el_apply_settle(Page page, const xl_el_outcome *outcomes, int n)
 {
+	Assert(InRecovery || CritSectionCount > 0);
 	for (int i = 0; i < n; i++)
 	{
 		ElEnvelope *env = (ElEnvelope *) ((char *) page + outcomes[i].byte);
 
+		Assert(outcomes[i].byte >= EL_PAGE_START);
+		Assert(outcomes[i].byte + EL_BATCH_ROOM <= EL_PAGE_END);
+		Assert(env->magic == EL_ENVELOPE_MAGIC);
+		Assert(outcomes[i].flags == (EL_SETTLED | EL_HINT_COMMITTED) ||
+			   outcomes[i].flags == (EL_SETTLED | EL_HINT_ABORTED));
 		env->flags = outcomes[i].flags;
 	}
 }
@@ -187,9 +245,14 @@ el_apply_settled(Page page, const xl_el_settled *rec)
 {
 	ElMeta	   *meta = ElPageGetMeta(page);
 
+	Assert(InRecovery || CritSectionCount > 0);
+	Assert(rec->settled_pos > meta->settled_pos);
+	Assert(rec->settled_offset >= meta->settled_offset);
+
 	meta->settled_pos = rec->settled_pos;
 	meta->settled_offset = rec->settled_offset;
 	el_page_seal(page);
+	AssertMeta(page);
 }
 
 /*
@@ -201,6 +264,10 @@ el_wal_log_meta(Relation rel, Buffer metabuf, uint8 info, const void *rec,
 				Size size)
 {
 	XLogRecPtr	lsn = InvalidXLogRecPtr;
+
+	Assert(CritSectionCount > 0);
+	Assert(el_buffer_locked_exclusively(metabuf));
+	Assert(BufferGetBlockNumber(metabuf) == EL_META_BLOCK);
 
 	MarkBufferDirty(metabuf);
 	if (RelationNeedsWAL(rel))
@@ -218,6 +285,13 @@ el_wal_log_meta(Relation rel, Buffer metabuf, uint8 info, const void *rec,
 void
 el_wal_log_page(Relation rel, Buffer buffer)
 {
+	Assert(CritSectionCount > 0);
+	Assert(el_buffer_locked_exclusively(buffer));
+	Assert(el_page_sound(BufferGetPage(buffer)));
+	/* block 0 is the metapage, and nothing else is */
+	Assert((BufferGetBlockNumber(buffer) == EL_META_BLOCK) ==
+		   (el_page_special(BufferGetPage(buffer), EL_PAGE_ID_META) != NULL));
+
 	MarkBufferDirty(buffer);
 	if (RelationNeedsWAL(rel))
 		log_newpage_buffer(buffer, true);
@@ -226,6 +300,7 @@ el_wal_log_page(Relation rel, Buffer buffer)
 static void
 finish_redo(XLogReaderState *record, Buffer buffer)
 {
+	Assert(el_buffer_locked_exclusively(buffer));
 	PageSetLSN(BufferGetPage(buffer), record->EndRecPtr);
 	MarkBufferDirty(buffer);
 }
@@ -383,7 +458,7 @@ redo_one_page(XLogReaderState *record, uint8 info)
 }
 
 static void
-el_redo(XLogReaderState *record)
+redo_record(XLogReaderState *record)
 {
 	uint8		info = XLogRecGetInfo(record) & ~XLR_INFO_MASK;
 
@@ -413,7 +488,7 @@ el_redo(XLogReaderState *record)
 }
 
 static void
-el_desc(StringInfo buf, XLogReaderState *record)
+describe_record(StringInfo buf, XLogReaderState *record)
 {
 	char	   *data = XLogRecGetData(record);
 
@@ -474,7 +549,7 @@ el_desc(StringInfo buf, XLogReaderState *record)
 }
 
 static const char *
-el_identify(uint8 info)
+identify_record(uint8 info)
 {
 	switch (info & ~XLR_INFO_MASK)
 	{
@@ -501,7 +576,7 @@ el_identify(uint8 info)
  * and bytes that an append which never finished left beyond the tail.
  */
 static void
-el_mask(char *pagedata, BlockNumber blkno)
+mask_page(char *pagedata, BlockNumber blkno)
 {
 	Page		page = (Page) pagedata;
 	ElPageSpecial *special;
@@ -531,10 +606,10 @@ el_mask(char *pagedata, BlockNumber blkno)
 
 static RmgrData el_rmgr = {
 	.rm_name = EL_RMGR_NAME,
-	.rm_redo = el_redo,
-	.rm_desc = el_desc,
-	.rm_identify = el_identify,
-	.rm_mask = el_mask
+	.rm_redo = redo_record,
+	.rm_desc = describe_record,
+	.rm_identify = identify_record,
+	.rm_mask = mask_page
 };
 
 void

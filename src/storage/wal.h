@@ -165,7 +165,10 @@ extern void el_apply_settled(Page page, const xl_el_settled *rec);
  * written, in the critical section that has changed it.
  */
 
-/* A record whose only page is the metapage: rec, of that size, is all its data.  Returns its LSN, or none. */
+/*
+ * A record whose only page is the metapage; rec is all its data.  Returns its
+ * LSN, InvalidXLogRecPtr if the relation needs no WAL.
+ */
 extern XLogRecPtr el_wal_log_meta(Relation rel, Buffer metabuf, uint8 info,
 								  const void *rec, Size size);
 /* A page that was changed without a record of our own: all of it. */

@@ -116,6 +116,19 @@ ask_held_from(void *arg, int32 partition)
 	return el_topic_callbacks->held_from(&((ElTopic *) arg)->uuid, partition);
 }
 
+/* The error of an append to a full partition: from is where its groups hold it. */
+static void
+report_full(Relation leaf, int64 from, int64 retention_bytes)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("topic partition \"%s\" is full",
+					RelationGetRelationName(leaf)),
+			 errdetail("Events from offset %lld on are not consumed by all groups, and retention_bytes is %lld.",
+					   (long long) from, (long long) retention_bytes),
+			 errhint("Consume them, raise retention_bytes, or drop groups that are no longer used.")));
+}
+
 void
 el_log_options(ElTopic *t, int32 partition, Relation leaf,
 			   ElLogOptions *options)
@@ -135,6 +148,7 @@ el_log_options(ElTopic *t, int32 partition, Relation leaf,
 	{
 		options->held_from = ask_held_from;
 		options->held_arg = t;
+		options->report_full = report_full;
 	}
 	if (!el_log_exists(leaf))
 		options->floor = get_floor(t, partition);
