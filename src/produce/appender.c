@@ -21,6 +21,8 @@
 
 #include "kafka/batch_header.h"
 #include "produce/appender.h"
+#include "storage/append.h"
+#include "storage/visibility.h"
 #include "topic/callbacks.h"
 #include "topic/log_floor.h"
 
