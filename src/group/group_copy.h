@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * group_copy.h
+ *	  What is known about groups, copied out of shared memory.
+ *
+ * IDENTIFICATION
+ *	  src/group/group_copy.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_GROUP_COPY_H
+#define EL_GROUP_COPY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+
+#include "group/group.h"
+
+/* A partition in a group. */
+typedef struct ElPartCopy
+{
+	pg_uuid_t	uuid;			/* of its topic */
+	int32		partition;
+	ElEntry		entry;			/* pending resolved, as far as it is decided */
+	char		owner[EL_NAME_SIZE];	/* "": nobody */
+	int32		holder;			/* pid, 0: nobody */
+	bool		moving;			/* owner is not yet who it shall be */
+	int64		delivered;		/* -1: nothing */
+	int64		events_lost;
+	TimestampTz stuck_since;
+	int32		redeliveries;
+} ElPartCopy;
+
+typedef struct ElMemberCopy
+{
+	char		name[EL_NAME_SIZE];
+	bool		named;
+	int32		pid;
+	int32		xact_pid;		/* 0: holds no partition */
+	int32		nowned;
+	int64		epoch;
+	uint64		incarnation;
+	int64		fenced_count;
+	TimestampTz last_seen;
+	int			ntopics;
+	Oid		   *topics;
+} ElMemberCopy;
+
+typedef struct ElGroupCopy
+{
+	char		name[EL_NAME_SIZE];
+	ElGroupConf conf;
+	int32		use;			/* ElGroupUse */
+	int64		epoch;			/* 0: never had members */
+	bool		changing;		/* ownership is not yet what it shall be */
+	int			nmembers;
+	ElMemberCopy *members;		/* in order of joining */
+	int			nparts;
+	ElPartCopy *parts;			/* sorted by topic uuid and partition */
+} ElGroupCopy;
+
+/*
+ * All groups of this database, as ElGroupCopy *, sorted by name, in the
+ * current memory context: those in use, those with committed offsets, and
+ * those that create_group() made.  Takes the groups' lock and releases it.  On
+ * a standby there is no coordinator: what is known there comes from the
+ * tables, as the active snapshot sees them.
+ */
+extern List *el_copy_groups(void);
+
+/* Is the partition in use by the group: committed, owned or delivered from? */
+extern bool el_part_in_use(const ElPartCopy *p);
+
+/* Epochs are counted from a random number that makes them unique; people need only the rest. */
+extern int64 el_shown_epoch(int64 epoch);
+
+#endif							/* EL_GROUP_COPY_H */
