@@ -6,7 +6,7 @@
 EXTENSION = eventlog
 MODULE_big = eventlog
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
-DATA = src/eventlog--1.0.sql
+DATA = $(sort $(wildcard src/eventlog--*.sql))
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -fvisibility=hidden

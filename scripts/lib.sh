@@ -163,8 +163,9 @@ set_up() {
 		say "set-up: building for $("$pg_config" --version)"
 		"${run[@]}" make -s -j"$(nproc)" -C "$tree" PG_CONFIG="$pg_config" all
 	fi
-	for file in "$pkglibdir/eventlog.so" "$sharedir/extension/eventlog.control" "$sharedir/extension/eventlog--1.0.sql"; do
-		cmp -s "$tree/${file##*/}" "$file" || cmp -s "$tree/src/${file##*/}" "$file" || changed=yes
+	cmp -s "$tree/eventlog.so" "$pkglibdir/eventlog.so" || changed=yes
+	for file in "$tree/eventlog.control" "$tree"/src/eventlog--*.sql; do
+		cmp -s "$file" "$sharedir/extension/${file##*/}" || changed=yes
 	done
 	if [[ -n $changed ]]; then
 		say "set-up: installing the extension into $pkglibdir"

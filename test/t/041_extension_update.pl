@@ -1,8 +1,9 @@
-# ALTER EXTENSION eventlog UPDATE loses nothing, and versions that are not known
-# are refused without harm: of the extension, of a log's format, of a WAL record.
+# ALTER EXTENSION eventlog UPDATE loses nothing; a database that has not run it
+# is served as before; and versions that are not known are refused without harm:
+# of the extension, of a log's format, of a WAL record.
 #
-# The next version is made here, in a copy of the installation: PostgreSQL finds
-# its files relative to its programs.
+# The version after this one is made here, in a copy of the installation:
+# PostgreSQL finds its files relative to its programs.
 
 use strict;
 use warnings FATAL => 'all';
@@ -54,15 +55,15 @@ my $control = copied("$sharedir/extension/eventlog.control");
 sub install_next
 {
 	my $text = slurp_file($control);
-	$text =~ s/default_version = '1\.0'/default_version = '1.1'/ or die 'the version is another';
+	$text =~ s/default_version = '1\.1'/default_version = '1.2'/ or die 'the version is another';
 	unlink $control;
 	append_to_file($control, $text);
-	append_to_file(copied("$sharedir/extension/eventlog--1.0--1.1.sql"), <<'EOT');
-\echo Use "ALTER EXTENSION eventlog UPDATE TO '1.1'" to load this file. \quit
+	append_to_file(copied("$sharedir/extension/eventlog--1.1--1.2.sql"), <<'EOT');
+\echo Use "ALTER EXTENSION eventlog UPDATE TO '1.2'" to load this file. \quit
 ALTER TABLE _eventlog.groups ADD COLUMN note text DEFAULT 'none';
 CREATE TABLE _eventlog.notes (note text PRIMARY KEY);
 SELECT pg_catalog.pg_extension_config_dump('_eventlog.notes', '');
-CREATE FUNCTION @extschema@.eventlog_version() RETURNS text LANGUAGE sql AS $$ SELECT '1.1' $$;
+CREATE FUNCTION @extschema@.eventlog_version() RETURNS text LANGUAGE sql AS $$ SELECT '1.2' $$;
 CREATE OR REPLACE VIEW @extschema@.eventlog_groups AS SELECT g.*, n.note FROM _eventlog.group_states() g LEFT JOIN _eventlog.groups n USING (group_name);
 CREATE OR REPLACE FUNCTION @extschema@.check_topic(topic regclass, OUT partition int, OUT problem text) RETURNS SETOF record
 	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'eventlog_check_topic';
@@ -72,19 +73,20 @@ EOT
 
 my $node = PostgreSQL::Test::Cluster->new('update', install_path => dirname(copied($bindir)));
 init_cluster($node);
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'eventlog'\n");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'eventlog'\nmax_prepared_transactions = 10\n");
 $node->start;
 sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
 
 like(sql("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'"), qr/^\Q$tmp\E/, 'the server runs from the copy');
 
 #
-# ALTER EXTENSION UPDATE
+# Version 1.0, in use
 #
 
 sql(<<'EOT');
 CREATE SCHEMA log;
-CREATE EXTENSION eventlog SCHEMA log;
+GRANT USAGE ON SCHEMA log TO PUBLIC;
+CREATE EXTENSION eventlog SCHEMA log VERSION '1.0';
 ALTER DATABASE postgres SET search_path = public, log;
 EOT
 sql(<<'EOT');
@@ -127,14 +129,155 @@ sub describe
 	return $got;
 }
 
+# The views as a role sees them: all columns but lag_seconds, which grows.
+sub views
+{
+	my ($role) = @_;
+	return join '', map { "-- $role: $_\n" . sql("SET ROLE $role; SET timezone = 'UTC'; $_") . "\n" } (
+		'SELECT * FROM eventlog_topics ORDER BY topic::text',
+		'SELECT * FROM eventlog_partitions ORDER BY topic::text, partition',
+		'SELECT * FROM eventlog_groups ORDER BY group_name',
+		'SELECT * FROM eventlog_members ORDER BY group_name, member',
+		'SELECT to_jsonb(l) - \'lag_seconds\', lag_seconds IS NULL FROM eventlog_lag l ORDER BY group_name, topic::text, partition');
+}
+
+# What the views are to those who use them.
+sub declarations
+{
+	my ($db) = @_;
+	return sql(<<'EOT', $db);
+SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attcollation::regcollation, col_description(attrelid, attnum)
+FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relkind = 'v' AND relname ~ '^eventlog_' ORDER BY 1, 2;
+SELECT relname, relowner::regrole, relacl, reloptions, obj_description(oid, 'pg_class') FROM pg_class WHERE relkind = 'v' AND relname ~ '^eventlog_' ORDER BY 1
+EOT
+}
+
+sub version { return sql("SELECT extversion FROM pg_extension WHERE extname = 'eventlog'", $_[0]) }
+
 my $before = describe('postgres');
 like($before, qr/^half\|orders\|/m, 'there are groups');
+is(version('postgres'), '1.0', 'the version is the one that was asked for');
 
-expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '1.1'", '22023', qr/no update path/, 'a version that is not installed is refused');
+# members of both kinds, at work and not, and transactions that readers wait for
+sql(<<'EOT');
+CREATE ROLE super SUPERUSER;
+CREATE ROLE worker LOGIN;
+CREATE ROLE looker IN ROLE pg_monitor;
+CREATE ROLE reporter IN ROLE pg_read_all_stats;
+CREATE ROLE nobody;
+GRANT SELECT ON orders, short TO reader, reporter;
+GRANT SELECT, INSERT ON orders TO worker;
+CREATE VIEW on_top AS SELECT application_name, pid, blocked_since FROM eventlog_members LEFT JOIN eventlog_partitions ON blocked_by_pid = pid;
+BEGIN; SELECT produce('short', 301, 'prepared'), flush(); PREPARE TRANSACTION 'left alone';
+SELECT create_group('names');
+SELECT grant_group('names', 'worker');
+SELECT join_group('names', '{orders}', 'idle');
+EOT
+my @roles = ('super', 'worker', 'looker', 'reporter', 'reader', 'nobody');
+my $worker = $node->background_psql('postgres', extra_params => [ '-U', 'worker' ]);
+my $other = $node->background_psql('postgres');
+my $watch = $node->background_psql('postgres');
+$worker->query_safe("SET application_name = 'at work'");
+$worker->query_safe("BEGIN; SELECT count(*) FROM consume('sessions', 'orders', 10); SELECT count(*) FROM consume('names', 'orders', 10, member => 'busy')");
+$worker->query_safe("SELECT produce('orders', 'waited for', '{}', partition => 1), flush()");
+$other->query_safe("SELECT count(*) FROM consume('sessions', 'orders', 10)");
+$watch->query_safe('PREPARE watch AS SELECT * FROM eventlog_partitions LEFT JOIN eventlog_members ON pid = blocked_by_pid ORDER BY topic::text, partition, group_name, member');
+
+# who is to see what: the start of a transaction is hidden from those who may not see others' statistics
+my ($worker_pid, $other_pid) = (session_pid($worker), session_pid($other));
+my $blocked = "SELECT topic, blocked_by_pid = $worker_pid, blocked_by_gid, blocked_since IS NOT NULL FROM eventlog_partitions WHERE stable_offset < log_end_offset ORDER BY topic::text";
+my %blocked = (
+	(map { $_ => "orders|t||t\nshort||left alone|t" } 'super', 'looker', 'reporter'),
+	reader => "orders|t||f\nshort||left alone|t",
+	worker => 'orders|t||t',
+	nobody => '');
+my $working = "SELECT group_name, CASE kind WHEN 'named' THEN member END, pid = $worker_pid, application_name FROM eventlog_members WHERE pid IS DISTINCT FROM $other_pid ORDER BY 1, 2";
+my %working = ((map { $_ => "names|busy|t|at work\nnames|idle||\nsessions||t|at work" } @roles), nobody => '');
+
+sub check_views
+{
+	my ($version) = @_;
+	foreach my $role (@roles)
+	{
+		is(sql("SET ROLE $role; $blocked"), $blocked{$role}, "$version: $role sees who blocks readers");
+		is(sql("SET ROLE $role; $working"), $working{$role}, "$version: $role sees who works");
+	}
+	return;
+}
+
+$before = describe('postgres');
+check_views('1.0');
+my %views = map { $_ => views($_) } @roles;
+my $declared = declarations('postgres');
+my $on_top = sql('SELECT * FROM on_top ORDER BY on_top');
+my $watched = $watch->query_safe('EXECUTE watch');
+
+#
+# ALTER EXTENSION UPDATE to this version
+#
+
+sql("BEGIN; ALTER EXTENSION eventlog UPDATE TO '1.1'; SELECT count(*) FROM eventlog_members; ROLLBACK");
+is(version('postgres'), '1.0', 'an update can be rolled back');
+is(views('super'), $views{super}, '... and 1.0 is served as before');
+
+sql('ALTER EXTENSION eventlog UPDATE');
+is(version('postgres'), '1.1', 'updated');
+is(describe('postgres'), $before, '... and nothing is lost');
+is(declarations('postgres'), $declared, '... the views are declared as before');
+is(views($_), $views{$_}, "... and show $_ the same") foreach @roles;
+is(sql('SELECT * FROM on_top ORDER BY on_top'), $on_top, '... so does a view on top of them');
+is($watch->query_safe('EXECUTE watch'), $watched, '... and a statement that was prepared before');
+is(sql("SELECT count(*) FROM pg_proc WHERE pronamespace = '_eventlog'::regnamespace AND proname ~ '1_0'"), '0', '... nothing of 1.0 is left behind');
+check_views('1.1');
+
+$worker->query_safe('ROLLBACK');
+$_->quit foreach $worker, $other, $watch;
+sql("ROLLBACK PREPARED 'left alone'");
+sql("DROP VIEW on_top; SELECT leave_group('names', member) FROM eventlog_members WHERE group_name = 'names'");
+sql("SELECT drop_group('names')");
+# a dump has no events that were rolled back; behind them is one that committed
+sql("SELECT produce('orders', 'behind', '{}', partition => 1), produce('short', 301, 'behind')");
+
+# dumped and restored; new, and new as 1.0
+sql("CREATE DATABASE $_") foreach qw(new old updated_copy new_copy old_copy);
+sql("ALTER DATABASE $_ SET search_path = public, log") foreach qw(new old updated_copy new_copy old_copy);
+sql('CREATE SCHEMA log; GRANT USAGE ON SCHEMA log TO PUBLIC', $_) foreach qw(new old);
+sql('CREATE EXTENSION eventlog SCHEMA log', 'new');
+sql("CREATE EXTENSION eventlog SCHEMA log VERSION '1.0'", 'old');
+is(version('new') . ' ' . version('old'), '1.1 1.0', 'a new database has the newest version, or the one that was asked for');
+foreach my $db (qw(new old))
+{
+	is(declarations($db), $declared, "$db: the views are declared alike");
+	sql(<<'EOT', $db);
+SELECT create_topic('orders'), create_topic('short', 2, 'text', 'text'), create_topic('emptied');
+SELECT produce('orders', i::text, '1'), produce('short', i::text, 'x') FROM generate_series(1, 20) i;
+SELECT count(*) FROM consume('half', 'orders', 7, commit => true);
+EOT
+}
+my $definitions = "SELECT relname, pg_get_viewdef(oid) FROM pg_class WHERE relkind = 'v' AND relname ~ '^eventlog_' ORDER BY 1";
+is(sql($definitions), sql($definitions, 'new'), 'a database that was updated is like a new one');
+foreach my $case ([ 'postgres', 'updated_copy' ], [ 'new', 'new_copy' ], [ 'old', 'old_copy' ])
+{
+	my ($db, $copy) = @$case;
+	$node->command_ok([ 'pg_dump', '-Fc', '-f', "$tmp/$copy.dump", $node->connstr($db) ], "$db: pg_dump");
+	$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr($copy), "$tmp/$copy.dump" ], "$db: pg_restore");
+	is(version($copy), '1.1', "$db: the copy has this version");
+	is(declarations($copy), $declared, '... its views');
+	is(describe($copy), describe($db), '... and everything else');
+}
+sql('ALTER EXTENSION eventlog UPDATE', 'old');
+is(sql($definitions, 'old'), sql($definitions, 'new'), 'a new database of version 1.0 is updated as well');
+
+#
+# ALTER EXTENSION UPDATE to the next version
+#
+
+$before = describe('postgres');
+expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '1.2'", '22023', qr/no update path/, 'a version that is not installed is refused');
 is(describe('postgres'), $before, '... and nothing has changed');
 
 install_next();
-is(sql('SELECT default_version, installed_version FROM pg_available_extensions WHERE name = \'eventlog\''), '1.1|1.0', 'the next version is installed');
+is(sql('SELECT default_version, installed_version FROM pg_available_extensions WHERE name = \'eventlog\''), '1.2|1.1', 'the next version is installed');
 expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '9.9'", '22023', qr/no update path/, 'one that nobody knows still is');
 
 # sessions that are in the middle of something
@@ -144,15 +287,15 @@ my $consumer = $node->background_psql('postgres');
 my $first = $consumer->query_safe("SELECT count(*) FROM consume('member', 'orders', 10)");
 $before = describe('postgres');
 
-sql("BEGIN; ALTER EXTENSION eventlog UPDATE TO '1.1'; SELECT produce('orders', 'rolled back', '{}'); ROLLBACK");
-is(sql('SELECT extversion FROM pg_extension WHERE extname = \'eventlog\''), '1.0', 'an update can be rolled back');
+sql("BEGIN; ALTER EXTENSION eventlog UPDATE TO '1.2'; SELECT produce('orders', 'rolled back', '{}'); ROLLBACK");
+is(version('postgres'), '1.1', 'an update can be rolled back');
 is(describe('postgres'), $before, '... and nothing has changed');
 
-sql("ALTER EXTENSION eventlog UPDATE TO '1.1'");
-is(sql('SELECT extversion, eventlog_version() FROM pg_extension WHERE extname = \'eventlog\''), '1.1|1.1', 'updated');
+sql("ALTER EXTENSION eventlog UPDATE TO '1.2'");
+is(sql('SELECT extversion, eventlog_version() FROM pg_extension WHERE extname = \'eventlog\''), '1.2|1.2', 'updated');
 is(describe('postgres'), $before, '... and nothing is lost');
 is(sql("SELECT group_name, note FROM eventlog_groups WHERE group_name IN ('half', 'made') ORDER BY 1"), "half|\nmade|none", 'what is new is there');
-expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '1.0'", '22023', qr/no update path/, 'there is no way back');
+expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '$_'", '22023', qr/no update path/, "there is no way back to $_") foreach '1.0', '1.1';
 
 $producer->query_safe('COMMIT');
 $producer->quit;
@@ -167,7 +310,7 @@ $before = describe('postgres');
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$tmp/updated.dump", $node->connstr('postgres') ], 'pg_dump');
 sql("CREATE DATABASE copy; ALTER DATABASE copy SET search_path = public, log");
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('copy'), "$tmp/updated.dump" ], 'pg_restore');
-is(sql('SELECT extversion, (SELECT note FROM _eventlog.notes) FROM pg_extension WHERE extname = \'eventlog\'', 'copy'), '1.1|kept', 'the copy has the next version');
+is(sql('SELECT extversion, (SELECT note FROM _eventlog.notes) FROM pg_extension WHERE extname = \'eventlog\'', 'copy'), '1.2|kept', 'the copy has the next version');
 is(describe('copy'), $before, '... and everything else');
 foreach my $db ('postgres', 'copy')
 {
@@ -256,7 +399,7 @@ foreach my $statement (
 	expect_error($node, $statement, '0A000', qr/version 2\.0, this library knows versions 1\.x/, "version 2.0: $statement");
 }
 sql("SELECT count(*) FROM eventlog_topics; BEGIN; DROP EXTENSION eventlog CASCADE; ROLLBACK");
-sql("UPDATE pg_extension SET extversion = '1.1' WHERE extname = 'eventlog'");
+sql("UPDATE pg_extension SET extversion = '1.2' WHERE extname = 'eventlog'");
 ok(sql("SELECT count(*) FROM read_topic('orders', max_events => 1000)") > 0, 'with the right version everything is there');
 
 #

@@ -1,0 +1,35 @@
+/* eventlog: what version 1.1 changes */
+
+-- complain if script is sourced in psql, rather than via CREATE or ALTER EXTENSION
+\echo Use "ALTER EXTENSION eventlog UPDATE TO '1.1'" to load this file. \quit
+
+/*
+ * The views join what the server says of another backend; the functions name
+ * its pid or the xid of a prepared transaction.  A view's functions run as
+ * who asks, those behind pg_stat_activity as well: what that hides from the
+ * caller, these views hide too.
+ */
+ALTER FUNCTION _eventlog.partitions() RENAME TO partitions_1_0;
+CREATE FUNCTION _eventlog.partitions(OUT topic regclass, OUT partition int, OUT log_start_offset bigint,
+    OUT log_end_offset bigint, OUT stable_offset bigint, OUT segments bigint, OUT bytes bigint,
+    OUT blocked_by_pid int, OUT blocked_by_xid xid)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_partitions';
+CREATE OR REPLACE VIEW @extschema@.eventlog_partitions AS
+    SELECT p.topic, p.partition, p.log_start_offset, p.log_end_offset, p.stable_offset, p.segments, p.bytes,
+        p.blocked_by_pid, x.gid AS blocked_by_gid, coalesce(a.xact_start, x.prepared) AS blocked_since
+    FROM _eventlog.partitions() p
+        LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) p.blocked_by_pid
+        LEFT JOIN pg_catalog.pg_prepared_xacts x ON x.transaction OPERATOR(pg_catalog.=) p.blocked_by_xid;
+DROP FUNCTION _eventlog.partitions_1_0();
+
+ALTER FUNCTION _eventlog.members() RENAME TO members_1_0;
+CREATE FUNCTION _eventlog.members(OUT group_name text, OUT member text, OUT kind text, OUT pid int,
+    OUT incarnation bigint, OUT topics regclass[], OUT partitions bigint, OUT epoch bigint,
+    OUT last_seen timestamptz, OUT fenced_count bigint, OUT state text)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_members';
+CREATE OR REPLACE VIEW @extschema@.eventlog_members AS
+    SELECT m.group_name, m.member, m.kind, m.pid, a.application_name, m.topics, m.partitions, m.epoch,
+        m.last_seen, m.fenced_count, m.state, m.incarnation
+    FROM _eventlog.members() m
+        LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) m.pid;
+DROP FUNCTION _eventlog.members_1_0();
