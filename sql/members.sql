@@ -13,6 +13,7 @@ SELECT count(produce('m_users', 'u' || i, 'v' || i, partition => i % 2)) FROM ge
 -- a session's own name is what the views show; topics replace
 SELECT join_group('m', '{m_orders}') = (SELECT member FROM eventlog_members WHERE group_name = 'm') AS same_name;
 SELECT topics, partitions, kind, state, incarnation > 0 AS incarnation FROM eventlog_members WHERE group_name = 'm';
+SELECT pid = pg_backend_pid() AS mine, application_name = current_setting('application_name') AS name FROM eventlog_members WHERE group_name = 'm';
 SELECT join_group('m', '{m_users,m_users}') <> '' AS joined;
 SELECT topics, partitions FROM eventlog_members WHERE group_name = 'm';
 SELECT topic, count(*) FROM consume('m') GROUP BY 1;
