@@ -204,6 +204,7 @@ el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
 #define el_function_aclcheck(function, role) \
 	pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #else
+#include "catalog/pg_proc.h"	/* ProcedureRelationId */
 #define el_function_aclcheck(function, role) \
 	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #endif
