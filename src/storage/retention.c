@@ -5,7 +5,7 @@
  *
  * Time goes by the rule of a seek by time: everything before the first page whose
  * greatest time so far is recent enough is older than that.  So the log start
- * moves inside a segment too, and a topic of a few events a day needs no
+ * moves inside a segment too, and a log of a few events a day needs no
  * rolling of segments to be rid of its old ones; space is freed in whole
  * segments all the same.  Bytes are those of live segments.
  *

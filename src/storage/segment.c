@@ -105,8 +105,9 @@ el_segment_boundary(Relation rel, uint64 seg, uint64 limit)
 /*
  * All extension happens under the metapage's lock, so nobody else extends
  * meanwhile, and nothing can interrupt it.  Blocks given out but skipped (a
- * segment closed early) are filled on the way.  No buffers are taken: who writes
- * a page for the first time zeroes one of his own, and what is skipped needs none.
+ * segment closed early) are filled on the way.  No buffers are taken: the
+ * first append to write a page takes a zeroed one, and what is skipped needs
+ * none.
  */
 void
 el_extend_to(Relation rel, Buffer metabuf, BlockNumber last)
@@ -120,12 +121,12 @@ el_extend_to(Relation rel, Buffer metabuf, BlockNumber last)
 }
 
 /*
- * The oldest free extent, or InvalidBlockNumber.  Moves rec->reuse_seg behind it, and past
- * entries whose extents were cut off (shrink.c).
+ * The oldest free extent, or InvalidBlockNumber.  Moves rec->reuse_seg behind
+ * it, and past entries whose extents were cut off (shrink.c).
  */
 static BlockNumber
 take_free_extent(Relation rel, const ElMeta *meta, ElDirectory *dir,
-		  xl_el_segment *rec)
+				 xl_el_segment *rec)
 {
 	BlockNumber block = InvalidBlockNumber;
 
