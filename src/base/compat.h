@@ -13,7 +13,9 @@
 
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/buf_internals.h"
+#include "storage/lock.h"
 #include "storage/smgr.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
@@ -51,6 +53,30 @@ typedef RelFileNode RelFileLocator;
 #if PG_VERSION_NUM >= 180000
 #define pg_attribute_noreturn()		__attribute__((noreturn))
 #endif
+
+/*
+ * Does this backend hold that lock, or a stronger one, on a relation of this
+ * database?  For assertions: not every minor version has
+ * CheckRelationOidLockedByMe(), which says the same.
+ */
+static inline bool
+el_relation_locked(Oid relid, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
+	for (; mode <= MaxLockMode; mode++)
+	{
+#if PG_VERSION_NUM < 170000
+		if (LockHeldByMe(&tag, mode))
+			return true;
+#else
+		if (LockHeldByMe(&tag, mode, false))
+			return true;
+#endif
+	}
+	return false;
+}
 
 /* No backend: a file that is nobody's temporary one. */
 #if PG_VERSION_NUM >= 170000

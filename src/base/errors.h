@@ -13,6 +13,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 /* Error codes that a client can act on; docs/reference.md says how. */
 #define ERRCODE_EL_FENCED			MAKE_SQLSTATE('4', '0', 'L', '0', '1')
 #define ERRCODE_EL_NOT_MEMBER		MAKE_SQLSTATE('E', 'L', '0', '0', '1')

@@ -41,6 +41,7 @@
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/extension.h"
 #include "ddl/ddl.h"
@@ -103,7 +104,7 @@ rename_leaf(Oid leaf, const char *old_name, const char *new_name)
 static void
 carry_rename(ElTopic *t, const char *old_name, const char *new_name)
 {
-	Assert(CheckRelationOidLockedByMe(t->relid, AccessExclusiveLock, true));
+	Assert(el_relation_locked(t->relid, AccessExclusiveLock));
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -168,7 +169,7 @@ carry_tablespace(ElTopic *t, const char *tablespace)
 {
 	ListCell   *lc;
 
-	Assert(CheckRelationOidLockedByMe(t->relid, AccessExclusiveLock, true));
+	Assert(el_relation_locked(t->relid, AccessExclusiveLock));
 	foreach(lc, topic_leaves(t))
 	{
 		AlterTableCmd *cmd = makeNode(AlterTableCmd);
@@ -274,8 +275,7 @@ after_truncate(TruncateStmt *stmt)
 			CHECK_FOR_INTERRUPTS();
 
 			/* locked by the TRUNCATE */
-			Assert(CheckRelationOidLockedByMe(t->leaves[i], AccessExclusiveLock,
-											  true));
+			Assert(el_relation_locked(t->leaves[i], AccessExclusiveLock));
 			leaf = table_open(t->leaves[i], NoLock);
 			el_log_info(leaf, &info);
 			table_close(leaf, NoLock);
@@ -611,8 +611,7 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("eventlog security labels can only be put on topics")));
 
-	Assert(CheckRelationOidLockedByMe(object->objectId,
-									  ShareUpdateExclusiveLock, true));
+	Assert(el_relation_locked(object->objectId, ShareUpdateExclusiveLock));
 	rel = relation_open(object->objectId, NoLock);
 	problem = el_topic_shape_problem(rel);
 	if (problem)

@@ -51,6 +51,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "base/extension.h"
 #include "base/settings.h"
 #include "kafka/batch_builder.h"
@@ -325,8 +326,8 @@ get_entry(ElTopic *t, int32 partition)
 		e->lock_generation = el_lock_generation;
 	}
 	Assert(e->topic == t->relid && e->partition == partition);
-	Assert(CheckRelationOidLockedByMe(e->topic, RowExclusiveLock, true));
-	Assert(CheckRelationOidLockedByMe(leaf, RowExclusiveLock, true));
+	Assert(el_relation_locked(e->topic, RowExclusiveLock));
+	Assert(el_relation_locked(leaf, RowExclusiveLock));
 	return e;
 }
 

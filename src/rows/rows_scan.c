@@ -23,6 +23,7 @@
 #include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_proc.h"	/* for el_function_aclcheck() */
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"

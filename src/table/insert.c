@@ -31,7 +31,7 @@
 #include "base/extension.h"
 #include "kafka/record.h"
 #include "produce/buffer.h"
-#include "storage/log.h"
+#include "storage/page.h"
 #include "table/insert.h"
 #include "table/tid.h"
 #include "table/write_through.h"

@@ -32,7 +32,7 @@
 #include "base/compat.h"
 #include "kafka/record.h"
 #include "storage/backward.h"
-#include "storage/log.h"
+#include "storage/page.h"
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "storage/visibility.h"

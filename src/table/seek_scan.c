@@ -53,7 +53,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "kafka/record.h"
-#include "storage/log.h"
+#include "storage/page.h"
 #include "table/scan.h"
 #include "table/seek_scan.h"
 #include "table/slot.h"

@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "kafka/record.h"
-#include "storage/log.h"
+#include "storage/page.h"
 #include "table/slot.h"
 #include "table/tid.h"
 #include "topic/shape.h"

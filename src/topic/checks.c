@@ -14,13 +14,13 @@
 #include "access/table.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "kafka/partitioner.h"
 #include "kafka/record.h"
 #include "topic/checks.h"
@@ -264,7 +264,7 @@ evaluate_checks(ElTopic *t, ElTopicChecks *c, Datum *values, bool *nulls)
 void
 el_check_constraints(ElTopic *t, Datum *values, bool *nulls)
 {
-	Assert(CheckRelationOidLockedByMe(t->relid, AccessShareLock, true));
+	Assert(el_relation_locked(t->relid, AccessShareLock));
 	if (!t->has_check)
 		return;
 

@@ -138,7 +138,7 @@ set_label(Oid relid, const ElTopicOptions *options, const pg_uuid_t *uuid)
 {
 	ObjectAddress address;
 
-	Assert(CheckRelationOidLockedByMe(relid, ShareUpdateExclusiveLock, true));
+	Assert(el_relation_locked(relid, ShareUpdateExclusiveLock));
 	ObjectAddressSet(address, RelationRelationId, relid);
 	SetSecurityLabel(&address, EL_LABEL_PROVIDER, el_label_make(options, uuid));
 	CacheInvalidateRelcacheByRelid(relid);
@@ -339,7 +339,7 @@ add_partitions(ElTopic *t, int32 from, int32 to)
 	HeapTuple	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(t->relid));
 
 	Assert(from >= 0 && from < to);
-	Assert(CheckRelationOidLockedByMe(t->relid, ShareUpdateExclusiveLock, true));
+	Assert(el_relation_locked(t->relid, ShareUpdateExclusiveLock));
 	if (!HeapTupleIsValid(tup))
 		elog(ERROR, "cache lookup failed for relation %u", t->relid);
 	owner = ((Form_pg_class) GETSTRUCT(tup))->relowner;

@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "base/extension.h"
 #include "topic/callbacks.h"
 #include "topic/log_floor.h"
@@ -177,8 +178,7 @@ el_record_log_floor(ElTopic *t, int32 partition, int64 log_end)
 	bool		replace[Natts_floor] = {false};
 
 	Assert(log_end >= 0 && log_end <= EL_MAX_OFFSET + 1);
-	Assert(CheckRelationOidLockedByMe(t->leaves[partition],
-									  ShareUpdateExclusiveLock, true));
+	Assert(el_relation_locked(t->leaves[partition], ShareUpdateExclusiveLock));
 	if (!rel)
 		return;
 

@@ -44,6 +44,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "base/extension.h"
 #include "base/hash.h"
 #include "topic/callbacks.h"
@@ -366,7 +367,7 @@ el_topic(Oid relid)
 	const char *why;
 	bool		exists;
 
-	Assert(CheckRelationOidLockedByMe(relid, AccessShareLock, true));
+	Assert(el_relation_locked(relid, AccessShareLock));
 	el_check_catalog_version();
 	if (t)
 		return t;
@@ -419,7 +420,7 @@ el_topic_of_leaf(Oid leaf, int32 *partition)
 	LeafEntry  *e = NULL;
 	ElTopic    *t;
 
-	Assert(CheckRelationOidLockedByMe(leaf, AccessShareLock, true));
+	Assert(el_relation_locked(leaf, AccessShareLock));
 	if (leaves)
 		e = hash_search(leaves, &leaf, HASH_FIND, NULL);
 
