@@ -148,6 +148,14 @@ ROLLBACK TO s;
 COMMIT;
 SELECT topics FROM eventlog_members WHERE group_name = 'gr';
 SELECT drop_topic('m_grow');
+-- the worker takes its partitions away, a moment later
+DO $$
+BEGIN
+    FOR i IN 1 .. 6000 LOOP
+        EXIT WHEN (SELECT partitions = 2 FROM eventlog_members WHERE group_name = 'gr');
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
 SELECT topics, partitions FROM eventlog_members WHERE group_name = 'gr';
 SELECT count(*) FROM consume('gr');
 SELECT create_topic('m_grow', 2, 'text', 'text');

@@ -10,10 +10,10 @@
  */
 #include "postgres.h"
 
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/hash.h"
 #include "group/group.h"
 #include "group/lag.h"
 #include "storage/log.h"
@@ -25,13 +25,8 @@
 HTAB *
 el_log_ends_create(void)
 {
-	HASHCTL		ctl;
-
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(ElLogEnd);
-	ctl.hcxt = CurrentMemoryContext;
-	return hash_create("eventlog log ends", 64, &ctl,
-					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return el_hash_create("eventlog log ends", 64, sizeof(Oid),
+						  sizeof(ElLogEnd), CurrentMemoryContext);
 }
 
 /*

@@ -16,11 +16,11 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/hash.h"
 #include "storage/log.h"
 #include "storage/reader.h"
 #include "storage/search.h"
@@ -53,15 +53,9 @@ get_known_log(Relation rel)
 		known_logs = NULL;
 	}
 	if (known_logs == NULL)
-	{
-		HASHCTL		ctl;
-
-		ctl.keysize = sizeof(RelFileLocator);
-		ctl.entrysize = sizeof(KnownLog);
-		ctl.hcxt = TopMemoryContext;
-		known_logs = hash_create("eventlog stable offsets", 64, &ctl,
-								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
+		known_logs = el_hash_create("eventlog stable offsets", 64,
+									sizeof(RelFileLocator), sizeof(KnownLog),
+									TopMemoryContext);
 	k = hash_search(known_logs, &locator, HASH_ENTER, &found);
 	if (!found)
 	{
