@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arguments.c
- *	  Arguments that the functions of groups have in common, checked.
+ *	  How the SQL functions of groups begin: arguments, rights, topics.
  *
  * IDENTIFICATION
  *	  src/group/arguments.c
@@ -10,22 +10,38 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
-#include "group/group.h"
+#include "base/arguments.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "group/arguments.h"
+#include "topic/checks.h"
+#include "topic/topic.h"
+
+static void
+check_name(const char *what, const char *name)
+{
+	size_t		len = strlen(name);
+
+	if (len == 0 || len >= EL_NAME_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s name must have 1 to %d bytes", what,
+						EL_NAME_SIZE - 1),
+				 errdetail("This one has %zu.", len)));
+}
 
 char *
 el_text_to_name(const text *t, const char *what)
 {
 	char	   *name = text_to_cstring(t);
 
-	el_check_name(what, name);
+	check_name(what, name);
 	return name;
 }
 
@@ -37,7 +53,7 @@ el_text_to_member(const text *t)
 {
 	char	   *text = text_to_cstring(t);
 	char	   *hash = strchr(text, '#');
-	ElMemberName *member = palloc0(sizeof(ElMemberName));
+	ElMemberName *member = palloc0_object(ElMemberName);
 
 	if (hash != NULL)
 	{
@@ -53,31 +69,60 @@ el_text_to_member(const text *t)
 					 errdetail("\"#\" stands between a name and the incarnation that join_group() returned.")));
 		*hash = '\0';
 	}
-	el_check_name("member", text);
+	check_name("member", text);
 	strlcpy(member->name, text, EL_NAME_SIZE);
 	pfree(text);
 	return member;
 }
 
-char *
-el_group_arg(FunctionCallInfo fcinfo)
+/*
+ * The opening of each function.  The order of the checks is the same in all:
+ * may it run here at all, are its arguments there, are they of the right form,
+ * may the caller use the group, may it read the topic.
+ */
+void
+el_call_begin(FunctionCallInfo fcinfo, const ElCallSpec *spec, ElCall *call)
 {
-	el_arg_not_null(fcinfo, 0, "group_name");
-	return el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
-}
+	const char *group;
 
-/* The topic argument: locked, readable by the caller, and with that partition. */
-ElWant *
-el_topic_arg(FunctionCallInfo fcinfo, int n, int64 partition)
-{
-	Oid			relid = PG_GETARG_OID(n);
-	ElWant	   *want;
+	if (spec->writes)
+		el_require_write(spec->command);
+	else
+	{
+		el_require_preload();
+		el_require_primary(spec->command);
+	}
+	el_args_not_null(fcinfo, spec->names, spec->nnames);
 
-	el_check_select(relid);
-	LockRelationOid(relid, AccessShareLock);
-	want = el_want(relid);
-	el_check_partition(want->topic, partition);
-	return want;
+	memset(call, 0, sizeof(*call));
+	group = el_text_to_name(PG_GETARG_TEXT_PP(spec->group_arg), "group");
+	if (spec->member_arg != 0 && !PG_ARGISNULL(spec->member_arg))
+		call->member = el_text_to_member(PG_GETARG_TEXT_PP(spec->member_arg));
+	el_group_conf(group, &call->conf);
+	call->group = call->conf.name;
+	switch (spec->right)
+	{
+		case EL_CALL_USER:
+			el_group_check_use(&call->conf);
+			break;
+		case EL_CALL_OWNER:
+			el_group_check_owner(&call->conf);
+			break;
+		case EL_CALL_ANYBODY:
+			break;
+	}
+
+	if (spec->topic_arg != 0)
+	{
+		call->topic = el_topic_ref(el_topic_to_read(PG_GETARG_OID(spec->topic_arg)));
+		if (spec->partition_arg != 0)
+		{
+			int64		partition = PG_GETARG_INT64(spec->partition_arg);
+
+			el_check_partition(call->topic->topic, partition);
+			call->partition = (int32) partition;
+		}
+	}
 }
 
 void
@@ -89,8 +134,37 @@ el_check_select(Oid relid)
 		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
 }
 
+ElTopicRef *
+el_topic_ref(ElTopic *t)
+{
+	ElTopicRef *ref = palloc0_object(ElTopicRef);
+
+	ref->topic = t;
+	ref->relid = t->relid;
+	ref->uuid = t->uuid;
+	ref->npartitions = t->npartitions;
+	return ref;
+}
+
+ElTopicRef *
+el_topic_ref_if_there(Oid relid, const pg_uuid_t *uuid)
+{
+	ElTopic    *t = el_topic_lock_if_there(relid, AccessShareLock, true);
+
+	if (t == NULL)
+		return NULL;
+	if (uuid != NULL && memcmp(&t->uuid, uuid, UUID_LEN) != 0)
+	{
+		UnlockRelationOid(relid, AccessShareLock);
+		return NULL;
+	}
+	el_check_select(relid);
+	/* once more, for the check of the extension's version */
+	return el_topic_ref(el_topic(relid));
+}
+
 void
-el_part_busy(const char *group, Oid topic, int32 partition)
+el_report_part_busy(const char *group, Oid topic, int32 partition)
 {
 	char	   *name = get_rel_name(topic);
 

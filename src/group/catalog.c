@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * catalog.c
- *	  Groups made by create_group(): options, owner, rights.
+ *	  Rows of groups made by create_group(): options, owner, rights.
  *
  * A group that nobody created has no row and the default options.  Rows are
  * looked up by index in each call (a few microseconds), so there is no cache
@@ -16,19 +16,14 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -36,13 +31,11 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "group/group.h"
-
-EL_FUNCTION(eventlog_create_group);
-EL_FUNCTION(eventlog_alter_group);
-EL_FUNCTION(eventlog_drop_group);
-EL_FUNCTION(eventlog_grant_group);
-EL_FUNCTION(eventlog_revoke_group);
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "group/catalog.h"
 
 /* Columns of _eventlog.groups and _eventlog.group_grants. */
 #define ATT_GROUPS_NAME		1
@@ -166,8 +159,8 @@ set_option(ElGroupConf *conf, const char *key, JsonbValue *v)
 				 errhint("Valid options are %s.", option_names)));
 }
 
-static void
-set_options(ElGroupConf *conf, Jsonb *options)
+void
+el_group_conf_set(ElGroupConf *conf, Jsonb *options)
 {
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -189,8 +182,8 @@ set_options(ElGroupConf *conf, Jsonb *options)
 	}
 }
 
-static void
-conf_defaults(ElGroupConf *conf, const char *name)
+void
+el_group_conf_defaults(ElGroupConf *conf, const char *name)
 {
 	memset(conf, 0, sizeof(*conf));
 	strlcpy(conf->name, name, EL_NAME_SIZE);
@@ -226,10 +219,9 @@ conf_from_row(ElGroupConf *conf, HeapTuple tuple, Relation rel)
 	d = heap_getattr(tuple, ATT_GROUPS_OPTIONS, RelationGetDescr(rel),
 					 &isnull);
 	if (!isnull)
-		set_options(conf, DatumGetJsonbP(d));
+		el_group_conf_set(conf, DatumGetJsonbP(d));
 }
 
-/* Look a group up; conf->exists says whether it has a row. */
 void
 el_group_conf(const char *name, ElGroupConf *conf)
 {
@@ -238,7 +230,7 @@ el_group_conf(const char *name, ElGroupConf *conf)
 	ScanKeyData key;
 	HeapTuple	tuple;
 
-	conf_defaults(conf, name);
+	el_group_conf_defaults(conf, name);
 	rel = open_internal("groups", AccessShareLock);
 	scan = scan_by_name(rel, ATT_GROUPS_NAME, name, &key);
 	tuple = systable_getnext(scan);
@@ -268,7 +260,7 @@ el_group_confs(void)
 		if (strlen(name) >= EL_NAME_SIZE)
 			continue;
 		conf = palloc_object(ElGroupConf);
-		conf_defaults(conf, name);
+		el_group_conf_defaults(conf, name);
 		conf_from_row(conf, tuple, rel);
 		result = lappend(result, conf);
 	}
@@ -353,252 +345,4 @@ el_internal_sql(const char *sql, int nargs, Oid *types, Datum *values)
 	SPI_finish();
 	SetUserIdAndSecContext(user, context);
 	return n;
-}
-
-static Jsonb *
-options_arg(FunctionCallInfo fcinfo, int n)
-{
-	el_arg_not_null(fcinfo, n, "options");
-	return PG_GETARG_JSONB_P(n);
-}
-
-/*
- * The owner of a group may drop its committed offsets and say who uses it.  So
- * who creates a group that others use already, under the defaults, must have
- * the right to read what they read.
- */
-static void
-check_may_create(const char *name)
-{
-	ElSlot		g;
-	ElSlot		s;
-	ElSlot		ts;
-	ElSlot	   *slots = NULL;
-	pg_uuid_t  *uuids = NULL;
-	bool	   *used = NULL;
-	ListCell   *lc;
-	int			n = 0;
-	int			i;
-
-	el_offsets_lock(LW_SHARED);
-	g = el_group_find(MyDatabaseId, name);
-	if (g != EL_NO_SLOT)
-	{
-		slots = palloc_array(ElSlot, EL_GROUP(g)->nparts + 1);
-		uuids = palloc_array(pg_uuid_t, EL_GROUP(g)->nparts + 1);
-		used = palloc_array(bool, EL_GROUP(g)->nparts + 1);
-		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
-			 ts = EL_TOPIC(ts)->next_topic)
-		{
-			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
-				 s = EL_PART(s)->next_part)
-			{
-				slots[n] = s;
-				uuids[n] = EL_TOPIC(ts)->uuid;
-				used[n++] = EL_TOPIC(ts)->nsubscribers > 0 ||
-					EL_PART(s)->holder != 0;
-			}
-		}
-	}
-	el_group_unlock();
-	if (n == 0)
-		return;
-
-	/* by uuid: what is known only from its offsets has no OID here */
-	foreach(lc, el_all_topics())
-	{
-		ElTopic    *t;
-
-		LockRelationOid(lfirst_oid(lc), AccessShareLock);
-		t = get_rel_relkind(lfirst_oid(lc)) == '\0' ? NULL :
-			el_topic_or_null(lfirst_oid(lc));
-		if (t != NULL && pg_class_aclcheck(t->relid, GetUserId(),
-										   ACL_SELECT) != ACLCHECK_OK)
-		{
-			for (i = 0; i < n; i++)
-			{
-				ElEntry		entry;
-
-				if (memcmp(&t->uuid, &uuids[i], UUID_LEN) == 0 &&
-					(used[i] || !el_entry_read(slots[i], &entry) ||
-					 entry.next >= 0))
-					ereport(ERROR,
-							(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-							 errmsg("group \"%s\" is in use", name),
-							 errdetail("Others use it with topics that you may not read.")));
-			}
-		}
-		UnlockRelationOid(lfirst_oid(lc), AccessShareLock);
-	}
-}
-
-static void
-forget_grants(const char *name)
-{
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1] = {CStringGetTextDatum(name)};
-
-	(void) el_internal_sql("DELETE FROM _eventlog.group_grants WHERE group_name OPERATOR(pg_catalog.=) $1",
-						   1, types, values);
-}
-
-/* create_group(group_name text, options jsonb, if_not_exists boolean) */
-Datum
-eventlog_create_group(PG_FUNCTION_ARGS)
-{
-	char	   *name = el_group_arg(fcinfo);
-	Jsonb	   *options = options_arg(fcinfo, 1);
-	bool		if_not_exists = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
-	ElGroupConf conf;
-	Oid			types[3] = {TEXTOID, OIDOID, JSONBOID};
-	Datum		values[3];
-
-	el_require_write("create_group()");
-
-	el_group_conf(name, &conf);
-	if (!conf.exists)
-		check_may_create(name);
-	conf_defaults(&conf, name);
-	set_options(&conf, options);
-
-	values[0] = CStringGetTextDatum(name);
-	values[1] = ObjectIdGetDatum(GetUserId());
-	values[2] = JsonbPGetDatum(options);
-	if (el_internal_sql("INSERT INTO _eventlog.groups (group_name, owner, options)"
-						" VALUES ($1, $2, pg_catalog.jsonb_strip_nulls($3)) ON CONFLICT DO NOTHING",
-						3, types, values) == 0)
-	{
-		if (!if_not_exists)
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("group \"%s\" already exists", name)));
-		ereport(NOTICE,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("group \"%s\" already exists, skipping", name)));
-	}
-	else
-		forget_grants(name);	/* one given while its former namesake was dropped */
-	PG_RETURN_VOID();
-}
-
-static void pg_attribute_noreturn()
-no_such_group(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_EL_NO_GROUP),
-			 errmsg("group \"%s\" does not exist", name),
-			 errhint("Only a group made by create_group() has options and an owner; others have the defaults.")));
-}
-
-/* alter_group(group_name text, options jsonb): null takes an option back to its default */
-Datum
-eventlog_alter_group(PG_FUNCTION_ARGS)
-{
-	char	   *name = el_group_arg(fcinfo);
-	Jsonb	   *options = options_arg(fcinfo, 1);
-	ElGroupConf conf;
-	Oid			types[2] = {TEXTOID, JSONBOID};
-	Datum		values[2];
-
-	el_require_write("alter_group()");
-
-	el_group_conf(name, &conf);
-	if (!conf.exists)
-		no_such_group(name);
-	el_group_check_owner(&conf);
-	set_options(&conf, options);
-
-	values[0] = CStringGetTextDatum(name);
-	values[1] = JsonbPGetDatum(options);
-	if (el_internal_sql("UPDATE _eventlog.groups SET options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) $2)"
-						" WHERE group_name OPERATOR(pg_catalog.=) $1",
-						2, types, values) == 0)
-		no_such_group(name);
-	PG_RETURN_VOID();
-}
-
-/*
- * drop_group(group_name text, if_exists boolean): the row, and the group's
- * committed offsets by tombstones.  Members other than this session must have
- * left: they would go on with a group that starts all over.
- */
-Datum
-eventlog_drop_group(PG_FUNCTION_ARGS)
-{
-	char	   *name = el_group_arg(fcinfo);
-	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-	ElGroupConf conf;
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1];
-
-	el_require_write("drop_group()");
-
-	el_group_conf(name, &conf);
-	if (!conf.exists)
-	{
-		if (!if_exists)
-			no_such_group(name);
-		ereport(NOTICE,
-				(errcode(ERRCODE_EL_NO_GROUP),
-				 errmsg("group \"%s\" does not exist, skipping", name)));
-		PG_RETURN_VOID();
-	}
-	el_group_check_owner(&conf);
-
-	values[0] = CStringGetTextDatum(name);
-	if (el_internal_sql("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
-						1, types, values) == 0)
-		no_such_group(name);
-	forget_grants(name);
-	el_drop_offsets(name);
-	el_note_dropped_group(name);
-	PG_RETURN_VOID();
-}
-
-/*
- * grant_group() and revoke_group(): who may use a group beside its owner.
- * Giving what is given already, or taking what is not, changes nothing, as
- * with GRANT and REVOKE.
- */
-static void
-change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
-{
-	static const char *const names[] = {"group_name", "role"};
-	char	   *group;
-	ElGroupConf conf;
-	Oid			types[2] = {TEXTOID, OIDOID};
-	Datum		values[2];
-
-	el_require_write(command);
-	el_args_not_null(fcinfo, names, lengthof(names));
-	group = el_group_arg(fcinfo);
-	el_group_conf(group, &conf);
-	if (!conf.exists)
-		no_such_group(group);
-	el_group_check_owner(&conf);
-
-	values[0] = CStringGetTextDatum(group);
-	values[1] = PG_GETARG_DATUM(1);
-	(void) el_internal_sql(sql, 2, types, values);
-}
-
-/* grant_group(group_name text, role regrole) */
-Datum
-eventlog_grant_group(PG_FUNCTION_ARGS)
-{
-	change_grant(fcinfo, "grant_group()",
-				 "INSERT INTO _eventlog.group_grants (group_name, role)"
-				 " VALUES ($1, $2) ON CONFLICT DO NOTHING");
-	PG_RETURN_VOID();
-}
-
-/* revoke_group(group_name text, role regrole) */
-Datum
-eventlog_revoke_group(PG_FUNCTION_ARGS)
-{
-	change_grant(fcinfo, "revoke_group()",
-				 "DELETE FROM _eventlog.group_grants"
-				 " WHERE group_name OPERATOR(pg_catalog.=) $1"
-				 " AND role OPERATOR(pg_catalog.=) $2");
-	PG_RETURN_VOID();
 }

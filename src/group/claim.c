@@ -13,15 +13,16 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
+#include "nodes/pg_list.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-#include "group/group.h"
+#include "base/compat.h"
+#include "group/arguments.h"
+#include "group/consume.h"
+#include "group/deliver.h"
+#include "group/member.h"
+#include "group/offsets_append.h"
+#include "rows/rows.h"
 
 EL_FUNCTION(eventlog_claim);
 
@@ -32,32 +33,25 @@ eventlog_claim(PG_FUNCTION_ARGS)
 	static const char *const names[] = {
 		"group_name", "topic", "max_events", "max_bytes"
 	};
-	char	   *group;
-	Oid			relid;
-	ElGroupConf conf;
+	static const ElCallSpec spec = {
+		.command = "claim()", .writes = true,
+		.names = names, .nnames = lengthof(names), .topic_arg = 1
+	};
+	ElCall		call;
 	ElDelivery	d;
 	ElAssignment a;
 
-	el_require_write("claim()");
-	el_args_not_null(fcinfo, names, lengthof(names));
-	group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
-	relid = PG_GETARG_OID(1);
-
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-	el_check_select(relid);
-
+	el_call_begin(fcinfo, &spec, &call);
 	el_consume_setup(&d, fcinfo, EL_ROW_EVENT, PG_GETARG_INT64(2),
 					 PG_GETARG_INT64(3),
 					 PG_ARGISNULL(4) ? NULL : PG_GETARG_INTERVAL_P(4));
-	d.conf = &conf;
+	d.conf = &call.conf;
 	d.claim = true;
 	d.commit = true;
 	d.snapshot = GetActiveSnapshot();
 
-	LockRelationOid(relid, AccessShareLock);
 	el_offsets_prepare_commit();
-	el_claim_call(&conf, list_make1(el_want(relid)), &a);
+	el_claim_call(&call.conf, list_make1(call.topic), &a);
 	el_deliver(&d, &a);
 
 	el_rows_end(d.rows);

@@ -10,20 +10,24 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "group/group.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "group/arguments.h"
+#include "group/local.h"
+#include "group/member.h"
+#include "group/offsets.h"
+#include "group/offsets_append.h"
+#include "group/slots.h"
 
 EL_FUNCTION(eventlog_commit);
 EL_FUNCTION(eventlog_commit_offset);
 
 static void pg_attribute_noreturn()
-lost(const char *group, const ElMemberRef *ref, Oid topic, int32 partition)
+report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
+					  int32 partition)
 {
 	char	   *name = get_rel_name(topic);
 
@@ -39,7 +43,7 @@ lost(const char *group, const ElMemberRef *ref, Oid topic, int32 partition)
 }
 
 static void pg_attribute_noreturn()
-nothing_delivered(const char *group, Oid topic, int32 partition)
+report_nothing_delivered(const char *group, Oid topic, int32 partition)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -49,29 +53,26 @@ nothing_delivered(const char *group, Oid topic, int32 partition)
 }
 
 static bool
-same_member(const ElLocalPart *lp, const ElMemberRef *ref)
+is_same_member(const ElLocalPart *lp, const ElMemberRef *ref)
 {
 	return lp->member.incarnation == ref->incarnation;
 }
 
 /* The partition's slot and since when the member owns it; EL_NO_SLOT if it does not. */
-static ElSlot
-owned_part(const ElMemberRef *ref, const char *group, const pg_uuid_t *uuid,
-		   int32 partition, int64 *epoch)
+static ElSlotNo
+find_owned(const ElMemberRef *ref, const ElPartKey *key, int64 *epoch)
 {
-	ElSlot		g;
-	ElSlot		part = EL_NO_SLOT;
+	ElSlotNo	g;
+	ElSlotNo	part = EL_NO_SLOT;
 
 	el_group_lock(LW_SHARED);
-	g = el_group_find(MyDatabaseId, group);
+	g = el_group_find(MyDatabaseId, key->group);
 	if (g != EL_NO_SLOT)
-		part = el_part_find(g, uuid, partition);
+		part = el_part_find(g, &key->uuid, key->partition);
 	if (part != EL_NO_SLOT)
 	{
-		ElPart	   *p = EL_PART(part);
-
-		*epoch = p->epoch;
-		if (p->owner != ref->slot || el_member_of_ref(ref) == NULL)
+		*epoch = EL_PART(part)->epoch;
+		if (!el_part_owned_by(part, ref, *epoch))
 			part = EL_NO_SLOT;
 	}
 	el_group_unlock();
@@ -96,32 +97,32 @@ count_fenced(const ElMemberRef *ref)
  * from it, perhaps in an earlier one.
  */
 static void
-lock_for_commit(ElLocalPart *lp, const char *group, const ElMemberRef *ref,
-				ElEntry *entry)
+lock_for_commit(ElLocalPart *lp, const ElMemberRef *ref, ElEntry *entry)
 {
+	const char *group = lp->key.group;
 	int64		epoch = 0;
 	int64		consumed_epoch = lp->epoch;
 	Oid			topic = lp->topic;
 	int32		partition = lp->key.partition;
-	ElSlot		part = owned_part(ref, group, &lp->key.uuid, partition, &epoch);
+	ElSlotNo	part = find_owned(ref, &lp->key, &epoch);
 
-	if (part == EL_NO_SLOT || epoch != consumed_epoch || !same_member(lp, ref) ||
-		lp->lost)
+	if (part == EL_NO_SLOT || epoch != consumed_epoch || !is_same_member(lp, ref) ||
+		lp->must_fail_commit)
 	{
 		count_fenced(ref);
 		el_local_remove(lp);	/* it is told once */
-		lost(group, ref, topic, partition);
+		report_partition_lost(group, ref, topic, partition);
 	}
 	switch (el_part_lock(lp, part, ref, epoch, false, entry))
 	{
 		case EL_LOCK_OK:
 			break;
 		case EL_LOCK_BUSY:
-			el_part_busy(group, topic, partition);
+			el_report_part_busy(group, topic, partition);
 			break;
-		case EL_LOCK_LOST:
+		case EL_LOCK_NOT_OWNED:
 			count_fenced(ref);
-			lost(group, ref, topic, partition);
+			report_partition_lost(group, ref, topic, partition);
 			break;
 	}
 }
@@ -130,14 +131,14 @@ lock_for_commit(ElLocalPart *lp, const char *group, const ElMemberRef *ref,
 static bool
 commit_part(ElLocalPart *lp, const ElEntry *entry, int64 next)
 {
-	int64		before = lp->v.commit ? lp->v.committed : entry->next;
+	int64		before = lp->state.commit ? lp->state.committed : entry->next;
 
 	if (next == before)
 		return false;
 	el_local_save(lp);
-	lp->v.version = entry->version;
-	lp->v.committed = next;
-	lp->v.commit = true;
+	lp->state.version = entry->version;
+	lp->state.committed = next;
+	lp->state.commit = true;
 	return true;
 }
 
@@ -147,19 +148,17 @@ commit_part(ElLocalPart *lp, const ElEntry *entry, int64 next)
  */
 typedef struct Delivered
 {
-	ElSlot		part;
-	pg_uuid_t	uuid;
+	ElPartKey	key;
 	Oid			relid;
-	int32		partition;
 	int64		epoch;
 	int64		delivered;
 } Delivered;
 
 static int
-last_delivered(const ElMemberRef *ref, Delivered **result)
+list_last_delivered(const ElMemberRef *ref, Delivered **result)
 {
 	ElMember   *m;
-	ElSlot		s;
+	ElSlotNo	s;
 	int			n = 0;
 
 	el_group_lock(LW_SHARED);
@@ -175,10 +174,10 @@ last_delivered(const ElMemberRef *ref, Delivered **result)
 			if (p->delivered < 0 || p->delivered_seq != m->last_seq)
 				continue;
 			d = &(*result)[n++];
-			d->part = s;
-			d->uuid = EL_TOPIC(p->topic)->uuid;
+			Assert(p->owner == ref->slot);
+			el_part_key(&d->key, EL_GROUP(p->group)->name,
+						&EL_TOPIC(p->topic)->uuid, p->partition);
 			d->relid = EL_TOPIC(p->topic)->relid;
-			d->partition = p->partition;
 			d->epoch = p->epoch;
 			d->delivered = p->delivered;
 		}
@@ -187,44 +186,39 @@ last_delivered(const ElMemberRef *ref, Delivered **result)
 	return n;
 }
 
+/* All of it is committed; or only one partition is taken, to be committed by the caller. */
 static int
-commit_last_delivered(const char *group, const ElMemberRef *ref,
-					  const pg_uuid_t *only_uuid, int32 only_partition)
+commit_last_delivered(const ElMemberRef *ref, const ElPartKey *only)
 {
 	Delivered  *list = NULL;
-	int			n = last_delivered(ref, &list);
+	int			n = list_last_delivered(ref, &list);
 	int			moved = 0;
 	int			i;
 
 	for (i = 0; i < n; i++)
 	{
 		Delivered  *d = &list[i];
-		ElWant		want = {0};
 		ElLocalPart *lp;
 		ElEntry		entry;
 
-		if (only_uuid != NULL &&
-			(only_partition != d->partition ||
-			 memcmp(only_uuid, &d->uuid, UUID_LEN) != 0))
+		if (only != NULL && memcmp(only, &d->key, sizeof(ElPartKey)) != 0)
 			continue;
 		if (get_rel_relkind(d->relid) == '\0')
 			continue;			/* the topic is gone */
 		el_check_select(d->relid);	/* it was perhaps another role that consumed */
-		want.relid = d->relid;
-		want.uuid = d->uuid;
-		lp = el_local_get(group, &want, d->partition);
-		if (lp->v.commit)
+		lp = el_local_get(&d->key, d->relid);
+		if (lp->state.commit)
 			continue;			/* this transaction's business already */
 		lp->member = *ref;
 		lp->epoch = d->epoch;
-		lock_for_commit(lp, group, ref, &entry);
-		if (only_uuid == NULL && d->delivered <= entry.next)
+		lock_for_commit(lp, ref, &entry);
+		if (only == NULL && d->delivered <= entry.next)
 			continue;			/* committed, or sought past, meanwhile */
 		el_local_save(lp);
-		lp->v.position = d->delivered;
-		lp->v.version = entry.version;
-		lp->v.committed = entry.next;
-		if (only_uuid == NULL)
+		lp->state.position = d->delivered;
+		lp->state.version = entry.version;
+		lp->state.committed = entry.next;
+		if (only == NULL)
 			moved += commit_part(lp, &entry, d->delivered) ? 1 : 0;
 	}
 	return moved;
@@ -234,58 +228,82 @@ commit_last_delivered(const char *group, const ElMemberRef *ref,
 Datum
 eventlog_commit(PG_FUNCTION_ARGS)
 {
-	char	   *group;
-	ElMemberName *member = NULL;
-	ElGroupConf conf;
+	static const char *const names[] = {"group_name"};
+	static const ElCallSpec spec = {
+		.command = "commit()", .writes = true,
+		.names = names, .nnames = lengthof(names), .member_arg = 1
+	};
+	ElCall		call;
 	ElMemberRef ref;
 	List	   *parts;
 	ListCell   *lc;
 	int			moved = 0;
 	bool		consumed = false;
 
-	el_require_write("commit()");
-	group = el_group_arg(fcinfo);
-	if (!PG_ARGISNULL(1))
-		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-
-	/*
-	 * Anybody can give a member's name: only who may read its topics commits
-	 * for it, or keeps it alive.
-	 */
-	if (member != NULL)
-		list_free_deep(el_member_topics(&conf, member));
+	el_call_begin(fcinfo, &spec, &call);
+	/* nor does anybody else keep the member alive */
+	el_member_check_may_act(&call.conf, call.member);
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
-	el_member_require(group, member, true, &ref);
+	el_member_require(call.group, call.member, true, &ref);
 
 	/* a session's position may come from earlier transactions */
-	parts = el_local_parts(group, member != NULL);
+	parts = el_local_parts(call.group, call.member != NULL);
 	foreach(lc, parts)
 	{
 		ElLocalPart *lp = lfirst(lc);
-		ElWant		want = {0};
 		ElEntry		entry;
 
-		if (lp->member.incarnation == 0 || lp->member.named != (member != NULL) ||
-			(member != NULL && strcmp(lp->member.name, member->name) != 0))
+		if (lp->member.incarnation == 0 ||
+			lp->member.named != (call.member != NULL) ||
+			(call.member != NULL &&
+			 strcmp(lp->member.name, call.member->name) != 0))
 			continue;
-		consumed |= lp->v.consumed;
-		if (lp->v.position <= lp->v.committed && !lp->lost)
+		consumed |= lp->state.consumed;
+		if (lp->state.position <= lp->state.committed && !lp->must_fail_commit)
 			continue;			/* nothing new, or sought, or forgotten */
-		want.relid = lp->topic;
-		want.uuid = lp->key.uuid;
-		(void) el_local_get(group, &want, lp->key.partition);
-		lock_for_commit(lp, group, &ref, &entry);
-		if (lp->v.position >= 0 && lp->v.version == entry.version)
-			moved += commit_part(lp, &entry, lp->v.position) ? 1 : 0;
+		(void) el_local_get(&lp->key, lp->topic);
+		lock_for_commit(lp, &ref, &entry);
+		if (lp->state.position >= 0 && lp->state.version == entry.version)
+			moved += commit_part(lp, &entry, lp->state.position) ? 1 : 0;
 	}
-	if (member != NULL && !consumed)
-		moved += commit_last_delivered(group, &ref, NULL, 0);
+	if (call.member != NULL && !consumed)
+		moved += commit_last_delivered(&ref, NULL);
 	list_free(parts);
 	PG_RETURN_INT32(moved);
+}
+
+/* The part from which this backend has delivered as this member, if it has. */
+static ElLocalPart *
+find_delivered(const ElPartKey *key, const ElMemberRef *ref)
+{
+	ElLocalPart *lp = el_local_find(key);
+
+	if (lp != NULL && lp->state.position >= 0 && is_same_member(lp, ref))
+		return lp;
+	return NULL;
+}
+
+/* Nothing was delivered to this member that it could commit.  Why? */
+static void pg_attribute_noreturn()
+report_not_delivered(const ElCall *call, const ElPartKey *key,
+					 const ElMemberRef *ref)
+{
+	const ElLocalPart *lp = el_local_find(key);
+	int64		epoch;
+
+	/* consumed before it was put out or replaced, and came back */
+	if (lp != NULL && lp->state.position >= 0 && lp->member.incarnation != 0)
+		report_partition_lost(call->group, ref, call->topic->relid,
+							  call->partition);
+	if (find_owned(ref, key, &epoch) == EL_NO_SLOT)
+		ereport(ERROR,
+				(errcode(ERRCODE_EL_NOT_OWNED),
+				 errmsg("partition %d of topic \"%s\" is not owned by this member of group \"%s\"",
+						call->partition, get_rel_name(call->topic->relid),
+						call->group)));
+	report_nothing_delivered(call->group, call->topic->relid, call->partition);
 }
 
 /*
@@ -298,72 +316,51 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	static const char *const names[] = {
 		"group_name", "topic", "partition", "next_offset"
 	};
-	char	   *group;
-	ElMemberName *member = NULL;
-	ElWant	   *want;
-	int32		partition;
-	int64		next;
-	ElGroupConf conf;
+	static const ElCallSpec spec = {
+		.command = "commit()", .writes = true,
+		.names = names, .nnames = lengthof(names),
+		.topic_arg = 1, .partition_arg = 2, .member_arg = 4
+	};
+	ElCall		call;
 	ElMemberRef ref;
+	ElPartKey	key;
 	ElLocalPart *lp;
 	ElEntry		entry;
-	ElSlot		part;
-	int64		epoch = 0;
+	int64		next;
 	int64		committed;
-	bool		mine;
 
-	el_require_write("commit()");
-	el_args_not_null(fcinfo, names, lengthof(names));
-	group = el_group_arg(fcinfo);
-	want = el_topic_arg(fcinfo, 1, PG_GETARG_INT64(2));
-	partition = (int32) PG_GETARG_INT64(2);
+	el_call_begin(fcinfo, &spec, &call);
 	next = PG_GETARG_INT64(3);
-	if (!PG_ARGISNULL(4))
-		member = el_text_to_member(PG_GETARG_TEXT_PP(4));
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
+	el_part_key(&key, call.group, &call.topic->uuid, call.partition);
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
-	el_member_require(group, member, true, &ref);
+	el_member_require(call.group, call.member, true, &ref);
 
-	lp = el_local_find(group, &want->uuid, partition);
-	mine = lp != NULL && lp->v.position >= 0 && same_member(lp, &ref);
-	if (!mine && member != NULL)
+	lp = find_delivered(&key, &ref);
+	if (lp == NULL && call.member != NULL)
 	{
-		(void) commit_last_delivered(group, &ref, &want->uuid, partition);
-		lp = el_local_find(group, &want->uuid, partition);
-		mine = lp != NULL && lp->v.position >= 0 && same_member(lp, &ref);
+		(void) commit_last_delivered(&ref, &key);
+		lp = find_delivered(&key, &ref);
 	}
-	part = owned_part(&ref, group, &want->uuid, partition, &epoch);
-	if (!mine)
-	{
-		/* consumed before it was put out or replaced, and came back */
-		if (lp != NULL && lp->v.position >= 0 && lp->member.incarnation != 0)
-			lost(group, &ref, want->relid, partition);
-		if (part == EL_NO_SLOT)
-			ereport(ERROR,
-					(errcode(ERRCODE_EL_NOT_OWNED),
-					 errmsg("partition %d of topic \"%s\" is not owned by this member of group \"%s\"",
-							partition, get_rel_name(want->relid), group)));
-		nothing_delivered(group, want->relid, partition);
-	}
+	if (lp == NULL)
+		report_not_delivered(&call, &key, &ref);
 
-	lp = el_local_get(group, want, partition);
-	lock_for_commit(lp, group, &ref, &entry);
+	(void) el_local_get(&key, call.topic->relid);
+	lock_for_commit(lp, &ref, &entry);
 	/* somebody's seek() came after the delivery: not to be undone */
-	if (!lp->v.commit && lp->v.version != entry.version)
-		nothing_delivered(group, want->relid, partition);
-	committed = lp->v.commit ? lp->v.committed : entry.next;
-	if (next < committed || next > lp->v.position || next < 0)
+	if (!lp->state.commit && lp->state.version != entry.version)
+		report_nothing_delivered(call.group, call.topic->relid, call.partition);
+	committed = lp->state.commit ? lp->state.committed : entry.next;
+	if (next < committed || next > lp->state.position || next < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("offset %lld cannot be committed for partition %d of topic \"%s\"",
-						(long long) next, partition,
-						get_rel_name(want->relid)),
+						(long long) next, call.partition,
+						get_rel_name(call.topic->relid)),
 				 errdetail("Group \"%s\" has committed %lld and was delivered events up to %lld.",
-						   group, (long long) Max(committed, 0),
-						   (long long) lp->v.position),
+						   call.group, (long long) Max(committed, 0),
+						   (long long) lp->state.position),
 				 errhint("Use seek() to move a group to another offset.")));
 	PG_RETURN_INT32(commit_part(lp, &entry, next) ? 1 : 0);
 }

@@ -11,20 +11,23 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
-#include "utils/typcache.h"
 
-#include "group/group.h"
+#include "base/arguments.h"
+#include "base/compat.h"
+#include "group/arguments.h"
+#include "group/consume.h"
+#include "group/deliver.h"
+#include "group/member.h"
+#include "group/offsets_append.h"
+#include "group/session.h"
+#include "group/wait.h"
+#include "rows/rows.h"
+#include "topic/topic.h"
 
 EL_FUNCTION(eventlog_consume);
 EL_FUNCTION(eventlog_consume_bytes);
@@ -55,7 +58,7 @@ el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo, ElRowForm form,
 }
 
 static void pg_attribute_noreturn()
-no_topics(const char *group, const ElMemberName *member)
+report_no_topics(const char *group, const ElMemberName *member)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -85,8 +88,7 @@ topic_of_row_type(FunctionCallInfo fcinfo)
 /* One call, arguments checked. */
 typedef struct Call
 {
-	ElGroupConf conf;
-	ElMemberName *member;		/* NULL: the session */
+	ElCall		call;
 	Oid			relid;			/* InvalidOid: all it is subscribed to */
 	int64		wait_ms;
 	ElDelivery	delivery;
@@ -101,21 +103,21 @@ deliver_or_wait(Call *c)
 
 	for (;;)
 	{
-		List	   *wants;
+		List	   *topics;
 		ListCell   *lc;
 		ElAssignment a;
 
 		if (OidIsValid(c->relid))
 		{
 			LockRelationOid(c->relid, AccessShareLock);
-			wants = list_make1(el_want(c->relid));
+			topics = list_make1(el_topic_ref(el_topic(c->relid)));
 		}
 		else
-			wants = el_member_topics(&c->conf, c->member);
-		if (wants == NIL)
-			no_topics(c->conf.name, c->member);
+			topics = el_member_topics(&c->call.conf, c->call.member);
+		if (topics == NIL)
+			report_no_topics(c->call.group, c->call.member);
 
-		el_member_call(&c->conf, c->member, wants, EL_JOIN_ADD, true, &a);
+		el_member_call(&c->call.conf, c->call.member, topics, EL_JOIN_ADD, true, &a);
 
 		/*
 		 * Read with the statement's snapshot: what the client does with these
@@ -135,9 +137,9 @@ deliver_or_wait(Call *c)
 
 		if (d->nrows > 0 || c->wait_ms == 0)
 			return;
-		/* nothing came of this look, so it keeps nobody from dropping a topic */
-		foreach(lc, wants)
-			UnlockRelationOid(((ElWant *) lfirst(lc))->relid, AccessShareLock);
+		/* nothing came of this look, so it prevents nobody from dropping a topic */
+		foreach(lc, topics)
+			UnlockRelationOid(((ElTopicRef *) lfirst(lc))->relid, AccessShareLock);
 		if (waiting)
 		{
 			if (d->busy)
@@ -150,46 +152,42 @@ deliver_or_wait(Call *c)
 }
 
 static Datum
-consume(FunctionCallInfo fcinfo, ElRowForm form)
+consume_events(FunctionCallInfo fcinfo, ElRowForm form)
 {
-	bool		as = form == EL_ROW_TYPED;
-	int			group_arg = as ? 1 : 0;
-	char	   *group;
-	bool		commit;
+	static const char *const names[] = {
+		"group_name", NULL, "max_events", NULL, NULL, NULL, "max_bytes"
+	};
+	static const char *const typed_names[] = {
+		NULL, "group_name", "max_events", NULL, NULL, NULL, "max_bytes"
+	};
+	bool		typed = form == EL_ROW_TYPED;
+	ElCallSpec	spec = {
+		.command = "consume()",
+		.names = typed ? typed_names : names, .nnames = lengthof(names),
+		.group_arg = typed ? 1 : 0, .member_arg = 3
+	};
 	Call		c;
 
-	el_require_preload();
-	el_require_primary("consume()");
-
 	memset(&c, 0, sizeof(c));
-	el_arg_not_null(fcinfo, group_arg, "group_name");
-	el_arg_not_null(fcinfo, 2, "max_events");
-	el_arg_not_null(fcinfo, 6, "max_bytes");
-	group = el_text_to_name(PG_GETARG_TEXT_PP(group_arg), "group");
-	if (as)
+	el_call_begin(fcinfo, &spec, &c.call);
+	if (typed)
 		c.relid = topic_of_row_type(fcinfo);
 	else if (!PG_ARGISNULL(1))
 		c.relid = PG_GETARG_OID(1);
-	if (!PG_ARGISNULL(3))
-		c.member = el_text_to_member(PG_GETARG_TEXT_PP(3));
-	if (!PG_ARGISNULL(4))
-		c.wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(4), "wait");
-	commit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
-	if (commit)
-		PreventCommandIfReadOnly("consume(commit => true)");
-
-	el_group_conf(group, &c.conf);
-	el_group_check_use(&c.conf);
 	if (OidIsValid(c.relid))
 		el_check_select(c.relid);
-
+	if (!PG_ARGISNULL(4))
+		c.wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(4), "wait");
 	el_consume_setup(&c.delivery, fcinfo, form, PG_GETARG_INT64(2),
 					 PG_GETARG_INT64(6),
 					 PG_ARGISNULL(7) ? NULL : PG_GETARG_INTERVAL_P(7));
-	c.delivery.conf = &c.conf;
-	c.delivery.commit = commit;
-	if (commit)
+	c.delivery.conf = &c.call.conf;
+	c.delivery.commit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	if (c.delivery.commit)
+	{
+		PreventCommandIfReadOnly("consume(commit => true)");
 		el_offsets_prepare_commit();
+	}
 
 	/*
 	 * In REPEATABLE READ nothing that happens from now on could be seen, so
@@ -200,7 +198,7 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 
 	el_session_init();			/* registers an exit callback: not inside the block */
 	el_wait_begin(&c.wait, c.wait_ms);
-	c.wait.max_poll_ms = c.conf.max_poll_ms;
+	c.wait.max_poll_ms = c.call.conf.max_poll_ms;
 	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));
 	{
 		deliver_or_wait(&c);
@@ -219,18 +217,18 @@ consume(FunctionCallInfo fcinfo, ElRowForm form)
 Datum
 eventlog_consume(PG_FUNCTION_ARGS)
 {
-	return consume(fcinfo, EL_ROW_EVENT);
+	return consume_events(fcinfo, EL_ROW_EVENT);
 }
 
 Datum
 eventlog_consume_bytes(PG_FUNCTION_ARGS)
 {
-	return consume(fcinfo, EL_ROW_BYTES);
+	return consume_events(fcinfo, EL_ROW_BYTES);
 }
 
 /* consume_as(topic_row anyelement, group_name text, max_events bigint, ...) */
 Datum
 eventlog_consume_as(PG_FUNCTION_ARGS)
 {
-	return consume(fcinfo, EL_ROW_TYPED);
+	return consume_events(fcinfo, EL_ROW_TYPED);
 }

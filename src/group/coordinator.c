@@ -3,9 +3,10 @@
  * coordinator.c
  *	  The group's steps: members come and go, targets follow, ownership follows.
  *
- * All of this runs with the coordinator's lock held.  What may fail (a
- * reservation, palloc) comes before the first change, so an error never leaves
- * the state half-changed.
+ * All of this runs with the coordinator's lock held, and knows nothing but the
+ * state in shared memory and its arguments.  What may fail (a reservation,
+ * palloc) comes before the first change, so an error never leaves the state
+ * half-changed.
  *
  * IDENTIFICATION
  *	  src/group/coordinator.c
@@ -16,28 +17,25 @@
 
 #include "miscadmin.h"
 
+#include "base/clock.h"
+#include "group/coordinator.h"
+#include "group/slots.h"
 #include "kafka/assignor.h"
 #include "kafka/reconcile.h"
-#include "group/group.h"
 
 /*
  * Members
  */
 
-/* Members, topics or partitions of the group are others than before. */
-void
-el_group_changed(ElSlot group)
-{
-	EL_GROUP(group)->epoch = ++el_shared->next_number;
-}
-
-ElSlot
-el_member_join(ElSlot group, const char *name, bool named)
+ElSlotNo
+el_member_join(ElSlotNo group, const char *name, bool named)
 {
 	ElGroup    *g = EL_GROUP(group);
-	ElSlot		s;
+	ElSlotNo	s;
 	ElMember   *m;
 
+	Assert(el_group_locked_exclusive());
+	Assert(!named || el_member_find(group, name) == EL_NO_SLOT);
 	el_slots_reserve(1);
 	s = el_slot_new(EL_SLOT_MEMBER);
 	m = EL_MEMBER(s);
@@ -69,11 +67,13 @@ el_member_join(ElSlot group, const char *name, bool named)
  * offsets: its incarnation is another.  The partitions stay, so nothing moves.
  */
 void
-el_member_rejoin(ElSlot member)
+el_member_rejoin(ElSlotNo member)
 {
 	ElMember   *m = EL_MEMBER(member);
-	ElSlot		s;
+	ElSlotNo	s;
 
+	Assert(el_group_locked_exclusive());
+	Assert(m->named);
 	m->incarnation = ++el_shared->next_number;
 	m->heartbeats = false;
 	m->xact_pid = 0;
@@ -81,18 +81,22 @@ el_member_rejoin(ElSlot member)
 	m->last_seq = 0;
 	for (s = m->first_owned; s != EL_NO_SLOT; s = EL_PART(s)->owned_next)
 	{
+		Assert(EL_PART(s)->owner == member);
 		EL_PART(s)->outstanding = false;
 		EL_PART(s)->delivered = -1;
 		EL_PART(s)->delivered_seq = 0;
 	}
 }
 
+/* Take a partition from its owner. */
 static void
-owned_unlink(ElSlot part)
+unlink_owned(ElSlotNo part)
 {
 	ElPart	   *p = EL_PART(part);
 	ElMember   *m = EL_MEMBER(p->owner);
 
+	Assert(m->nowned > 0);
+	Assert(m->group == p->group);
 	m->news = true;
 	if (p->owned_prev == EL_NO_SLOT)
 		m->first_owned = p->owned_next;
@@ -108,12 +112,16 @@ owned_unlink(ElSlot part)
 	p->delivered_seq = 0;
 }
 
+/* Give a free partition to a member, as of the group's epoch. */
 static void
-owned_link(ElSlot part, ElSlot member, int64 epoch)
+link_owned(ElSlotNo part, ElSlotNo member, int64 epoch)
 {
 	ElPart	   *p = EL_PART(part);
 	ElMember   *m = EL_MEMBER(member);
 
+	Assert(p->owner == EL_NO_SLOT);
+	Assert(m->group == p->group);
+	Assert(epoch <= EL_GROUP(p->group)->assignment_epoch);
 	m->news = true;
 	p->owner = member;
 	p->epoch = epoch;
@@ -130,22 +138,25 @@ owned_link(ElSlot part, ElSlot member, int64 epoch)
  * partitions: whoever owns them next finds them busy until it ended.
  */
 void
-el_member_leave(ElSlot member)
+el_member_leave(ElSlotNo member)
 {
 	ElMember   *m = EL_MEMBER(member);
-	ElSlot		group = m->group;
+	ElSlotNo	group = m->group;
 	ElGroup    *g = EL_GROUP(group);
-	ElSlot		s;
-	ElSlot		prev = EL_NO_SLOT;
+	ElSlotNo	s;
+	ElSlotNo	prev = EL_NO_SLOT;
 
+	Assert(el_group_locked_exclusive());
 	while (m->first_owned != EL_NO_SLOT)
-		owned_unlink(m->first_owned);
+		unlink_owned(m->first_owned);
 	while ((s = m->first_sub) != EL_NO_SLOT)
 	{
 		m->first_sub = EL_SUB(s)->next_sub;
 		EL_TOPIC(EL_SUB(s)->topic)->nsubscribers--;
+		Assert(EL_TOPIC(EL_SUB(s)->topic)->nsubscribers >= 0);
 		el_slot_free(s);
 	}
+	Assert(m->nowned == 0);
 
 	for (s = g->first_member; s != member; s = EL_MEMBER(s)->next_member)
 		prev = s;
@@ -156,26 +167,31 @@ el_member_leave(ElSlot member)
 	if (g->last_member == member)
 		g->last_member = prev;
 	g->nmembers--;
+	Assert(g->nmembers >= 0);
+	Assert((g->nmembers == 0) == (g->first_member == EL_NO_SLOT));
 	g->last_used_ms = el_monotonic_ms();
 	el_slot_free(member);
 	el_group_changed(group);
 }
 
 bool
-el_member_subscribed(ElSlot member, ElSlot topic)
+el_member_subscribed(ElSlotNo member, ElSlotNo topic)
 {
-	ElSlot		s = EL_MEMBER(member)->first_sub;
+	ElSlotNo	s = EL_MEMBER(member)->first_sub;
 
+	Assert(el_group_locked());
 	while (s != EL_NO_SLOT && EL_SUB(s)->topic != topic)
 		s = EL_SUB(s)->next_sub;
 	return s != EL_NO_SLOT;
 }
 
 bool
-el_member_subscribe(ElSlot member, ElSlot topic)
+el_member_subscribe(ElSlotNo member, ElSlotNo topic)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 
+	Assert(el_group_locked_exclusive());
+	Assert(EL_TOPIC(topic)->group == EL_MEMBER(member)->group);
 	if (el_member_subscribed(member, topic))
 		return false;
 	el_slots_reserve(1);
@@ -189,19 +205,21 @@ el_member_subscribe(ElSlot member, ElSlot topic)
 }
 
 bool
-el_member_unsubscribe(ElSlot member, ElSlot topic)
+el_member_unsubscribe(ElSlotNo member, ElSlotNo topic)
 {
-	ElSlot	   *p = &EL_MEMBER(member)->first_sub;
+	ElSlotNo   *p = &EL_MEMBER(member)->first_sub;
 
+	Assert(el_group_locked_exclusive());
 	for (; *p != EL_NO_SLOT; p = &EL_SUB(*p)->next_sub)
 	{
 		if (EL_SUB(*p)->topic == topic)
 		{
-			ElSlot		s = *p;
+			ElSlotNo	s = *p;
 
 			*p = EL_SUB(s)->next_sub;
 			el_slot_free(s);
 			EL_TOPIC(topic)->nsubscribers--;
+			Assert(EL_TOPIC(topic)->nsubscribers >= 0);
 			el_group_changed(EL_MEMBER(member)->group);
 			return true;
 		}
@@ -211,9 +229,9 @@ el_member_unsubscribe(ElSlot member, ElSlot topic)
 
 /* The topic is gone: nobody is subscribed to it any more.  Must not fail. */
 static void
-unsubscribe_all(ElSlot group, ElSlot topic)
+unsubscribe_all(ElSlotNo group, ElSlotNo topic)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 
 	for (s = EL_GROUP(group)->first_member; s != EL_NO_SLOT;
 		 s = EL_MEMBER(s)->next_member)
@@ -223,9 +241,10 @@ unsubscribe_all(ElSlot group, ElSlot topic)
 void
 el_topic_dropped(Oid dbid, Oid relid)
 {
-	ElSlot		g;
-	ElSlot		t;
+	ElSlotNo	g;
+	ElSlotNo	t;
 
+	Assert(el_group_locked_exclusive());
 	for (g = el_shared->first_group; g != EL_NO_SLOT; g = EL_GROUP(g)->next_group)
 	{
 		if (EL_GROUP(g)->dbid != dbid)
@@ -246,87 +265,115 @@ el_topic_dropped(Oid dbid, Oid relid)
  * Steps
  */
 
-/* Step 2: compute who shall own what. */
-static void
-compute_target(ElSlot group)
+/* A group's members, topics and targets as the arrays that el_assign() works on. */
+typedef struct Assignment
 {
-	ElGroup    *g = EL_GROUP(group);
+	int32		ntopics;
 	ElAssignTopic *topics;
-	ElAssignLoad *load;
-	ElSlot	   *members;
-	int32	   *targets;
-	int32	   *subscribers;
-	int32		ntopics = 0;
+	ElAssignLoad *load;			/* two per member, for el_assign() itself */
+	ElSlotNo   *members;
+	int32	   *targets;		/* per partition, topic after topic */
+	int32	   *subscribers;	/* likewise */
+} Assignment;
+
+/*
+ * Number topics and members, and make room for the arrays.  An error here
+ * leaves all as it is: the target is only out of date.
+ */
+static void
+prepare_assignment(ElGroup *g, Assignment *a)
+{
 	int32		nsubs = 0;
 	int32		nparts = 0;
-	int32		n;
-	ElSlot		s;
+	int32		n = 0;
+	ElSlotNo	s;
 
+	a->ntopics = 0;
 	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 	{
-		EL_TOPIC(s)->ordinal = ntopics++;
+		EL_TOPIC(s)->ordinal = a->ntopics++;
 		nsubs += EL_TOPIC(s)->nsubscribers;
 		nparts += EL_TOPIC(s)->npartitions;
 	}
 
-	/* an error here leaves all as it is: the target is only out of date */
-	topics = palloc0_array(ElAssignTopic, ntopics + 1);
-	load = palloc_array(ElAssignLoad, 2 * g->nmembers + 1);
-	members = palloc_array(ElSlot, g->nmembers + 1);
-	targets = palloc_array(int32, nparts + 1);
-	subscribers = palloc_array(int32, nsubs + 1);
+	a->topics = palloc0_array(ElAssignTopic, a->ntopics + 1);
+	a->load = palloc_array(ElAssignLoad, 2 * g->nmembers + 1);
+	a->members = palloc_array(ElSlotNo, g->nmembers + 1);
+	a->targets = palloc_array(int32, nparts + 1);
+	a->subscribers = palloc_array(int32, nsubs + 1);
 
-	n = 0;
 	for (s = g->first_member; s != EL_NO_SLOT; s = EL_MEMBER(s)->next_member)
 	{
 		EL_MEMBER(s)->ordinal = n;
-		members[n++] = s;
+		a->members[n++] = s;
 	}
+	Assert(n == g->nmembers);
+}
 
-	nsubs = nparts = 0;
+/* The ordinal of a partition's present target. */
+static int32
+ordinal_of_target(const ElPart *p)
+{
+	/* a member that left may have had this slot */
+	if (p->target != EL_NO_SLOT &&
+		EL_HEAD(p->target)->kind == EL_SLOT_MEMBER &&
+		EL_MEMBER(p->target)->group == p->group)
+		return EL_MEMBER(p->target)->ordinal;
+	return EL_NOBODY;
+}
+
+/* Fill the arrays: the targets as they are, and who is subscribed to what. */
+static void
+load_assignment(const ElGroup *g, Assignment *a)
+{
+	int32		nsubs = 0;
+	int32		nparts = 0;
+	int32		n;
+	ElSlotNo	s;
+
 	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 	{
 		ElGroupTopic *gt = EL_TOPIC(s);
-		ElAssignTopic *t = &topics[gt->ordinal];
-		ElSlot		ps;
+		ElAssignTopic *t = &a->topics[gt->ordinal];
+		ElSlotNo	ps;
 
 		t->npartitions = gt->npartitions;
-		t->target = targets + nparts;
-		t->subscribers = subscribers + nsubs;
+		t->target = a->targets + nparts;
+		t->subscribers = a->subscribers + nsubs;
 		for (ps = gt->first_part; ps != EL_NO_SLOT; ps = EL_PART(ps)->next_part)
 		{
-			ElPart	   *p = EL_PART(ps);
-			ElSlot		m = p->target;
-
-			if (p->partition >= gt->npartitions)
-				continue;
-			/* a member that left may have had this slot */
-			if (m != EL_NO_SLOT && EL_HEAD(m)->kind == EL_SLOT_MEMBER &&
-				EL_MEMBER(m)->group == group)
-				t->target[p->partition] = EL_MEMBER(m)->ordinal;
-			else
-				t->target[p->partition] = EL_NOBODY;
+			if (EL_PART(ps)->partition < gt->npartitions)
+				t->target[EL_PART(ps)->partition] = ordinal_of_target(EL_PART(ps));
 		}
 		nparts += gt->npartitions;
 		nsubs += gt->nsubscribers;
 	}
 	for (n = 0; n < g->nmembers; n++)
 	{
-		for (s = EL_MEMBER(members[n])->first_sub; s != EL_NO_SLOT;
+		for (s = EL_MEMBER(a->members[n])->first_sub; s != EL_NO_SLOT;
 			 s = EL_SUB(s)->next_sub)
 		{
-			ElAssignTopic *t = &topics[EL_TOPIC(EL_SUB(s)->topic)->ordinal];
+			ElGroupTopic *gt = EL_TOPIC(EL_SUB(s)->topic);
+			ElAssignTopic *t = &a->topics[gt->ordinal];
+			int32	   *subscribers = a->subscribers +
+				(t->subscribers - a->subscribers);
 
-			((int32 *) t->subscribers)[t->nsubscribers++] = n;
+			subscribers[t->nsubscribers++] = n;
+			Assert(t->nsubscribers <= gt->nsubscribers);
 		}
 	}
+}
 
-	el_assign(topics, ntopics, load, load + g->nmembers, g->nmembers);
+/* What el_assign() found becomes the partitions' target. */
+static void
+store_targets(ElGroup *g, const Assignment *a)
+{
+	ElSlotNo	s;
 
 	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 	{
-		ElAssignTopic *t = &topics[EL_TOPIC(s)->ordinal];
-		ElSlot		ps;
+		ElAssignTopic *t = &a->topics[EL_TOPIC(s)->ordinal];
+		ElSlotNo	ps;
 
 		for (ps = EL_TOPIC(s)->first_part; ps != EL_NO_SLOT;
 			 ps = EL_PART(ps)->next_part)
@@ -337,33 +384,46 @@ compute_target(ElSlot group)
 				t->target[p->partition] == EL_NOBODY)
 				p->target = EL_NO_SLOT;
 			else
-				p->target = members[t->target[p->partition]];
+				p->target = a->members[t->target[p->partition]];
+			Assert(p->target == EL_NO_SLOT ||
+				   el_member_subscribed(p->target, s));
 			if (p->owner != EL_NO_SLOT && p->owner != p->target)
 				EL_MEMBER(p->owner)->news = true;	/* to be given up */
 		}
 	}
+}
+
+/* Step 2: compute who shall own what. */
+static void
+compute_target(ElGroup *g)
+{
+	Assignment	a;
+
+	prepare_assignment(g, &a);
+	load_assignment(g, &a);
+	el_assign(a.topics, a.ntopics, a.load, a.load + g->nmembers, g->nmembers);
+	store_targets(g, &a);
 	g->assignment_epoch = g->epoch;
 	g->reconcile = true;
 
-	pfree(topics);
-	pfree(load);
-	pfree(members);
-	pfree(targets);
-	pfree(subscribers);
+	pfree(a.topics);
+	pfree(a.load);
+	pfree(a.members);
+	pfree(a.targets);
+	pfree(a.subscribers);
 }
 
 /* Step 3: let ownership follow. */
 static bool
-reconcile(ElSlot group, ElSlot yielding)
+reconcile_ownership(ElGroup *g, ElSlotNo yielding)
 {
-	ElGroup    *g = EL_GROUP(group);
 	ElReconcilePart *parts = palloc_array(ElReconcilePart, g->nparts + 1);
-	ElSlot	   *slots = palloc_array(ElSlot, g->nparts + 1);
+	ElSlotNo   *slots = palloc_array(ElSlotNo, g->nparts + 1);
 	bool		changed = false;
 	int32		n = 0;
 	int32		i;
-	ElSlot		s;
-	ElSlot		ps;
+	ElSlotNo	s;
+	ElSlotNo	ps;
 
 	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 	{
@@ -372,8 +432,12 @@ reconcile(ElSlot group, ElSlot yielding)
 		{
 			ElPart	   *p = EL_PART(ps);
 
+			/* a target that left is no target after compute_target() */
+			Assert(p->target == EL_NO_SLOT ||
+				   EL_MEMBER(p->target)->group == p->group);
 			if (p->owner == p->target)
 				continue;
+			Assert(n < g->nparts);
 			slots[n] = ps;
 			parts[n].owner = p->owner;
 			parts[n].target = p->target;
@@ -397,9 +461,9 @@ reconcile(ElSlot group, ElSlot yielding)
 		if (parts[i].changed)
 		{
 			if (p->owner != EL_NO_SLOT)
-				owned_unlink(slots[i]);
+				unlink_owned(slots[i]);
 			if (parts[i].owner != EL_NO_SLOT)
-				owned_link(slots[i], parts[i].owner, parts[i].epoch);
+				link_owned(slots[i], parts[i].owner, parts[i].epoch);
 			changed = true;
 		}
 		else if (p->owner != EL_NO_SLOT)
@@ -410,6 +474,7 @@ reconcile(ElSlot group, ElSlot yielding)
 	{
 		if (EL_MEMBER(s)->ordinal == 0)
 			EL_MEMBER(s)->epoch = g->assignment_epoch;
+		Assert(EL_MEMBER(s)->epoch <= g->assignment_epoch);
 	}
 	g->reconcile = false;
 
@@ -419,15 +484,17 @@ reconcile(ElSlot group, ElSlot yielding)
 }
 
 bool
-el_group_steps(ElSlot group, ElSlot yielding)
+el_group_steps(ElSlotNo group, ElSlotNo yielding)
 {
 	ElGroup    *g = EL_GROUP(group);
 
+	Assert(el_group_locked_exclusive());
+	Assert(g->assignment_epoch <= g->epoch);
 	if (g->assignment_epoch != g->epoch)
-		compute_target(group);
+		compute_target(g);
 	else if (!g->reconcile)
 	{
-		ElSlot		s = EL_NO_SLOT;
+		ElSlotNo	s = EL_NO_SLOT;
 
 		if (yielding != EL_NO_SLOT)
 		{
@@ -438,7 +505,7 @@ el_group_steps(ElSlot group, ElSlot yielding)
 		if (s == EL_NO_SLOT)
 			return false;
 	}
-	return reconcile(group, yielding);
+	return reconcile_ownership(g, yielding);
 }
 
 /*
@@ -450,13 +517,15 @@ el_group_steps(ElSlot group, ElSlot yielding)
  * if the group is gone.
  */
 bool
-el_group_sweep(ElSlot group, int64 idle_ms)
+el_group_sweep(ElSlotNo group, int64 idle_ms)
 {
 	ElGroup    *g = EL_GROUP(group);
-	ElSlot		db = el_db_find(g->dbid);
-	ElSlot	   *tp;
-	ElSlot	   *gp;
+	ElSlotNo	db = el_db_find(g->dbid);
+	ElSlotNo   *tp;
+	ElSlotNo   *gp;
 
+	Assert(el_group_locked_exclusive());
+	Assert(g->nmembers >= 0 && g->claimers >= 0 && g->held >= g->claimers);
 	if (g->nmembers > 0 || g->claimers > 0 ||
 		el_monotonic_ms() - g->last_used_ms < idle_ms)
 		return false;
@@ -464,10 +533,10 @@ el_group_sweep(ElSlot group, int64 idle_ms)
 	tp = &g->first_topic;
 	while (*tp != EL_NO_SLOT)
 	{
-		ElSlot		ts = *tp;
+		ElSlotNo	ts = *tp;
 		ElGroupTopic *t = EL_TOPIC(ts);
 		bool		keep = false;
-		ElSlot		ps;
+		ElSlotNo	ps;
 
 		/* all partitions of a topic or none: npartitions counts them */
 		for (ps = t->first_part; ps != EL_NO_SLOT; ps = EL_PART(ps)->next_part)
@@ -489,6 +558,7 @@ el_group_sweep(ElSlot group, int64 idle_ms)
 		{
 			t->first_part = EL_PART(ps)->next_part;
 			g->nparts--;
+			Assert(EL_PART(ps)->owner == EL_NO_SLOT);
 			el_slot_free(ps);
 		}
 		*tp = t->next_topic;
@@ -496,6 +566,7 @@ el_group_sweep(ElSlot group, int64 idle_ms)
 	}
 	if (g->first_topic != EL_NO_SLOT)
 		return false;
+	Assert(g->nparts == 0);
 
 	for (gp = &el_shared->first_group; *gp != group;
 		 gp = &EL_GROUP(*gp)->next_group)
@@ -509,15 +580,16 @@ el_group_sweep(ElSlot group, int64 idle_ms)
 void
 el_db_drop(Oid dbid)
 {
-	ElSlot		db = el_db_find(dbid);
-	ElSlot		s = el_shared->first_group;
+	ElSlotNo	db = el_db_find(dbid);
+	ElSlotNo	s = el_shared->first_group;
 
+	Assert(el_group_locked_exclusive());
 	if (db != EL_NO_SLOT)
 		el_slot_free(db);
 	while (s != EL_NO_SLOT)
 	{
 		ElGroup    *g = EL_GROUP(s);
-		ElSlot		next = g->next_group;
+		ElSlotNo	next = g->next_group;
 
 		if (g->dbid == dbid)
 		{

@@ -20,19 +20,19 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "group/group.h"
+#include "base/compat.h"
+#include "group/arguments.h"
 #include "produce/produce.h"
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "topic/create.h"
 #include "topic/options.h"
+#include "topic/topic.h"
 #include "value/headers.h"
 
 EL_FUNCTION(eventlog_dead_letter);
@@ -69,10 +69,10 @@ dead_letter_topic(const ElTopic *t)
 
 /* The event at an offset; what nobody could have been given is not there. */
 static void
-read_event(const ElWant *want, int32 partition, int64 offset, ElReader **reader,
+read_event(const ElTopic *t, int32 partition, int64 offset, ElReader **reader,
 		   Relation *rel, ElRecord *rec)
 {
-	*rel = el_open_leaf(want->topic, partition);
+	*rel = el_open_leaf(t, partition);
 	if (*rel != NULL)
 	{
 		*reader = el_reader_begin(*rel, GetActiveSnapshot(), EL_READ_STABLE);
@@ -84,7 +84,7 @@ read_event(const ElWant *want, int32 partition, int64 offset, ElReader **reader,
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("there is no event %lld in partition %d of topic \"%s\"",
-					(long long) offset, partition, want->topic->name),
+					(long long) offset, partition, t->name),
 			 errhint("It may have been removed, or belong to a transaction that was rolled back or has not ended.")));
 }
 
@@ -105,45 +105,43 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 		"__connect.errors.connector.name",
 		"__connect.errors.exception.message"
 	};
+	static const ElCallSpec spec = {
+		.command = "dead_letter()", .writes = true,
+		.names = names, .nnames = lengthof(names),
+		.topic_arg = 1, .partition_arg = 2
+	};
 	const char *values[lengthof(headers)];
-	char	   *group;
+	ElCall		call;
+	ElTopic    *t;
 	char	   *error;
-	ElGroupConf conf;
-	ElWant	   *want;
-	int32		partition;
 	int64		offset;
 	Oid			to;
 	ElReader   *reader;
 	Relation	rel;
 	ElRecord	rec;
 
-	el_require_write("dead_letter()");
-	el_args_not_null(fcinfo, names, lengthof(names));
-	group = el_group_arg(fcinfo);
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-	want = el_topic_arg(fcinfo, 1, PG_GETARG_INT64(2));
-	partition = (int32) PG_GETARG_INT64(2);
+	el_call_begin(fcinfo, &spec, &call);
+	t = call.topic->topic;
 	offset = PG_GETARG_INT64(3);
 	error = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	if (strlen(error) > MAX_ERROR_BYTES)
 		error[pg_mbcliplen(error, strlen(error), MAX_ERROR_BYTES)] = '\0';
 
-	read_event(want, partition, offset, &reader, &rel, &rec);
-	to = PG_ARGISNULL(5) ? dead_letter_topic(want->topic) : PG_GETARG_OID(5);
-	if (to == want->relid)
+	read_event(t, call.partition, offset, &reader, &rel, &rec);
+	to = PG_ARGISNULL(5) ? dead_letter_topic(t) : PG_GETARG_OID(5);
+	if (to == t->relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a topic cannot be its own dead letter topic")));
 
-	values[0] = want->topic->name;
-	values[1] = psprintf("%d", partition);
+	values[0] = t->name;
+	values[1] = psprintf("%d", call.partition);
 	values[2] = psprintf("%lld", (long long) offset);
-	values[3] = group;
+	values[3] = call.group;
 	values[4] = error;
 	el_headers_append(rec.headers, rec.headers_len, headers, values,
 					  lengthof(headers), &rec.headers, &rec.headers_len);
-	(void) el_produce_bytes(to, partition, &rec, "dead_letter()");
+	(void) el_produce_bytes(to, call.partition, &rec, "dead_letter()");
 
 	el_reader_end(reader);
 	table_close(rel, AccessShareLock);

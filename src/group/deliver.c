@@ -18,24 +18,31 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "group/group.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "group/deliver.h"
+#include "group/local.h"
+#include "group/offsets.h"
+#include "group/offsets_append.h"
+#include "storage/log.h"
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "storage/stable.h"
+#include "topic/log_floor.h"
+#include "topic/topic.h"
 
 /* A partition while it is delivered from. */
 typedef struct Source
 {
 	ElAssigned *a;
 	ElTopic    *topic;
-	ElLocalPart *lp;			/* NULL: not touched yet */
+	ElPartKey	key;
+	ElLocalPart *lp;			/* NULL: this backend knows nothing of it yet */
 	ElEntry		entry;
 	int64		position;
-	int64		lost;			/* events skipped on the way to position */
+	int64		skipped;		/* events passed over on the way to position */
 	bool		jump;			/* position is the latest, to be recorded as such */
 	Relation	rel;
 	ElReader   *reader;
@@ -43,7 +50,7 @@ typedef struct Source
 } Source;
 
 static void pg_attribute_noreturn()
-events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
+report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
 {
 	if (s->position > info->log_end)
 		ereport(ERROR,
@@ -74,14 +81,14 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 {
 	const ElLocalPart *lp = s->lp;
 
-	s->lost = 0;
+	s->skipped = 0;
 	s->jump = false;
-	if (lp != NULL && lp->v.position >= 0 &&
-		((lp->v.commit && lp->v.forced) ||
-		 (lp->v.version == s->entry.version &&
+	if (lp != NULL && lp->state.position >= 0 &&
+		((lp->state.commit && lp->state.any_owner) ||
+		 (lp->state.version == s->entry.version &&
 		  lp->member.incarnation == a->member.incarnation &&
 		  (a->member.incarnation == 0 || lp->epoch == s->a->epoch))))
-		s->position = lp->v.position;
+		s->position = lp->state.position;
 	else if (s->entry.next >= 0)
 		s->position = s->entry.next;
 	else
@@ -91,26 +98,26 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	}
 
 	if (s->position > info->log_end)
-		events_lost(d, s, info);
+		report_events_lost(d, s, info);
 	if (s->position < info->log_start)
 	{
 		int64		to = info->log_start;
 
 		if (d->conf->on_lost == EL_LOST_ERROR)
-			events_lost(d, s, info);
+			report_events_lost(d, s, info);
 		if (d->conf->on_lost == EL_LOST_LATEST)
 		{
 			to = el_log_latest(s->rel, d->snapshot, info->log_start);
 			s->jump = true;
 		}
-		s->lost = to - s->position;
+		s->skipped = to - s->position;
 		s->position = to;
 	}
 }
 
 /* Is the record old enough? */
 static bool
-is_due(ElDelivery *d, const ElRecord *rec)
+is_old_enough(ElDelivery *d, const ElRecord *rec)
 {
 	int64		due;
 
@@ -129,10 +136,10 @@ is_due(ElDelivery *d, const ElRecord *rec)
  * call says so, or jumps and counts what is gone.
  */
 static bool
-next_due(ElDelivery *d, Source *s)
+read_next_due(ElDelivery *d, Source *s)
 {
 	return el_reader_next(s->reader, &s->rec) && !s->reader->trimmed &&
-		is_due(d, &s->rec);
+		is_old_enough(d, &s->rec);
 }
 
 /*
@@ -140,7 +147,7 @@ next_due(ElDelivery *d, Source *s)
  * asked for its floor only if the group has been there: after a restore.
  */
 static void
-get_info(Source *s, int32 partition, ElLogInfo *info)
+get_log_info(Source *s, int32 partition, ElLogInfo *info)
 {
 	el_log_info(s->rel, info);
 	if (!info->exists && s->entry.next > 0)
@@ -149,21 +156,22 @@ get_info(Source *s, int32 partition, ElLogInfo *info)
 
 /* Find the first event to deliver, without any lock; false if there is none. */
 static bool
-source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
+open_source(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 {
 	ElLogInfo	info;
 
 	memset(s, 0, sizeof(*s));
 	s->a = p;
-	s->topic = p->want->topic;
-	s->lp = el_local_find(d->conf->name, &p->want->uuid, p->partition);
+	s->topic = p->topic->topic;
+	el_part_key(&s->key, d->conf->name, &p->topic->uuid, p->partition);
+	s->lp = el_local_find(&s->key);
 	s->entry = p->entry;
 	(void) el_entry_resolve(&s->entry);
 
 	s->rel = el_open_leaf(s->topic, p->partition);
 	if (s->rel == NULL)
 		return false;
-	get_info(s, p->partition, &info);
+	get_log_info(s, p->partition, &info);
 	find_position(d, a, s, &info);
 	if (s->jump)
 		return true;
@@ -171,7 +179,7 @@ source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 	{
 		s->reader = el_reader_begin(s->rel, d->snapshot, EL_READ_STABLE);
 		if (el_reader_seek(s->reader, s->position) != EL_SEEK_AT_END &&
-			el_reader_next(s->reader, &s->rec) && is_due(d, &s->rec))
+			el_reader_next(s->reader, &s->rec) && is_old_enough(d, &s->rec))
 			return true;
 		el_reader_end(s->reader);
 	}
@@ -180,7 +188,7 @@ source_open(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 }
 
 static void
-source_close(Source *s)
+close_source(Source *s)
 {
 	if (s->reader != NULL)
 		el_reader_end(s->reader);
@@ -188,7 +196,7 @@ source_close(Source *s)
 }
 
 static void pg_attribute_noreturn()
-partition_lost(const ElDelivery *d, const Source *s)
+report_partition_lost(const ElDelivery *d, const Source *s)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_EL_FENCED),
@@ -200,18 +208,19 @@ partition_lost(const ElDelivery *d, const Source *s)
 }
 
 /*
- * Make the partition this transaction's, and the look that was taken at it
- * hold.  False: nothing to be had from it in this call.
+ * Lock the partition for this transaction and check what open_source() saw once
+ * more, now that nobody else can change it.  Returns false if there is nothing to
+ * deliver in this call.  Errors: 40L01, 40001.
  */
 static bool
-source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
+lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 {
 	const ElMemberRef *member = d->claim ? NULL : &a->member;
 	int64		looked_at = s->position;
 	bool		was_locked;
 	ElLogInfo	info;
 
-	s->lp = el_local_get(d->conf->name, s->a->want, s->a->partition);
+	s->lp = el_local_get(&s->key, s->topic->relid);
 	was_locked = s->lp->locked;
 	switch (el_part_lock(s->lp, s->a->part, member, s->a->epoch, d->claim,
 						 &s->entry))
@@ -221,9 +230,9 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 		case EL_LOCK_BUSY:
 			d->busy = true;
 			return false;
-		case EL_LOCK_LOST:
+		case EL_LOCK_NOT_OWNED:
 			if (was_locked)
-				partition_lost(d, s);
+				report_partition_lost(d, s);
 			return false;
 	}
 
@@ -245,7 +254,7 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 		return false;
 	}
 
-	get_info(s, s->a->partition, &info);
+	get_log_info(s, s->a->partition, &info);
 	find_position(d, a, s, &info);
 	if (s->reader != NULL && s->position != looked_at)
 	{
@@ -253,7 +262,7 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 		el_reader_refresh(s->reader);
 		if (s->position >= info.log_end ||
 			el_reader_seek(s->reader, s->position) == EL_SEEK_AT_END ||
-			!next_due(d, s))
+			!read_next_due(d, s))
 		{
 			if (!was_locked)
 				el_part_unlock(s->lp);
@@ -265,24 +274,26 @@ source_lock(ElDelivery *d, const ElAssignment *a, Source *s)
 
 /* The group has chosen to go on (on_lost); the operator shall know all the same. */
 static void
-log_lost(const ElDelivery *d, const Source *s)
+log_skipped(const ElDelivery *d, const Source *s)
 {
-	if (s->lost > 0)
+	if (s->skipped > 0)
 		ereport(LOG,
 				(errmsg("group \"%s\" goes on at offset %lld of topic \"%s\" partition %d",
 						d->conf->name, (long long) s->position,
 						get_rel_name(s->topic->relid), s->a->partition),
 				 errdetail("%lld offsets before it were removed or skipped before the group consumed them.",
-						   (long long) s->lost)));
+						   (long long) s->skipped)));
 }
 
 /* Redelivery counters: kept in shared memory, not rolled back. */
 static void
 note_delivery(const Source *s, int64 first_offset)
 {
-	ElPart	   *p = EL_PART(s->lp->slot);
+	ElPart	   *p;
 
 	el_group_lock(LW_EXCLUSIVE);
+	p = EL_PART(s->lp->slot);
+	Assert(p->holder == MyProcPid);
 	if (p->first_offset == first_offset)
 		p->redeliveries++;
 	else
@@ -302,7 +313,7 @@ record_size(const ElRecord *r)
 
 /* One event is always delivered if there is one. */
 static bool
-fits(ElDelivery *d, const ElRecord *rec)
+fits_limit(ElDelivery *d, const ElRecord *rec)
 {
 	if (d->nrows == 0 || record_size(rec) <= d->bytes_left)
 		return true;
@@ -322,17 +333,17 @@ jump_to_latest(ElDelivery *d, const ElAssignment *a, Source *s)
 
 	PreventCommandIfReadOnly("consume() in a group that has lost events");
 	el_offsets_prepare_commit();
-	if (!source_lock(d, a, s) || !s->jump)
+	if (!lock_source(d, a, s) || !s->jump)
 		return;
 	lp = s->lp;
 	el_local_save(lp);
-	lp->v.position = s->position;
-	lp->v.version = s->entry.version;
-	lp->v.committed = s->position;
-	lp->v.commit = true;
-	lp->v.forced = true;
-	lp->v.lost += s->lost;
-	log_lost(d, s);
+	lp->state.position = s->position;
+	lp->state.version = s->entry.version;
+	lp->state.committed = s->position;
+	lp->state.commit = true;
+	lp->state.any_owner = true;
+	lp->state.events_skipped += s->skipped;
+	log_skipped(d, s);
 }
 
 static void
@@ -343,17 +354,17 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	int64		first;
 	int64		last;
 
-	if (!source_open(d, a, p, &s))
+	if (!open_source(d, a, p, &s))
 		return;
 	if (s.jump)
 	{
 		jump_to_latest(d, a, &s);
-		source_close(&s);
+		close_source(&s);
 		return;
 	}
-	if (!fits(d, &s.rec) || !source_lock(d, a, &s))
+	if (!fits_limit(d, &s.rec) || !lock_source(d, a, &s))
 	{
-		source_close(&s);
+		close_source(&s);
 		return;
 	}
 
@@ -369,27 +380,28 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		d->events_left--;
 		d->bytes_left -= record_size(&s.rec);
 		if (d->events_left <= 0 || d->bytes_left <= 0 ||
-			!next_due(d, &s) || !fits(d, &s.rec))
+			!read_next_due(d, &s) || !fits_limit(d, &s.rec))
 			break;
 	}
-	source_close(&s);
+	close_source(&s);
 
 	lp = s.lp;
+	Assert(lp->locked && lp->claim == d->claim);
 	el_local_save(lp);
-	if (!lp->v.commit)
-		lp->v.committed = s.entry.next;
-	lp->v.version = s.entry.version;
-	lp->v.position = last + 1;
-	if (!lp->v.consumed)
-		lp->v.first_offset = first;
-	lp->v.consumed = true;
-	lp->v.lost += s.lost;
-	log_lost(d, &s);
+	if (!lp->state.commit)
+		lp->state.committed = s.entry.next;
+	lp->state.version = s.entry.version;
+	lp->state.position = last + 1;
+	if (!lp->state.consumed)
+		lp->state.first_offset = first;
+	lp->state.consumed = true;
+	lp->state.events_skipped += s.skipped;
+	log_skipped(d, &s);
 	if (d->commit)
 	{
-		lp->v.committed = lp->v.position;
-		lp->v.commit = true;
-		lp->v.forced |= d->claim;
+		lp->state.committed = lp->state.position;
+		lp->state.commit = true;
+		lp->state.any_owner |= d->claim;
 	}
 }
 
@@ -398,13 +410,13 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
  * el_member_call() saw may have been pending.
  */
 static bool
-has_offsets(const ElAssignment *a, const ElWant *want, const ElSlot *slots)
+has_offsets(const ElAssignment *a, const ElTopicRef *topic, const ElSlotNo *slots)
 {
 	bool		found = false;
 	int32		p;
 	int32		i;
 
-	for (p = 0; p < want->npartitions; p++)
+	for (p = 0; p < topic->npartitions; p++)
 	{
 		ElEntry		entry;
 
@@ -414,7 +426,7 @@ has_offsets(const ElAssignment *a, const ElWant *want, const ElSlot *slots)
 	}
 	for (i = 0; found && i < a->n; i++)
 	{
-		if (a->parts[i].want == want)
+		if (a->parts[i].topic == topic)
 			(void) el_entry_read(a->parts[i].part, &a->parts[i].entry);
 	}
 	return found;
@@ -427,40 +439,44 @@ has_offsets(const ElAssignment *a, const ElWant *want, const ElSlot *slots)
  * False: nothing can be had from the topic in this call.
  */
 static bool
-first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
+make_first_take(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 {
 	int32		i;
 	int32		p;
-	ElSlot	   *slots = palloc_array(ElSlot, want->npartitions);
-	int64	   *epochs = palloc_array(int64, want->npartitions);
+	ElSlotNo   *slots = palloc_array(ElSlotNo, topic->npartitions);
+	int64	   *epochs = palloc_array(int64, topic->npartitions);
+	ElPartKey  *keys = palloc_array(ElPartKey, topic->npartitions);
 
 	el_group_lock(LW_SHARED);
-	for (p = 0; p < want->npartitions; p++)
-		slots[p] = el_part_find(a->group, &want->uuid, p);
+	for (p = 0; p < topic->npartitions; p++)
+	{
+		slots[p] = el_part_find(a->group, &topic->uuid, p);
+		el_part_key(&keys[p], d->conf->name, &topic->uuid, p);
+	}
 	el_group_unlock();
-	if (has_offsets(a, want, slots))
+	if (has_offsets(a, topic, slots))
 		return true;
 
 	PreventCommandIfReadOnly("consume() in a group that starts from latest");
 	el_offsets_prepare_commit();
-	if (!el_first_take_lock(d->conf->name, &want->uuid))
+	if (!el_first_take_lock(d->conf->name, &topic->uuid))
 	{
 		d->busy = true;			/* somebody else is at it */
 		return false;
 	}
-	if (has_offsets(a, want, slots))
+	if (has_offsets(a, topic, slots))
 		return true;			/* somebody was faster */
 
-	for (p = 0; p < want->npartitions; p++)
+	for (p = 0; p < topic->npartitions; p++)
 		epochs[p] = -1;
 	for (i = 0; i < a->n; i++)
 	{
-		if (a->parts[i].want == want)
+		if (a->parts[i].topic == topic)
 			epochs[a->parts[i].partition] = a->parts[i].epoch;
 	}
 
 	/* all or none: a partition left out would count as added later */
-	for (p = 0; p < want->npartitions; p++)
+	for (p = 0; p < topic->npartitions; p++)
 	{
 		ElLocalPart *lp;
 		ElEntry		entry;
@@ -468,7 +484,7 @@ first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
 
 		if (slots[p] == EL_NO_SLOT)
 			continue;
-		lp = el_local_get(d->conf->name, want, p);
+		lp = el_local_get(&keys[p], topic->relid);
 		if (el_part_lock(lp, slots[p], mine ? &a->member : NULL, epochs[p],
 						 d->claim, &entry) != EL_LOCK_OK)
 		{
@@ -477,42 +493,46 @@ first_take(ElDelivery *d, ElAssignment *a, ElWant *want)
 		}
 	}
 
-	for (p = 0; p < want->npartitions; p++)
+	for (p = 0; p < topic->npartitions; p++)
 	{
-		ElLocalPart *lp = el_local_find(d->conf->name, &want->uuid, p);
+		ElLocalPart *lp = el_local_find(&keys[p]);
 		Relation	rel;
 		ElLogInfo	info;
 
-		if (lp == NULL || lp->v.commit)
+		if (lp == NULL || lp->state.commit)
 			continue;			/* sought in this transaction */
-		rel = el_open_leaf(want->topic, p);
+		rel = el_open_leaf(topic->topic, p);
 		if (rel == NULL)
 			continue;
 		el_log_info(rel, &info);
 		el_local_save(lp);
-		lp->v.position = el_log_latest(rel, d->snapshot, info.log_start);
-		lp->v.version = -1;
-		lp->v.committed = lp->v.position;
-		lp->v.commit = true;
-		lp->v.forced = true;
+		lp->state.position = el_log_latest(rel, d->snapshot, info.log_start);
+		lp->state.version = -1;
+		lp->state.committed = lp->state.position;
+		lp->state.commit = true;
+		lp->state.any_owner = true;
 		table_close(rel, AccessShareLock);
 	}
 	pfree(slots);
 	pfree(epochs);
+	pfree(keys);
 	return true;
 }
 
 /* Has this transaction already made the first take? */
 static bool
-first_taken_here(const ElDelivery *d, const ElWant *want)
+first_taken_here(const ElDelivery *d, const ElTopicRef *topic)
 {
 	int32		p;
 
-	for (p = 0; p < want->npartitions; p++)
+	for (p = 0; p < topic->npartitions; p++)
 	{
-		ElLocalPart *lp = el_local_find(d->conf->name, &want->uuid, p);
+		ElLocalPart *lp;
+		ElPartKey	key;
 
-		if (lp != NULL && lp->v.commit)
+		el_part_key(&key, d->conf->name, &topic->uuid, p);
+		lp = el_local_find(&key);
+		if (lp != NULL && lp->state.commit)
 			return true;
 	}
 	return false;
@@ -521,7 +541,7 @@ first_taken_here(const ElDelivery *d, const ElWant *want)
 void
 el_deliver(ElDelivery *d, ElAssignment *a)
 {
-	ElWant	   *skip = NULL;
+	ElTopicRef *skip = NULL;
 	int32		i;
 
 	d->busy = false;
@@ -531,15 +551,15 @@ el_deliver(ElDelivery *d, ElAssignment *a)
 		/* start elsewhere each time, or the first partitions starve the others */
 		ElAssigned *p = &a->parts[(a->rotor + i) % a->n];
 
-		if (p->want == skip)
+		if (p->topic == skip)
 			continue;
-		if (p->want->no_offsets && !first_taken_here(d, p->want) &&
-			!first_take(d, a, p->want))
+		if (p->topic->no_offsets && !first_taken_here(d, p->topic) &&
+			!make_first_take(d, a, p->topic))
 		{
-			skip = p->want;
+			skip = p->topic;
 			continue;
 		}
-		p->want->no_offsets = false;
+		p->topic->no_offsets = false;
 		deliver_from(d, a, p);
 	}
 }
@@ -557,11 +577,11 @@ el_deliver_peek(ElDelivery *d, ElAssignment *a)
 		Source		s;
 
 		CHECK_FOR_INTERRUPTS();
-		if (p->want->no_offsets)
+		if (p->topic->no_offsets)
 			return true;		/* the call to come has to begin it */
-		if (!source_open(d, a, p, &s))
+		if (!open_source(d, a, p, &s))
 			continue;
-		source_close(&s);
+		close_source(&s);
 		if (p->holder == 0 || p->holder == MyProcPid)
 			return true;
 		d->busy = true;

@@ -25,7 +25,12 @@
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
 
-#include "group/group.h"
+#include "base/clock.h"
+#include "group/catalog.h"
+#include "group/expire.h"
+#include "group/groups.h"
+#include "group/offsets.h"
+#include "group/slots.h"
 
 typedef struct Candidate
 {
@@ -35,7 +40,7 @@ typedef struct Candidate
 
 /* Groups with expire_after. */
 static List *
-candidates(void)
+list_candidates(void)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
@@ -78,9 +83,9 @@ find_commits(List *groups)
 }
 
 static bool
-in_use(const char *name)
+group_in_use(const char *name)
 {
-	ElSlot		g;
+	ElSlotNo	g;
 	bool		used;
 
 	el_group_lock(LW_SHARED);
@@ -94,7 +99,7 @@ in_use(const char *name)
 void
 el_expire_groups(void)
 {
-	List	   *groups = candidates();
+	List	   *groups = list_candidates();
 	int64		now = el_now_ms();
 	ListCell   *lc;
 
@@ -108,7 +113,7 @@ el_expire_groups(void)
 		int64		unused_ms = now - Max(c->conf->noted_ms, c->committed_ms);
 
 		CHECK_FOR_INTERRUPTS();
-		if (in_use(name))
+		if (group_in_use(name))
 		{
 			Oid			types[1] = {TEXTOID};
 			Datum		values[1] = {CStringGetTextDatum(name)};

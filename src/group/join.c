@@ -17,11 +17,18 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "group/group.h"
+#include "base/compat.h"
+#include "group/arguments.h"
+#include "group/coordinator.h"
+#include "group/local.h"
+#include "group/member.h"
+#include "group/session.h"
+#include "group/slots.h"
+#include "group/wake.h"
+#include "topic/topic.h"
 
 EL_FUNCTION(eventlog_join_group);
 EL_FUNCTION(eventlog_heartbeat);
@@ -31,7 +38,7 @@ EL_FUNCTION(eventlog_leave_group);
 static List *
 topics_arg(ArrayType *array)
 {
-	List	   *wants = NIL;
+	List	   *topics = NIL;
 	List	   *seen = NIL;
 	Datum	   *datums;
 	bool	   *nulls;
@@ -56,21 +63,9 @@ topics_arg(ArrayType *array)
 		if (list_member_oid(seen, relid))
 			continue;
 		seen = lappend_oid(seen, relid);
-		el_check_select(relid);
-		LockRelationOid(relid, AccessShareLock);
-		wants = lappend(wants, el_want(relid));
+		topics = lappend(topics, el_topic_ref(el_topic_to_read(relid)));
 	}
-	return wants;
-}
-
-/*
- * Anybody can give a member's name: only who may read its topics acts for it.
- */
-static void
-check_may_act(const ElGroupConf *conf, const ElMemberName *member)
-{
-	if (member != NULL)
-		list_free_deep(el_member_topics(conf, member));
+	return topics;
 }
 
 /* join_group(group_name text, topics regclass[], member text) */
@@ -78,31 +73,27 @@ Datum
 eventlog_join_group(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"group_name", "topics"};
-	char	   *group;
-	ElGroupConf conf;
-	ElMemberName *member = NULL;
-	List	   *wants;
+	static const ElCallSpec spec = {
+		.command = "join_group()",
+		.names = names, .nnames = lengthof(names), .member_arg = 2
+	};
+	ElCall		call;
+	List	   *topics;
 	ElAssignment a;
 
-	el_require_preload();
-	el_require_primary("join_group()");
-	el_args_not_null(fcinfo, names, lengthof(names));
-	group = el_group_arg(fcinfo);
-	if (!PG_ARGISNULL(2))
-		member = el_text_to_member(PG_GETARG_TEXT_PP(2));
-	if (member != NULL && member->incarnation != 0)
+	el_call_begin(fcinfo, &spec, &call);
+	if (call.member != NULL && call.member->incarnation != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("join_group() takes a member's name without its incarnation"),
 				 errhint("It returns the name with a new one.")));
-	el_group_conf(group, &conf);
-	el_group_check_use(&conf);
-	wants = topics_arg(PG_GETARG_ARRAYTYPE_P(1));
-	check_may_act(&conf, member);
+	topics = topics_arg(PG_GETARG_ARRAYTYPE_P(1));
+	el_member_check_may_act(&call.conf, call.member);
 
 	el_session_init();
-	el_member_call(&conf, member, wants, EL_JOIN_AFRESH, member == NULL, &a);
-	if (member == NULL)
+	el_member_call(&call.conf, call.member, topics, EL_JOIN_AFRESH,
+				   call.member == NULL, &a);
+	if (call.member == NULL)
 		PG_RETURN_TEXT_P(cstring_to_text(a.member.name));
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s#%llu", a.member.name,
 											  (unsigned long long) a.member.incarnation)));
@@ -112,43 +103,41 @@ eventlog_join_group(PG_FUNCTION_ARGS)
  * A call in the name of a member: its arguments, the caller's rights, and the
  * member as it is now (EL001, 40L01).
  */
-static ElMemberName *
-acting_member(FunctionCallInfo fcinfo, const char *command, ElGroupConf *conf,
-			  ElMemberRef *ref)
+static void
+begin_as_member(FunctionCallInfo fcinfo, const char *command, ElCall *call,
+				ElMemberRef *ref)
 {
-	ElMemberName *member = NULL;
+	static const char *const names[] = {"group_name"};
+	ElCallSpec	spec = {
+		.command = command,
+		.names = names, .nnames = lengthof(names), .member_arg = 1
+	};
 
-	el_require_preload();
-	el_require_primary(command);
-	el_group_conf(el_group_arg(fcinfo), conf);
-	if (!PG_ARGISNULL(1))
-		member = el_text_to_member(PG_GETARG_TEXT_PP(1));
-	el_group_check_use(conf);
-	check_may_act(conf, member);
-	el_member_require(conf->name, member, false, ref);
-	return member;
+	el_call_begin(fcinfo, &spec, call);
+	el_member_check_may_act(&call->conf, call->member);
+	el_member_require(call->group, call->member, false, ref);
 }
 
 /* heartbeat(group_name text, member text): true if its assignment changed since it was last told */
 Datum
 eventlog_heartbeat(PG_FUNCTION_ARGS)
 {
-	ElGroupConf conf;
+	ElCall		call;
 	ElMemberRef ref;
 	ElMember   *m;
-	ElSlot		g = EL_NO_SLOT;
+	ElSlotNo	g = EL_NO_SLOT;
 	bool		moved = false;
 	bool		first = false;
 	bool		news = true;
 
-	(void) acting_member(fcinfo, "heartbeat()", &conf, &ref);
+	begin_as_member(fcinfo, "heartbeat()", &call, &ref);
 	el_group_lock(LW_EXCLUSIVE);
 	m = el_member_of_ref(&ref);
 	if (m != NULL)
 	{
 		g = m->group;
-		EL_GROUP(g)->max_poll_ms = conf.max_poll_ms;
-		EL_GROUP(g)->session_timeout_ms = conf.session_timeout_ms;
+		EL_GROUP(g)->max_poll_ms = call.conf.max_poll_ms;
+		EL_GROUP(g)->session_timeout_ms = call.conf.session_timeout_ms;
 		first = !m->heartbeats;
 		m->heartbeats = true;
 		moved = el_group_steps(g, EL_NO_SLOT);
@@ -167,17 +156,16 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 Datum
 eventlog_leave_group(PG_FUNCTION_ARGS)
 {
-	ElGroupConf conf;
-	ElMemberName *member;
+	ElCall		call;
 	ElMemberRef ref;
 	ElMember   *m;
-	ElSlot		g = EL_NO_SLOT;
+	ElSlotNo	g = EL_NO_SLOT;
 
-	member = acting_member(fcinfo, "leave_group()", &conf, &ref);
-	el_local_release(conf.name, &ref);
-	if (member == NULL)
+	begin_as_member(fcinfo, "leave_group()", &call, &ref);
+	el_local_release(call.group, &ref);
+	if (call.member == NULL)
 	{
-		el_session_leave(conf.name);
+		el_session_leave(call.group);
 		PG_RETURN_VOID();
 	}
 	el_group_lock(LW_EXCLUSIVE);

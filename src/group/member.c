@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * member.c
- *	  Members of groups: joining, being called for, leaving.
+ *	  Calls of members: the calling member, and what it owns.
  *
  * Every call of a member goes through el_member_call(), which takes its news
  * to the coordinator, drives the group's steps and tells what the member owns.
- * A session's memberships are remembered here and end with the session.
+ * Claims, which have no member, go through el_claim_call().
  *
  * IDENTIFICATION
  *	  src/group/member.c
@@ -14,241 +14,34 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lmgr.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "group/group.h"
-
-/* A membership of this session. */
-typedef struct ElSession
-{
-	char		group[EL_NAME_SIZE];
-	char		name[EL_NAME_SIZE];
-	ElSlot		slot;			/* EL_NO_SLOT: not joined yet */
-	uint64		incarnation;
-	int			ntopics;		/* asked for so far: should it be put out, it
-								 * comes back to them */
-	Oid		   *topics;
-	struct ElSession *next;
-} ElSession;
-
-static ElSession *sessions = NULL;
-static int	session_count = 0;
-static bool exit_registered = false;
-
-static ElSession *
-session_find(const char *group)
-{
-	ElSession  *s = sessions;
-
-	while (s != NULL && strcmp(s->group, group) != 0)
-		s = s->next;
-	return s;
-}
+#include "base/clock.h"
+#include "base/errors.h"
+#include "group/arguments.h"
+#include "group/coordinator.h"
+#include "group/local.h"
+#include "group/member.h"
+#include "group/offsets.h"
+#include "group/session.h"
+#include "group/slots.h"
+#include "group/wake.h"
 
 /*
- * The backend ends, perhaps with a transaction open: this runs before that is
- * aborted.  Locks it holds go with it; whoever owns its partitions next finds
- * them busy until then and is woken.
+ * Finding the member
  */
-static void
-leave_at_exit(int code, Datum arg)
-{
-	if (LWLockHeldByMe(&el_shared->lock))
-		el_group_unlock();
-	if (LWLockHeldByMe(&el_shared->wait_lock))
-		LWLockRelease(&el_shared->wait_lock);
-	el_session_leave_all();
-}
-
-void
-el_session_init(void)
-{
-	if (exit_registered)
-		return;
-	before_shmem_exit(leave_at_exit, (Datum) 0);
-	exit_registered = true;
-}
-
-/* Memory for a membership, before there is one. */
-static ElSession *
-session_prepare(const char *group)
-{
-	ElSession  *s = session_find(group);
-
-	if (s != NULL)
-		return s;
-	Assert(exit_registered);
-	s = MemoryContextAllocZero(TopMemoryContext, sizeof(ElSession));
-	strlcpy(s->group, group, EL_NAME_SIZE);
-	snprintf(s->name, EL_NAME_SIZE, "s%d.%d", MyProcPid, ++session_count);
-	s->slot = EL_NO_SLOT;
-	s->next = sessions;
-	sessions = s;
-	return s;
-}
-
-static void
-session_free(const char *group)
-{
-	ElSession **p = &sessions;
-
-	while (*p != NULL)
-	{
-		ElSession  *s = *p;
-
-		if (group == NULL || strcmp(s->group, group) == 0)
-		{
-			*p = s->next;
-			if (s->topics != NULL)
-				pfree(s->topics);
-			pfree(s);
-		}
-		else
-			p = &s->next;
-	}
-}
-
-/* Lock held: the session's member, unless it was put out. */
-static ElSlot
-session_slot(const ElSession *s)
-{
-	if (s == NULL || s->slot == EL_NO_SLOT ||
-		EL_HEAD(s->slot)->kind != EL_SLOT_MEMBER ||
-		EL_MEMBER(s->slot)->incarnation != s->incarnation)
-		return EL_NO_SLOT;
-	return s->slot;
-}
-
-static void
-session_add_topic(ElSession *s, Oid relid)
-{
-	int			i;
-
-	for (i = 0; i < s->ntopics; i++)
-	{
-		if (s->topics[i] == relid)
-			return;
-	}
-	if (s->topics == NULL)
-		s->topics = MemoryContextAlloc(TopMemoryContext, sizeof(Oid));
-	else
-		s->topics = repalloc(s->topics, (s->ntopics + 1) * sizeof(Oid));
-	s->topics[s->ntopics++] = relid;
-}
-
-bool
-el_session_member(const char *group, ElMemberRef *ref)
-{
-	ElSession  *s = session_find(group);
-	ElSlot		slot;
-
-	el_group_lock(LW_SHARED);
-	slot = session_slot(s);
-	el_group_unlock();
-	if (slot == EL_NO_SLOT)
-		return false;
-	ref->slot = slot;
-	ref->incarnation = s->incarnation;
-	ref->named = false;
-	strlcpy(ref->name, s->name, EL_NAME_SIZE);
-	return true;
-}
-
-/* Lock not held: take the session out of one group, or (NULL) of all. */
-static void
-session_leave(const char *group)
-{
-	ElSession  *s;
-	bool		left = false;
-
-	for (s = sessions; s != NULL; s = s->next)
-	{
-		ElSlot		slot;
-		ElSlot		group_slot;
-
-		if (group != NULL && strcmp(s->group, group) != 0)
-			continue;
-		el_group_lock(LW_EXCLUSIVE);
-		slot = session_slot(s);
-		if (slot != EL_NO_SLOT)
-		{
-			group_slot = EL_MEMBER(slot)->group;
-			el_member_leave(slot);
-			left = true;
-		}
-		else
-			group_slot = EL_NO_SLOT;
-		el_group_unlock();
-		s->slot = EL_NO_SLOT;
-		if (group_slot != EL_NO_SLOT)
-			el_wake_group(MyDatabaseId, group_slot, false);
-	}
-	if (left)
-		el_wake_worker();
-}
-
-void
-el_session_leave_all(void)
-{
-	session_leave(NULL);
-}
-
-void
-el_session_leave(const char *group)
-{
-	session_leave(group);
-	session_free(group);
-	el_local_forget(group);
-}
-
-/* The group was dropped by this transaction, which just committed: must not fail. */
-void
-el_session_forget(const char *group)
-{
-	session_leave(group);
-	el_local_forget(group);
-}
-
-void
-el_session_discard(void)
-{
-	if (sessions == NULL)
-		return;
-	session_leave(NULL);
-	session_free(NULL);
-	el_local_forget(NULL);
-}
 
 /*
- * Topics
- */
-ElWant *
-el_want(Oid relid)
-{
-	ElWant	   *w = palloc0(sizeof(ElWant));
-
-	w->topic = el_topic(relid);
-	w->relid = relid;
-	w->uuid = w->topic->uuid;
-	w->npartitions = w->topic->npartitions;
-	return w;
-}
-
-/*
- * Who calls is no member: never was, or was put out, or (replaced) another
- * process has joined under its name.  Who had begun to work gets 40L01: the
- * transaction is to be retried as a whole, and the next call starts afresh.
+ * The caller is no member: never was, or was put out, or (replaced) another
+ * process has joined under its name.  A caller that had begun to work gets
+ * 40L01: the transaction is to be retried as a whole, and the next call starts
+ * afresh.
  */
 static void pg_attribute_noreturn()
-no_member(const char *group, const ElMemberName *member, ElSession *session,
-		  bool replaced)
+report_no_member(const char *group, const ElMemberName *member, ElSession *session,
+				 bool replaced)
 {
 	bool		lost = el_local_consumed_by(group, member ? member->name : NULL);
 
@@ -289,7 +82,7 @@ no_member(const char *group, const ElMemberName *member, ElSession *session,
 }
 
 static void pg_attribute_noreturn()
-member_busy(const char *group, const char *member, int pid)
+report_member_busy(const char *group, const char *member, int pid)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
@@ -300,17 +93,18 @@ member_busy(const char *group, const char *member, int pid)
 }
 
 /* Lock held: the slot of the member that a call is about. */
-static ElSlot
-find_member(ElSlot group, const ElMemberName *member,
+static ElSlotNo
+find_member(ElSlotNo group, const ElMemberName *member,
 			const ElSession *session, bool *replaced)
 {
-	ElSlot		ms;
+	ElSlotNo	ms;
 
+	Assert(el_group_locked());
 	*replaced = false;
 	if (group == EL_NO_SLOT)
 		return EL_NO_SLOT;
 	if (member == NULL)
-		return session_slot(session);
+		return el_session_slot(session);
 	ms = el_member_find(group, member->name);
 	if (ms != EL_NO_SLOT && member->incarnation != 0 &&
 		EL_MEMBER(ms)->incarnation != member->incarnation)
@@ -321,17 +115,11 @@ find_member(ElSlot group, const ElMemberName *member,
 	return ms;
 }
 
-/* Lock held: is a transaction of another session working as this named member? */
-static bool
-busy_elsewhere(const ElMember *m)
-{
-	return m->named && m->xact_pid != 0 && m->xact_pid != MyProcPid;
-}
-
 /* Lock held: the member has been heard of, or (working) has asked for or done something. */
 static void
 note_call(ElMember *m, bool working)
 {
+	Assert(el_group_locked_exclusive());
 	m->last_heard_ms = el_monotonic_ms();
 	m->last_seen = GetCurrentTimestamp();
 	if (working)
@@ -342,7 +130,7 @@ note_call(ElMember *m, bool working)
 }
 
 static void
-fill_ref(ElMemberRef *ref, ElSlot ms)
+fill_ref(ElMemberRef *ref, ElSlotNo ms)
 {
 	ElMember   *m = EL_MEMBER(ms);
 
@@ -352,22 +140,12 @@ fill_ref(ElMemberRef *ref, ElSlot ms)
 	strlcpy(ref->name, m->name, EL_NAME_SIZE);
 }
 
-ElMember *
-el_member_of_ref(const ElMemberRef *ref)
-{
-	if (ref->slot == EL_NO_SLOT ||
-		EL_HEAD(ref->slot)->kind != EL_SLOT_MEMBER ||
-		EL_MEMBER(ref->slot)->incarnation != ref->incarnation)
-		return NULL;
-	return EL_MEMBER(ref->slot);
-}
-
 void
 el_member_require(const char *group, const ElMemberName *member,
 				  bool working, ElMemberRef *ref)
 {
-	ElSession  *session = member == NULL ? session_find(group) : NULL;
-	ElSlot		ms;
+	ElSession  *session = member == NULL ? el_session_find(group) : NULL;
+	ElSlotNo	ms;
 	bool		replaced;
 	int			busy_pid = 0;
 
@@ -377,16 +155,59 @@ el_member_require(const char *group, const ElMemberName *member,
 	if (ms != EL_NO_SLOT)
 	{
 		fill_ref(ref, ms);
-		if (working && busy_elsewhere(EL_MEMBER(ms)))
+		if (working && el_member_busy_elsewhere(EL_MEMBER(ms)))
 			busy_pid = EL_MEMBER(ms)->xact_pid;
 		else
 			note_call(EL_MEMBER(ms), working);
 	}
 	el_group_unlock();
 	if (ms == EL_NO_SLOT)
-		no_member(group, member, session, replaced);
+		report_no_member(group, member, session, replaced);
 	if (busy_pid != 0)
-		member_busy(group, ref->name, busy_pid);
+		report_member_busy(group, ref->name, busy_pid);
+}
+
+/*
+ * Topics
+ */
+
+/* The topics a session has asked for that are still there: it was put out while it was silent. */
+static List *
+topics_of_session(const ElSession *s)
+{
+	List	   *result = NIL;
+	int			i;
+
+	for (i = 0; i < s->ntopics; i++)
+	{
+		ElTopicRef *topic = el_topic_ref_if_there(s->topics[i], NULL);
+
+		if (topic != NULL)
+			result = lappend(result, topic);
+	}
+	return result;
+}
+
+/* A topic was dropped: the member is no longer subscribed to it. */
+static void
+unsubscribe_dropped(const char *group, const ElMemberName *member,
+					const ElSession *session, const pg_uuid_t *uuid)
+{
+	ElSlotNo	g;
+	ElSlotNo	m;
+	ElSlotNo	topic;
+	bool		replaced;
+
+	el_group_lock(LW_EXCLUSIVE);
+	g = el_group_find(MyDatabaseId, group);
+	if (g != EL_NO_SLOT)
+	{
+		topic = el_group_topic_find(g, uuid);
+		m = find_member(g, member, session, &replaced);
+		if (m != EL_NO_SLOT && topic != EL_NO_SLOT)
+			(void) el_member_unsubscribe(m, topic);
+	}
+	el_group_unlock();
 }
 
 /*
@@ -396,20 +217,19 @@ el_member_require(const char *group, const ElMemberName *member,
 List *
 el_member_topics(const ElGroupConf *conf, const ElMemberName *member)
 {
-	ElSession  *s = member == NULL ? session_find(conf->name) : NULL;
+	ElSession  *s = member == NULL ? el_session_find(conf->name) : NULL;
 	List	   *result = NIL;
 	Oid		   *relids = NULL;
 	pg_uuid_t  *uuids = NULL;
 	int			n = 0;
 	int			i;
-	ElSlot		group;
-	ElSlot		m;
-	ElSlot		sub;
+	ElSlotNo	m;
+	ElSlotNo	sub;
 	bool		replaced;
 
 	el_group_lock(LW_SHARED);
-	group = el_group_find(MyDatabaseId, conf->name);
-	m = find_member(group, member, s, &replaced);
+	m = find_member(el_group_find(MyDatabaseId, conf->name), member, s,
+					&replaced);
 	if (m != EL_NO_SLOT)
 	{
 		for (sub = EL_MEMBER(m)->first_sub; sub != EL_NO_SLOT;
@@ -428,77 +248,50 @@ el_member_topics(const ElGroupConf *conf, const ElMemberName *member)
 	el_group_unlock();
 
 	if (m == EL_NO_SLOT && s != NULL)
-	{
-		/* put out while it was silent */
-		for (i = 0; i < s->ntopics; i++)
-		{
-			LockRelationOid(s->topics[i], AccessShareLock);
-			if (get_rel_relkind(s->topics[i]) != '\0' &&
-				el_topic_or_null(s->topics[i]) != NULL)
-			{
-				el_check_select(s->topics[i]);
-				result = lappend(result, el_want(s->topics[i]));
-			}
-			else
-				UnlockRelationOid(s->topics[i], AccessShareLock);
-		}
-		return result;
-	}
-
+		return topics_of_session(s);
 	for (i = 0; i < n; i++)
 	{
-		ElTopic    *t;
+		/* if it was created again, that is another topic */
+		ElTopicRef *topic = el_topic_ref_if_there(relids[i], &uuids[i]);
 
-		LockRelationOid(relids[i], AccessShareLock);
-		t = get_rel_relkind(relids[i]) == '\0' ? NULL :
-			el_topic_or_null(relids[i]);
-		if (t != NULL && memcmp(&t->uuid, &uuids[i], UUID_LEN) == 0)
-		{
-			el_check_select(relids[i]);
-			result = lappend(result, el_want(relids[i]));
-			continue;
-		}
-
-		/* dropped; if it was created again, that is another topic */
-		UnlockRelationOid(relids[i], AccessShareLock);
-		el_group_lock(LW_EXCLUSIVE);
-		group = el_group_find(MyDatabaseId, conf->name);
-		if (group != EL_NO_SLOT)
-		{
-			ElSlot		topic = el_group_topic_find(group, &uuids[i]);
-
-			m = find_member(group, member, s, &replaced);
-			if (m != EL_NO_SLOT && topic != EL_NO_SLOT)
-				(void) el_member_unsubscribe(m, topic);
-		}
-		el_group_unlock();
+		if (topic != NULL)
+			result = lappend(result, topic);
+		else
+			unsubscribe_dropped(conf->name, member, s, &uuids[i]);
 	}
 	return result;
+}
+
+void
+el_member_check_may_act(const ElGroupConf *conf, const ElMemberName *member)
+{
+	if (member != NULL)
+		list_free_deep(el_member_topics(conf, member));
 }
 
 /*
  * Calls
  */
-static ElWant *
-want_of_topic(List *wants, ElSlot topic)
+static ElTopicRef *
+find_topic_ref(List *topics, ElSlotNo topic)
 {
 	ListCell   *lc;
 
-	foreach(lc, wants)
+	foreach(lc, topics)
 	{
-		ElWant	   *w = lfirst(lc);
+		ElTopicRef *ref = lfirst(lc);
 
-		if (memcmp(&w->uuid, &EL_TOPIC(topic)->uuid, UUID_LEN) == 0)
-			return w;
+		if (memcmp(&ref->uuid, &EL_TOPIC(topic)->uuid, UUID_LEN) == 0)
+			return ref;
 	}
 	return NULL;
 }
 
-/* Lock held: has the group committed nothing yet in this topic? */
+/* Has the group committed nothing yet in this topic?  Lock held. */
 static bool
-topic_without_offsets(ElSlot topic)
+topic_without_offsets(ElSlotNo topic)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 
 	for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
 		 s = EL_PART(s)->next_part)
@@ -512,66 +305,70 @@ topic_without_offsets(ElSlot topic)
 	return true;
 }
 
+/* Lock held. */
 static void
-fill_assigned(ElAssigned *a, ElSlot part, ElWant *want)
+fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
 {
 	ElPart	   *p = EL_PART(part);
 
 	a->part = part;
-	a->want = want;
+	a->topic = topic;
 	a->partition = p->partition;
 	a->epoch = p->epoch;
 	a->holder = p->holder;
 	el_entry_copy(part, &a->entry);
 }
 
-/* In a member's own words: by topic, then partition. */
+/* As a user would list them: by topic, then partition. */
 static int
-assigned_cmp(const void *a, const void *b)
+compare_assigned(const void *a, const void *b)
 {
 	const ElAssigned *pa = a;
 	const ElAssigned *pb = b;
 
-	if (pa->want->relid != pb->want->relid)
-		return pa->want->relid < pb->want->relid ? -1 : 1;
+	if (pa->topic->relid != pb->topic->relid)
+		return pa->topic->relid < pb->topic->relid ? -1 : 1;
 	return pa->partition - pb->partition;
 }
 
-static int32
-count_partitions(List *wants)
+static void
+init_assignment(ElAssignment *a, List *topics)
 {
 	int32		n = 0;
 	ListCell   *lc;
 
-	foreach(lc, wants)
-		n += ((ElWant *) lfirst(lc))->npartitions;
-	return n;
+	foreach(lc, topics)
+		n += ((ElTopicRef *) lfirst(lc))->npartitions;
+	memset(a, 0, sizeof(*a));
+	a->group = EL_NO_SLOT;
+	a->member.slot = EL_NO_SLOT;
+	a->parts = palloc_array(ElAssigned, n + 1);
 }
 
 /*
- * Lock held: raise 53200 unless there is room for all that a call may add.  A
- * member that has joined but could not subscribe would be of no use to anybody;
- * one that is in already needs no room to go on.  member: its slot, if it has
- * one; subscribe: it is going to be subscribed.
+ * Raise 53200 unless there is room for all that a call may add.  A member that
+ * has joined but could not subscribe would be of no use to anybody; one that is
+ * in already needs no room to go on.  member: its slot, if it has one;
+ * subscribe: it is going to be subscribed.  Lock held.
  */
 static void
-reserve_for_call(ElSlot group, ElSlot member, List *wants, bool subscribe)
+reserve_for_call(ElSlotNo group, ElSlotNo member, List *topics, bool subscribe)
 {
 	int32		n = group == EL_NO_SLOT ? 1 : 0;
 	ListCell   *lc;
 
 	if (subscribe && member == EL_NO_SLOT)
 		n++;
-	foreach(lc, wants)
+	foreach(lc, topics)
 	{
-		ElWant	   *w = lfirst(lc);
-		ElSlot		topic = group == EL_NO_SLOT ? EL_NO_SLOT :
-			el_group_topic_find(group, &w->uuid);
+		ElTopicRef *ref = lfirst(lc);
+		ElSlotNo	topic = group == EL_NO_SLOT ? EL_NO_SLOT :
+			el_group_topic_find(group, &ref->uuid);
 
 		if (topic == EL_NO_SLOT)
-			n += 1 + w->npartitions;
+			n += 1 + ref->npartitions;
 		else
-			n += Max(w->npartitions - EL_TOPIC(topic)->npartitions, 0);
+			n += Max(ref->npartitions - EL_TOPIC(topic)->npartitions, 0);
 		if (subscribe &&
 			(topic == EL_NO_SLOT || member == EL_NO_SLOT ||
 			 !el_member_subscribed(member, topic)))
@@ -580,152 +377,226 @@ reserve_for_call(ElSlot group, ElSlot member, List *wants, bool subscribe)
 	el_slots_reserve(n);
 }
 
-/* Lock held: subscribed to just these topics. */
-static void
-replace_subscription(ElSlot ms, List *wants)
+/* A member's call on its way through the steps below. */
+typedef struct Call
 {
-	ElSlot		s = EL_MEMBER(ms)->first_sub;
+	const ElGroupConf *conf;
+	const ElMemberName *name;	/* NULL: the session */
+	ElSession  *session;		/* NULL: it has never joined, or the member has a name */
+	List	   *topics;
+	ElJoin		join;
 
-	while (s != EL_NO_SLOT)
+	ElSlotNo	group;
+	ElSlotNo	member;
+	bool		replaced;		/* another process has its name */
+	int			busy_pid;
+} Call;
+
+typedef enum Refusal
+{
+	REFUSAL_NONE,
+	REFUSAL_NO_MEMBER,
+	REFUSAL_BUSY,				/* in a transaction of another session */
+	REFUSAL_CLAIMS				/* the group is used by claims */
+} Refusal;
+
+/* A session joins or adds topics: remember that before anything is done. */
+static void
+prepare_session(Call *c)
+{
+	ListCell   *lc;
+
+	if (c->name != NULL)
+		return;
+	if (c->join == EL_JOIN_NO)
 	{
-		ElSlot		topic = EL_SUB(s)->topic;
-
-		s = EL_SUB(s)->next_sub;
-		if (want_of_topic(wants, topic) == NULL)
-			(void) el_member_unsubscribe(ms, topic);
+		c->session = el_session_find(c->conf->name);
+		return;
 	}
+	c->session = el_session_prepare(c->conf->name);
+	if (c->join == EL_JOIN_AFRESH)
+		c->session->ntopics = 0;
+	foreach(lc, c->topics)
+		el_session_add_topic(c->session, ((ElTopicRef *) lfirst(lc))->relid);
 }
 
-void
-el_member_call(const ElGroupConf *conf, const ElMemberName *member,
-			   List *wants, ElJoin join, bool yield, ElAssignment *a)
+/* Find group and member, and whether the call is refused.  Lock held. */
+static Refusal
+find_caller(Call *c)
 {
-	ElSession  *session = NULL;
-	ElGroup    *g;
-	ElMember   *m;
-	ElSlot		group;
-	ElSlot		ms;
-	ElSlot		s;
-	ListCell   *lc;
-	int64		epoch;
-	bool		moved;
-	bool		replaced;
-
-	a->parts = palloc_array(ElAssigned, count_partitions(wants) + 1);
-	a->n = 0;
-	if (member == NULL)
-		session = join != EL_JOIN_NO ? session_prepare(conf->name) :
-			session_find(conf->name);
-	if (session != NULL && join != EL_JOIN_NO)
+	c->group = el_group_find(MyDatabaseId, c->conf->name);
+	c->member = find_member(c->group, c->name, c->session, &c->replaced);
+	if (c->member != EL_NO_SLOT)
 	{
-		if (join == EL_JOIN_AFRESH)
-			session->ntopics = 0;
-		foreach(lc, wants)
-			session_add_topic(session, ((ElWant *) lfirst(lc))->relid);
+		if (c->join != EL_JOIN_AFRESH &&
+			el_member_busy_elsewhere(EL_MEMBER(c->member)))
+		{
+			c->busy_pid = EL_MEMBER(c->member)->xact_pid;
+			return REFUSAL_BUSY;
+		}
+		return REFUSAL_NONE;
 	}
 
-	el_offsets_lock(LW_EXCLUSIVE);
-	group = el_group_find(MyDatabaseId, conf->name);
-	epoch = group != EL_NO_SLOT ? EL_GROUP(group)->epoch : 0;
-	ms = find_member(group, member, session, &replaced);
+	/* may it join? */
+	if (c->join == EL_JOIN_NO || (c->name != NULL && c->name->incarnation != 0) ||
+		el_local_consumed_by(c->conf->name, c->name ? c->name->name : NULL))
+		return REFUSAL_NO_MEMBER;
+	if (c->group != EL_NO_SLOT && EL_GROUP(c->group)->claimers > 0)
+		return REFUSAL_CLAIMS;
+	return REFUSAL_NONE;
+}
 
-	if (ms == EL_NO_SLOT &&
-		(join == EL_JOIN_NO || (member != NULL && member->incarnation != 0) ||
-		 el_local_consumed_by(conf->name, member ? member->name : NULL)))
-	{
-		el_group_unlock();
-		no_member(conf->name, member, session, replaced);
-	}
-	if (ms != EL_NO_SLOT && join != EL_JOIN_AFRESH &&
-		busy_elsewhere(EL_MEMBER(ms)))
-	{
-		int			pid = EL_MEMBER(ms)->xact_pid;
-
-		el_group_unlock();
-		member_busy(conf->name, member->name, pid);
-	}
-	if (ms == EL_NO_SLOT && group != EL_NO_SLOT &&
-		EL_GROUP(group)->claimers > 0)
-	{
-		el_group_unlock();
+/* Lock not held. */
+static void pg_attribute_noreturn()
+report_refusal(const Call *c, Refusal refusal)
+{
+	Assert(!el_group_locked());
+	if (refusal == REFUSAL_BUSY)
+		report_member_busy(c->conf->name, c->name->name, c->busy_pid);
+	if (refusal == REFUSAL_CLAIMS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("group \"%s\" is used by claims at the moment",
-						conf->name),
+						c->conf->name),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
-	}
+	report_no_member(c->conf->name, c->name, c->session, c->replaced);
+}
 
-	reserve_for_call(group, ms, wants, join != EL_JOIN_NO);
-	group = el_group_get(MyDatabaseId, conf->name);
-	if (ms == EL_NO_SLOT)
+/* Join, or be recognised; the member has called.  Lock held; all room there may be need of is reserved. */
+static void
+admit_caller(Call *c)
+{
+	const ElGroupConf *conf = c->conf;
+	ElGroup    *g;
+
+	c->group = el_group_get(MyDatabaseId, conf->name);
+	if (c->member == EL_NO_SLOT)
 	{
-		ms = el_member_join(group, member != NULL ? member->name : session->name,
-							member != NULL);
-		if (session != NULL)
+		c->member = el_member_join(c->group,
+								   c->name != NULL ? c->name->name : c->session->name,
+								   c->name != NULL);
+		if (c->session != NULL)
 		{
-			session->slot = ms;
-			session->incarnation = EL_MEMBER(ms)->incarnation;
+			c->session->slot = c->member;
+			c->session->incarnation = EL_MEMBER(c->member)->incarnation;
 		}
 	}
-	else if (join == EL_JOIN_AFRESH && EL_MEMBER(ms)->named)
-		el_member_rejoin(ms);
+	else if (c->join == EL_JOIN_AFRESH && EL_MEMBER(c->member)->named)
+		el_member_rejoin(c->member);
 
-	g = EL_GROUP(group);
-	m = EL_MEMBER(ms);
+	g = EL_GROUP(c->group);
 	g->max_poll_ms = conf->max_poll_ms;
 	g->session_timeout_ms = conf->session_timeout_ms;
 	g->last_used_ms = el_monotonic_ms();
-	note_call(m, true);
+	note_call(EL_MEMBER(c->member), true);
+}
 
-	if (join == EL_JOIN_AFRESH)
-		replace_subscription(ms, wants);
-	foreach(lc, wants)
+/* Subscribe to the topics as the call says.  Lock held; room is reserved. */
+static void
+subscribe_caller(Call *c)
+{
+	ListCell   *lc;
+
+	if (c->join == EL_JOIN_AFRESH)
 	{
-		ElWant	   *w = lfirst(lc);
-		ElSlot		topic = el_group_topic_get(group, &w->uuid, w->relid,
-											   w->npartitions);
+		/* to just these */
+		ElSlotNo	s = EL_MEMBER(c->member)->first_sub;
 
-		if (join != EL_JOIN_NO)
-			(void) el_member_subscribe(ms, topic);
-		w->no_offsets = conf->start_latest && topic_without_offsets(topic);
+		while (s != EL_NO_SLOT)
+		{
+			ElSlotNo	topic = EL_SUB(s)->topic;
+
+			s = EL_SUB(s)->next_sub;
+			if (find_topic_ref(c->topics, topic) == NULL)
+				(void) el_member_unsubscribe(c->member, topic);
+		}
 	}
-	moved = el_group_steps(group, yield ? ms : EL_NO_SLOT);
-	moved |= epoch != g->epoch;
-	m->news = false;
+	foreach(lc, c->topics)
+	{
+		ElTopicRef *ref = lfirst(lc);
+		ElSlotNo	topic = el_group_topic_get(c->group, &ref->uuid, ref->relid,
+											   ref->npartitions);
+
+		if (c->join != EL_JOIN_NO)
+			(void) el_member_subscribe(c->member, topic);
+		ref->no_offsets = c->conf->start_latest && topic_without_offsets(topic);
+	}
+}
+
+/* What the member owns of the topics.  Lock held. */
+static void
+collect_owned(const Call *c, ElAssignment *a)
+{
+	ElMember   *m = EL_MEMBER(c->member);
+	ElSlotNo	s;
 
 	for (s = m->first_owned; s != EL_NO_SLOT; s = EL_PART(s)->owned_next)
 	{
-		ElWant	   *w = want_of_topic(wants, EL_PART(s)->topic);
+		ElTopicRef *ref = find_topic_ref(c->topics, EL_PART(s)->topic);
 
-		if (w != NULL && EL_PART(s)->partition < w->npartitions)
-			fill_assigned(&a->parts[a->n++], s, w);
+		Assert(EL_PART(s)->owner == c->member);
+		if (ref != NULL && EL_PART(s)->partition < ref->npartitions)
+			fill_assigned(&a->parts[a->n++], s, ref);
 	}
-	a->group = group;
+	a->group = c->group;
 	a->rotor = m->rotor++;
-	fill_ref(&a->member, ms);
+	fill_ref(&a->member, c->member);
+}
+
+/*
+ * The coordinator's lock is taken once, from finding the member to collecting
+ * what it owns, so that nothing comes in between.
+ */
+void
+el_member_call(const ElGroupConf *conf, const ElMemberName *member,
+			   List *topics, ElJoin join, bool yield, ElAssignment *a)
+{
+	Call		c = {.conf = conf, .name = member, .topics = topics, .join = join};
+	Refusal		refusal;
+	int64		epoch;
+	bool		moved;
+
+	init_assignment(a, topics);
+	prepare_session(&c);
+
+	el_group_lock_with_offsets(LW_EXCLUSIVE);
+	refusal = find_caller(&c);
+	if (refusal != REFUSAL_NONE)
+	{
+		el_group_unlock();
+		report_refusal(&c, refusal);
+	}
+	epoch = c.group != EL_NO_SLOT ? EL_GROUP(c.group)->epoch : 0;
+	reserve_for_call(c.group, c.member, topics, join != EL_JOIN_NO);
+	admit_caller(&c);
+	subscribe_caller(&c);
+	moved = el_group_steps(c.group, yield ? c.member : EL_NO_SLOT);
+	moved |= epoch != EL_GROUP(c.group)->epoch;
+	EL_MEMBER(c.member)->news = false;
+	collect_owned(&c, a);
 	el_group_unlock();
 
-	qsort(a->parts, a->n, sizeof(ElAssigned), assigned_cmp);
+	qsort(a->parts, a->n, sizeof(ElAssigned), compare_assigned);
 	if (moved)
 	{
-		el_wake_group(MyDatabaseId, group, false);
+		el_wake_group(MyDatabaseId, c.group, false);
 		el_wake_worker();
 	}
 }
 
+/*
+ * Claims
+ */
 void
-el_claim_call(const ElGroupConf *conf, List *wants, ElAssignment *a)
+el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
 {
-	ElSlot		group;
+	ElSlotNo	group;
 	ElGroup    *g;
 	ListCell   *lc;
 
-	a->parts = palloc_array(ElAssigned, count_partitions(wants) + 1);
-	a->n = 0;
-	memset(&a->member, 0, sizeof(a->member));
-	a->member.slot = EL_NO_SLOT;
+	init_assignment(a, topics);
 
-	el_offsets_lock(LW_EXCLUSIVE);
+	el_group_lock_with_offsets(LW_EXCLUSIVE);
 	group = el_group_find(MyDatabaseId, conf->name);
 	if (group != EL_NO_SLOT && EL_GROUP(group)->nmembers > 0)
 	{
@@ -736,32 +607,32 @@ el_claim_call(const ElGroupConf *conf, List *wants, ElAssignment *a)
 						conf->name),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
 	}
-	reserve_for_call(group, EL_NO_SLOT, wants, false);
+	reserve_for_call(group, EL_NO_SLOT, topics, false);
 	group = el_group_get(MyDatabaseId, conf->name);
 	g = EL_GROUP(group);
 	g->use = EL_USE_CLAIMS;
 	g->max_poll_ms = conf->max_poll_ms;
 	g->last_used_ms = el_monotonic_ms();
-	foreach(lc, wants)
+	foreach(lc, topics)
 	{
-		ElWant	   *w = lfirst(lc);
-		ElSlot		topic = el_group_topic_get(group, &w->uuid, w->relid,
-											   w->npartitions);
-		ElSlot		s;
+		ElTopicRef *ref = lfirst(lc);
+		ElSlotNo	topic = el_group_topic_get(group, &ref->uuid, ref->relid,
+											   ref->npartitions);
+		ElSlotNo	s;
 
 		EL_TOPIC(topic)->claimed = true;
-		w->no_offsets = conf->start_latest && topic_without_offsets(topic);
+		ref->no_offsets = conf->start_latest && topic_without_offsets(topic);
 		for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
 			 s = EL_PART(s)->next_part)
 		{
-			if (EL_PART(s)->partition < w->npartitions)
-				fill_assigned(&a->parts[a->n++], s, w);
+			if (EL_PART(s)->partition < ref->npartitions)
+				fill_assigned(&a->parts[a->n++], s, ref);
 		}
 	}
 	a->group = group;
 	el_group_unlock();
 
-	qsort(a->parts, a->n, sizeof(ElAssigned), assigned_cmp);
+	qsort(a->parts, a->n, sizeof(ElAssigned), compare_assigned);
 	/* claimers of the same moment had better start apart */
 	a->rotor = pg_prng_uint32(&pg_global_prng_state);
 }
@@ -769,7 +640,7 @@ el_claim_call(const ElGroupConf *conf, List *wants, ElAssignment *a)
 bool
 el_group_used_by_claims(const char *group)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 	bool		result;
 
 	el_group_lock(LW_SHARED);
@@ -779,7 +650,6 @@ el_group_used_by_claims(const char *group)
 	return result;
 }
 
-/* Topics that claims of the group have read, locked. */
 List *
 el_claimed_topics(const char *group)
 {
@@ -787,8 +657,8 @@ el_claimed_topics(const char *group)
 	Oid		   *relids = NULL;
 	int			n = 0;
 	int			i;
-	ElSlot		g;
-	ElSlot		s;
+	ElSlotNo	g;
+	ElSlotNo	s;
 
 	el_group_lock(LW_SHARED);
 	g = el_group_find(MyDatabaseId, group);
@@ -810,15 +680,10 @@ el_claimed_topics(const char *group)
 
 	for (i = 0; i < n; i++)
 	{
-		LockRelationOid(relids[i], AccessShareLock);
-		if (get_rel_relkind(relids[i]) != '\0' &&
-			el_topic_or_null(relids[i]) != NULL)
-		{
-			el_check_select(relids[i]);
-			result = lappend(result, el_want(relids[i]));
-		}
-		else
-			UnlockRelationOid(relids[i], AccessShareLock);
+		ElTopicRef *topic = el_topic_ref_if_there(relids[i], NULL);
+
+		if (topic != NULL)
+			result = lappend(result, topic);
 	}
 	return result;
 }

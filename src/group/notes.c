@@ -3,11 +3,11 @@
  * notes.c
  *	  What others have to know when this transaction has ended.
  *
- * Readers are woken by who appended, the cache of committed offsets is dropped
- * by who wrote to its topic, members leave a group that is dropped, and
- * subscriptions end with their topic.  It is noted while the transaction runs
- * (with room set aside, or a note that there was too much) and done when its
- * locks are gone, where nothing may fail.
+ * A transaction that appended wakes readers, one that wrote to the topic of
+ * committed offsets by itself drops their cache, the members of a dropped group
+ * leave, and subscriptions end with their topic.  It is noted while the
+ * transaction runs (with room set aside, or a note that there was too much) and
+ * done when its locks are gone, where nothing may fail.
  *
  * IDENTIFICATION
  *	  src/group/notes.c
@@ -19,12 +19,17 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 
-#include "group/group.h"
+#include "group/coordinator.h"
+#include "group/notes.h"
+#include "group/offsets.h"
+#include "group/session.h"
+#include "group/slots.h"
+#include "group/wake.h"
 
 /* Partitions this transaction appended to; beyond that many: all. */
 #define MAX_APPENDED	64
-/* Groups and topics dropped; beyond that: an error, and nothing is noted. */
-#define MAX_DROPPED		16
+/* Groups dropped: beyond that an error.  Topics dropped: beyond that they are not noted. */
+#define MAX_GROUPS		16
 #define MAX_TOPICS		64
 
 static Oid	appended[MAX_APPENDED];
@@ -32,20 +37,41 @@ static int	nappended = 0;
 static bool wake_all = false;
 static bool offsets_appended = false;	/* to the offsets topic, not by commit() */
 
-/* In call order, so that a rolled-back subtransaction's are the last. */
-static struct
+/* Groups and topics dropped, in call order: a rolled-back subtransaction's are the last. */
+typedef struct Dropped
 {
-	char		name[EL_NAME_SIZE];
+	bool		is_group;
+	char		group[EL_NAME_SIZE];
+	Oid			topic;
 	SubTransactionId subid;
-}			dropped_groups[MAX_DROPPED];
+} Dropped;
+
+static Dropped dropped[MAX_GROUPS + MAX_TOPICS];
 static int	ndropped = 0;
 
-static struct
+static int
+count_dropped(bool groups)
 {
-	Oid			relid;
-	SubTransactionId subid;
-}			dropped_topics[MAX_TOPICS];
-static int	ntopics = 0;
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < ndropped; i++)
+		n += dropped[i].is_group == groups ? 1 : 0;
+	return n;
+}
+
+static Dropped *
+add_dropped(bool is_group)
+{
+	Dropped    *d = &dropped[ndropped];
+
+	Assert(ndropped < lengthof(dropped));
+	Assert(ndropped == 0 || dropped[ndropped - 1].subid <= GetCurrentSubTransactionId());
+	d->is_group = is_group;
+	d->subid = GetCurrentSubTransactionId();
+	ndropped++;
+	return d;
+}
 
 void
 el_note_append(Oid topic, Oid leaf)
@@ -58,8 +84,9 @@ el_note_append(Oid topic, Oid leaf)
 		leaf == offsets_leaf)
 	{
 		/*
-		 * A restore, or somebody's INSERT.  Whoever rebuilds before we end
-		 * finds it undecided, whoever does so later finds what became of it.
+		 * A restore, or somebody's INSERT.  A backend that rebuilds the cache
+		 * before we end finds it undecided, one that does so later finds what
+		 * became of it.
 		 */
 		offsets_appended = true;
 		el_offsets_invalidate();
@@ -78,39 +105,36 @@ el_note_append(Oid topic, Oid leaf)
 
 /*
  * A topic has got more partitions, or is dropped.  Its consumers learn of it
- * by their next call: see that those who sleep make one.
+ * by their next call: see that those who sleep make one.  Must not fail.
  */
 void
-el_note_topic(Oid topic, bool dropped)
+el_note_topic(Oid topic, bool is_dropped)
 {
 	wake_all = true;
-	if (!dropped || ntopics >= MAX_TOPICS)
+	if (!is_dropped || count_dropped(false) >= MAX_TOPICS)
 		return;					/* a member's next call finds out */
-	dropped_topics[ntopics].relid = topic;
-	dropped_topics[ntopics++].subid = GetCurrentSubTransactionId();
+	add_dropped(false)->topic = topic;
 }
 
 void
 el_note_dropped_group(const char *group)
 {
-	if (ndropped >= MAX_DROPPED)
+	if (count_dropped(true) >= MAX_GROUPS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("cannot drop more than %d groups in one transaction",
-						MAX_DROPPED)));
-	strlcpy(dropped_groups[ndropped].name, group, EL_NAME_SIZE);
-	dropped_groups[ndropped++].subid = GetCurrentSubTransactionId();
+						MAX_GROUPS)));
+	strlcpy(add_dropped(true)->group, group, EL_NAME_SIZE);
 }
 
 bool
 el_notes_pending(void)
 {
-	return nappended > 0 || wake_all || offsets_appended ||
-		ndropped > 0 || ntopics > 0;
+	return nappended > 0 || wake_all || offsets_appended || ndropped > 0;
 }
 
 static void
-wake(void)
+wake_readers(void)
 {
 	if (wake_all)
 		el_wake_database();
@@ -119,9 +143,9 @@ wake(void)
 }
 
 static void
-forget(void)
+forget_notes(void)
 {
-	nappended = ndropped = ntopics = 0;
+	nappended = ndropped = 0;
 	wake_all = offsets_appended = false;
 }
 
@@ -133,24 +157,17 @@ el_notes_subxact(SubXactEvent event, SubTransactionId mine,
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		while (ndropped > 0 && dropped_groups[ndropped - 1].subid >= mine)
+		while (ndropped > 0 && dropped[ndropped - 1].subid >= mine)
 			ndropped--;
-		while (ntopics > 0 && dropped_topics[ntopics - 1].subid >= mine)
-			ntopics--;
 		/* batches that readers stopped at may just have gone */
-		wake();
+		wake_readers();
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		for (i = 0; i < ndropped; i++)
 		{
-			if (dropped_groups[i].subid == mine)
-				dropped_groups[i].subid = parent;
-		}
-		for (i = 0; i < ntopics; i++)
-		{
-			if (dropped_topics[i].subid == mine)
-				dropped_topics[i].subid = parent;
+			if (dropped[i].subid == mine)
+				dropped[i].subid = parent;
 		}
 	}
 }
@@ -158,7 +175,7 @@ el_notes_subxact(SubXactEvent event, SubTransactionId mine,
 void
 el_notes_check_prepare(void)
 {
-	if (ndropped > 0)
+	if (count_dropped(true) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has dropped a group")));
@@ -170,7 +187,7 @@ el_notes_prepared(void)
 {
 	if (offsets_appended)
 		el_offsets_note_prepared();
-	forget();
+	forget_notes();
 }
 
 void
@@ -178,21 +195,21 @@ el_notes_finish(bool is_commit)
 {
 	int			i;
 
-	if (is_commit)
+	Assert(!el_group_locked());
+	for (i = 0; is_commit && i < ndropped; i++)
 	{
-		for (i = 0; i < ndropped; i++)
-			el_session_forget(dropped_groups[i].name);
-		if (ntopics > 0 && el_shared != NULL)
+		if (dropped[i].is_group)
+			el_session_forget(dropped[i].group);
+		else
 		{
 			el_group_lock(LW_EXCLUSIVE);
-			for (i = 0; i < ntopics; i++)
-				el_topic_dropped(MyDatabaseId, dropped_topics[i].relid);
+			el_topic_dropped(MyDatabaseId, dropped[i].topic);
 			el_group_unlock();
 			el_wake_worker();
 		}
 	}
 	if (offsets_appended)
 		el_offsets_invalidate();
-	wake();
-	forget();
+	wake_readers();
+	forget_notes();
 }

@@ -21,10 +21,11 @@
 #include "utils/json.h"
 #include "utils/uuid.h"
 
-#include "group/group.h"
+#include "group/offset_text.h"
+#include "storage/log.h"
 
 void
-el_offset_key_text(StringInfo buf, const ElOffsetKey *key)
+el_offset_key_text(StringInfo buf, const ElPartKey *key)
 {
 	StringInfoData name;
 	char	   *utf8;
@@ -185,7 +186,7 @@ scan_uuid(const char *text, pg_uuid_t *uuid)
 }
 
 bool
-el_offset_parse_key(const char *data, int32 len, ElOffsetKey *key)
+el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 {
 	Cursor		s = {data, data + len};
 	char		group[EL_NAME_SIZE * MAX_MULTIBYTE_CHAR_LEN];

@@ -20,31 +20,32 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "storage/procarray.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
-#include "utils/uuid.h"
 
-#include "group/group.h"
-#include "storage/append.h"
-#include "storage/compact.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "base/hash.h"
+#include "group/offset_text.h"
+#include "group/offsets.h"
+#include "group/wake.h"
+#include "storage/log.h"
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "storage/visibility.h"
 
 /*
- * Asked by each transaction that appends.  What was found is right until a
+ * Relations
+ *
+ * Asked for by each transaction that appends.  What was found is right until a
  * table or schema comes, goes or is renamed.
  */
 static uint64 relation_changes = 1;
@@ -64,7 +65,7 @@ el_offsets_relations(Oid *topic, Oid *leaf)
 
 	if (found_at != relation_changes)
 	{
-		/* word that they change may come in while they are looked up, and an error may end that */
+		/* invalidations may arrive during the lookups, and a lookup may raise: note the counter first */
 		uint64		changes = relation_changes;
 		Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
 
@@ -81,8 +82,8 @@ el_offsets_relations(Oid *topic, Oid *leaf)
 	return OidIsValid(found_topic) && OidIsValid(found_leaf);
 }
 
-static void
-offsets_relations(Oid *topic, Oid *leaf)
+void
+el_offsets_require_relations(Oid *topic, Oid *leaf)
 {
 	if (!el_offsets_relations(topic, leaf))
 		ereport(ERROR,
@@ -98,7 +99,6 @@ offsets_relations(Oid *topic, Oid *leaf)
 HTAB *
 el_offsets_scan(Snapshot snapshot, bool all)
 {
-	HASHCTL		ctl;
 	HTAB	   *offsets;
 	Oid			topic;
 	Oid			leaf;
@@ -106,13 +106,11 @@ el_offsets_scan(Snapshot snapshot, bool all)
 	ElReader   *r;
 	ElRecord	rec;
 
-	ctl.keysize = sizeof(ElOffsetKey);
-	ctl.entrysize = sizeof(ElOffset);
-	ctl.hcxt = CurrentMemoryContext;
-	offsets = hash_create("eventlog committed offsets", 256, &ctl,
-						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	offsets = el_hash_create("eventlog committed offsets", 256,
+							 sizeof(ElPartKey), sizeof(ElOffset),
+							 CurrentMemoryContext);
 
-	offsets_relations(&topic, &leaf);
+	el_offsets_require_relations(&topic, &leaf);
 	rel = table_open(leaf, AccessShareLock);
 	r = el_reader_begin(rel, snapshot, all ? EL_READ_ALL : EL_READ_MVCC);
 	if (r->info.exists)
@@ -120,7 +118,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 
 	while (r->info.exists && el_reader_next(r, &rec))
 	{
-		ElOffsetKey key;
+		ElPartKey key;
 		ElOffset   *o;
 		int64		next = -1;
 		bool		found;
@@ -178,22 +176,17 @@ el_offsets_scan(Snapshot snapshot, bool all)
 static ElDb *
 valid_db(void)
 {
-	ElSlot		s = el_db_find(MyDatabaseId);
+	ElSlotNo	s = el_db_find(MyDatabaseId);
 
+	Assert(el_group_locked());
 	if (s == EL_NO_SLOT || EL_DB(s)->cache_state != EL_CACHE_VALID)
 		return NULL;
 	return EL_DB(s);
 }
 
-bool
-el_offsets_valid(void)
-{
-	return valid_db() != NULL;
-}
-
-/* With the lock held exclusively: make an entry of another generation an empty one of this. */
+/* Make an entry of another generation an empty one of this.  In shared memory: lock held exclusively. */
 static void
-entry_renew(ElEntry *e, uint64 gen)
+renew_entry(ElEntry *e, uint64 gen)
 {
 	if (e->gen == gen)
 		return;
@@ -207,12 +200,13 @@ entry_renew(ElEntry *e, uint64 gen)
 static void
 merge_offset(const ElOffset *o, uint64 gen)
 {
-	ElSlot		group = el_group_get(MyDatabaseId, o->key.group);
-	ElSlot		topic = el_group_topic_get(group, &o->key.uuid, InvalidOid, 0);
-	ElSlot		part = el_part_get(group, topic, o->key.partition);
+	ElSlotNo	group = el_group_get(MyDatabaseId, o->key.group);
+	ElSlotNo	topic = el_group_topic_get(group, &o->key.uuid, InvalidOid, 0);
+	ElSlotNo	part = el_part_get(group, topic, o->key.partition);
 	ElEntry    *e = &EL_PART(part)->entry;
 
-	entry_renew(e, gen);
+	Assert(el_group_locked_exclusive());
+	renew_entry(e, gen);
 	if (o->version > e->version)
 	{
 		e->next = o->next;
@@ -236,7 +230,7 @@ merge_offset(const ElOffset *o, uint64 gen)
  * what it finds undecided is resolved by whoever reads it.
  */
 static void
-rebuild(uint32 relnumber)
+rebuild_cache(uint32 relnumber)
 {
 	LOCKTAG		tag;
 	MemoryContext cxt;
@@ -318,7 +312,7 @@ el_offsets_ensure(void)
 	ElDb	   *db;
 	bool		valid;
 
-	offsets_relations(&topic, &leaf);
+	el_offsets_require_relations(&topic, &leaf);
 	rel = table_open(leaf, AccessShareLock);
 	relnumber = el_locator_number(el_rel_locator(rel));
 	table_close(rel, AccessShareLock);
@@ -328,17 +322,17 @@ el_offsets_ensure(void)
 	valid = db != NULL && db->relnumber == relnumber;
 	el_group_unlock();
 	if (!valid)
-		rebuild(relnumber);
+		rebuild_cache(relnumber);
 }
 
 void
-el_offsets_lock(LWLockMode mode)
+el_group_lock_with_offsets(LWLockMode mode)
 {
 	el_offsets_ensure();
 	for (;;)
 	{
 		el_group_lock(mode);
-		if (el_offsets_valid())
+		if (valid_db() != NULL)
 			break;
 		el_group_unlock();
 		el_offsets_ensure();
@@ -349,7 +343,7 @@ el_offsets_lock(LWLockMode mode)
 void
 el_offsets_invalidate(void)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 
 	if (el_shared == NULL)
 		return;
@@ -367,7 +361,7 @@ el_offsets_invalidate(void)
 void
 el_offsets_note_prepared(void)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 
 	el_group_lock(LW_EXCLUSIVE);
 	s = el_db_find(MyDatabaseId);
@@ -380,7 +374,7 @@ el_offsets_note_prepared(void)
 void
 el_offsets_prepared_ended(void)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 	bool		prepared = false;
 
 	el_group_lock(LW_SHARED);
@@ -397,15 +391,16 @@ el_offsets_prepared_ended(void)
  * Entries
  */
 void
-el_entry_copy(ElSlot part, ElEntry *entry)
+el_entry_copy(ElSlotNo part, ElEntry *entry)
 {
 	ElDb	   *db = valid_db();
 
+	Assert(el_group_locked());
 	*entry = EL_PART(part)->entry;
 	if (db == NULL || entry->gen != db->cache_gen)
 	{
 		memset(entry, 0, sizeof(*entry));
-		entry_renew(entry, db ? db->cache_gen : 1);
+		renew_entry(entry, db ? db->cache_gen : 1);
 	}
 }
 
@@ -414,8 +409,11 @@ el_entry_resolve(ElEntry *e)
 {
 	TransactionId xid;
 
+	/* the process array and the commit log are asked with none of our locks held */
+	Assert(!el_group_locked());
 	if (!FullTransactionIdIsValid(e->pending_fxid))
 		return true;
+	Assert(e->pending_version >= 0);
 	xid = XidFromFullTransactionId(e->pending_fxid);
 	/* in-progress test first: see heapam_visibility.c */
 	if (TransactionIdIsCurrentTransactionId(xid) ||
@@ -428,26 +426,30 @@ el_entry_resolve(ElEntry *e)
 		e->fxid = e->pending_fxid;
 	}
 	e->pending_fxid = InvalidFullTransactionId;
+	Assert(e->next < 0 || e->version >= 0);
 	return true;
 }
 
 /* Store what el_entry_resolve() found, unless the entry has moved on. */
 static void
-entry_store(ElSlot part, const ElEntry *before, const ElEntry *after)
+store_entry(ElSlotNo part, const ElEntry *before, const ElEntry *after)
 {
-	ElPart	   *p = EL_PART(part);
-
 	el_group_lock(LW_EXCLUSIVE);
-	if (p->head.kind == EL_SLOT_PART && p->entry.gen == before->gen &&
-		FullTransactionIdEquals(p->entry.pending_fxid, before->pending_fxid) &&
-		p->entry.pending_version == before->pending_version &&
-		p->entry.version == before->version)
-		p->entry = *after;
+	if (EL_HEAD(part)->kind == EL_SLOT_PART)
+	{
+		ElEntry    *e = &EL_PART(part)->entry;
+
+		if (e->gen == before->gen &&
+			FullTransactionIdEquals(e->pending_fxid, before->pending_fxid) &&
+			e->pending_version == before->pending_version &&
+			e->version == before->version)
+			*e = *after;
+	}
 	el_group_unlock();
 }
 
 bool
-el_entry_read(ElSlot part, ElEntry *entry)
+el_entry_read(ElSlotNo part, ElEntry *entry)
 {
 	ElEntry		before;
 
@@ -456,7 +458,7 @@ el_entry_read(ElSlot part, ElEntry *entry)
 		bool		valid;
 
 		el_group_lock(LW_SHARED);
-		valid = el_offsets_valid();
+		valid = valid_db() != NULL;
 		el_entry_copy(part, entry);
 		el_group_unlock();
 		if (valid)
@@ -468,7 +470,7 @@ el_entry_read(ElSlot part, ElEntry *entry)
 	before = *entry;
 	if (!el_entry_resolve(entry))
 		return false;
-	entry_store(part, &before, entry);
+	store_entry(part, &before, entry);
 	return true;
 }
 
@@ -485,6 +487,31 @@ el_entry_visible(const ElEntry *e, Snapshot snapshot)
 	return !XidInMVCCSnapshot(xid, snapshot);
 }
 
+void
+el_entry_set_pending(ElSlotNo part, FullTransactionId fxid, int64 next,
+					 int64 version)
+{
+	ElSlotNo	db = el_db_find(MyDatabaseId);
+	ElEntry    *e = &EL_PART(part)->entry;
+
+	Assert(el_group_locked_exclusive());
+	/* no database slot: nobody has built a cache, and who does will read the event */
+	if (db == EL_NO_SLOT)
+		return;
+	renew_entry(e, EL_DB(db)->cache_gen);
+	/* writers of a key hold its lock until they end: an older one has been resolved, or is ours */
+	Assert(!FullTransactionIdIsValid(e->pending_fxid) ||
+		   e->pending_version < version);
+	Assert(version > e->version);
+	e->pending_fxid = fxid;
+	e->pending_next = next;
+	e->pending_version = version;
+}
+
+/*
+ * What groups have yet to consume
+ */
+
 /* A copy of the entries of one topic in one group. */
 typedef struct TopicEntries
 {
@@ -494,10 +521,10 @@ typedef struct TopicEntries
 } TopicEntries;
 
 static TopicEntries *
-copy_entries(ElSlot topic)
+copy_entries(ElSlotNo topic)
 {
 	TopicEntries *c = palloc0_object(TopicEntries);
-	ElSlot		s;
+	ElSlotNo	s;
 	int			n = 0;
 
 	for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
@@ -546,13 +573,13 @@ el_offsets_held(const pg_uuid_t *uuid, int32 partition)
 	int64		held = PG_INT64_MAX;
 	List	   *groups = NIL;
 	ListCell   *lc;
-	ElSlot		group;
+	ElSlotNo	group;
 
-	el_offsets_lock(LW_SHARED);
+	el_group_lock_with_offsets(LW_SHARED);
 	for (group = el_shared->first_group; group != EL_NO_SLOT;
 		 group = EL_GROUP(group)->next_group)
 	{
-		ElSlot		topic;
+		ElSlotNo	topic;
 
 		if (EL_GROUP(group)->dbid != MyDatabaseId)
 			continue;
@@ -572,9 +599,9 @@ el_offsets_held(const pg_uuid_t *uuid, int32 partition)
  * has forgotten it.
  */
 void
-el_offsets_fold_all(void)
+el_entries_fold_all(void)
 {
-	ElSlot		s;
+	ElSlotNo	s;
 
 	for (s = 0; s < el_shared->nslots; s++)
 	{
@@ -583,7 +610,7 @@ el_offsets_fold_all(void)
 
 		/* a look without the lock; what counts is looked at again */
 		if (EL_HEAD(s)->kind != EL_SLOT_PART ||
-			!FullTransactionIdIsValid(EL_PART(s)->entry.pending_fxid))
+			!FullTransactionIdIsValid(((ElPart *) EL_HEAD(s))->entry.pending_fxid))
 			continue;
 		el_group_lock(LW_SHARED);
 		if (EL_HEAD(s)->kind != EL_SLOT_PART ||
@@ -595,173 +622,6 @@ el_offsets_fold_all(void)
 		before = after = EL_PART(s)->entry;
 		el_group_unlock();
 		if (el_entry_resolve(&after))
-			entry_store(s, &before, &after);
+			store_entry(s, &before, &after);
 	}
-}
-
-/*
- * Committing
- */
-void
-el_offsets_prepare_commit(void)
-{
-	Oid			topic;
-	Oid			leaf;
-
-	if (el_local_closed())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-				 errmsg("offsets cannot be committed while the transaction is committing")));
-
-	/*
-	 * Wait here, in the statement, for whoever rewrites or truncates the
-	 * table; not inside COMMIT.
-	 */
-	offsets_relations(&topic, &leaf);
-	LockRelationOid(topic, RowExclusiveLock);
-	LockRelationOid(leaf, RowExclusiveLock);
-}
-
-/* The member still owns what it commits?  Lock held. */
-static bool
-may_commit(const ElLocalPart *lp)
-{
-	ElPart	   *p = EL_PART(lp->slot);
-
-	return lp->v.forced || lp->member.incarnation == 0 ||
-		(p->owner != EL_NO_SLOT && p->owner == lp->member.slot &&
-		 EL_MEMBER(p->owner)->incarnation == lp->member.incarnation &&
-		 p->epoch == lp->epoch);
-}
-
-/* Now and then: should the worker compact the topic? */
-static void
-ask_for_compaction(Relation rel, int nparts)
-{
-	static uint32 commits = 0;
-	ElLogInfo	info;
-	ElDb	   *db;
-	bool		ask;
-
-	if (commits++ % 16 != 0 && nparts < 16)
-		return;
-	el_log_info(rel, &info);
-	if (!el_compaction_due(&info))
-		return;
-	el_group_lock(LW_EXCLUSIVE);
-	db = EL_DB(el_db_get(MyDatabaseId));
-	ask = !db->compact_due;
-	db->compact_due = true;
-	el_group_unlock();
-	if (ask)
-		el_wake_worker();
-}
-
-/*
- * Append the committed offsets of this transaction as one batch.  Everything
- * that can fail comes first; after the append only memory is written.
- */
-void
-el_offsets_append(ElLocalPart **parts, int nparts)
-{
-	Oid			topic;
-	Oid			leaf;
-	Relation	rel;
-	ElTopic    *t;
-	ElLogOptions options;
-	ElBatchBuilder builder = {0};
-	ElScratch	scratch = {0};
-	FullTransactionId fxid;
-	StringInfoData key;
-	StringInfoData value;
-	char	   *batch;
-	size_t		len;
-	int64		base;
-	int64		now = el_now_ms();
-	int			i;
-
-	for (i = 0; i < nparts; i++)
-	{
-		ElEntry		entry;
-		bool		owned;
-
-		if (!el_entry_read(parts[i]->slot, &entry))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("committed offset of group \"%s\" is being changed by another transaction",
-							parts[i]->key.group)));
-		el_group_lock(LW_SHARED);
-		owned = may_commit(parts[i]);
-		el_group_unlock();
-		if (!owned)
-			ereport(ERROR,
-					(errcode(ERRCODE_EL_FENCED),
-					 errmsg("member \"%s\" of group \"%s\" has lost partition %d of topic \"%s\"",
-							parts[i]->member.name, parts[i]->key.group,
-							parts[i]->key.partition,
-							get_rel_name(parts[i]->topic)),
-					 errdetail("The partition was given to another member while this transaction worked on it."),
-					 errhint("Retry the transaction.")));
-	}
-
-	fxid = GetTopFullTransactionId();
-	offsets_relations(&topic, &leaf);
-	LockRelationOid(topic, RowExclusiveLock);
-	rel = table_open(leaf, RowExclusiveLock);
-	t = el_topic(topic);
-	el_log_options(t, 0, rel, &options);
-
-	initStringInfo(&key);
-	initStringInfo(&value);
-	el_batch_begin(&builder);
-	for (i = 0; i < nparts; i++)
-	{
-		ElRecord	rec = {0};
-		ElOffsetKey okey;
-
-		memset(&okey, 0, sizeof(okey));
-		strlcpy(okey.group, parts[i]->key.group, EL_NAME_SIZE);
-		okey.uuid = parts[i]->key.uuid;
-		okey.partition = parts[i]->key.partition;
-		resetStringInfo(&key);
-		el_offset_key_text(&key, &okey);
-		rec.timestamp = now;
-		rec.key = key.data;
-		rec.key_len = key.len;
-		if (parts[i]->v.tombstone)
-			rec.value_len = -1;
-		else
-		{
-			resetStringInfo(&value);
-			el_offset_value_text(&value, parts[i]->v.committed);
-			rec.value = value.data;
-			rec.value_len = value.len;
-		}
-		el_batch_add(&builder, &rec);
-	}
-	batch = el_batch_finish(&builder, EL_CODEC_NONE, &scratch, &len);
-	ask_for_compaction(rel, nparts);
-	for (i = 0; i < nparts; i++)
-		el_local_save(parts[i]);
-
-	base = el_log_append(rel, &options, batch, len, fxid,
-						 GetCurrentCommandId(true), -1);
-
-	el_group_lock(LW_EXCLUSIVE);
-	for (i = 0; i < nparts; i++)
-	{
-		ElSlot		db = el_db_find(MyDatabaseId);
-		ElEntry    *e = &EL_PART(parts[i]->slot)->entry;
-
-		parts[i]->new_version = base + i;
-		/* no database slot: nobody has built a cache, and who does will read this */
-		if (db == EL_NO_SLOT)
-			continue;
-		entry_renew(e, EL_DB(db)->cache_gen);
-		e->pending_fxid = fxid;
-		e->pending_next = parts[i]->v.tombstone ? -1 : parts[i]->v.committed;
-		e->pending_version = base + i;
-	}
-	el_group_unlock();
-	table_close(rel, NoLock);
 }

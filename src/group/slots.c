@@ -24,13 +24,13 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/settings.h"
-#include "group/group.h"
+#include "group/slots.h"
 
 ElShared   *el_shared = NULL;
-ElSlot	   *el_buckets = NULL;
 char	   *el_slots = NULL;
-ElWaiter   *el_waiters = NULL;
+static ElSlotNo *buckets = NULL;
 
 StaticAssertDecl(sizeof(ElDb) <= EL_SLOT_SIZE, "ElDb fits a slot");
 StaticAssertDecl(sizeof(ElGroup) <= EL_SLOT_SIZE, "ElGroup fits a slot");
@@ -40,7 +40,7 @@ StaticAssertDecl(sizeof(ElMember) <= EL_SLOT_SIZE, "ElMember fits a slot");
 StaticAssertDecl(sizeof(ElSub) <= EL_SLOT_SIZE, "ElSub fits a slot");
 
 /* Bytes of shared memory per slot: the slot and its share of the buckets, at most. */
-#define SLOT_COST	(EL_SLOT_SIZE + 2 * sizeof(ElSlot))
+#define SLOT_COST	(EL_SLOT_SIZE + 2 * sizeof(ElSlotNo))
 
 static int32
 slot_count(void)
@@ -57,31 +57,26 @@ bucket_count(void)
 }
 
 Size
-el_group_shmem_size(void)
+el_slots_shmem_size(void)
 {
 	Size		size = MAXALIGN(sizeof(ElShared));
 
-	size = add_size(size, MAXALIGN(mul_size(bucket_count(), sizeof(ElSlot))));
-	size = add_size(size, MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE)));
-	size = add_size(size, mul_size(el_max_waiters, sizeof(ElWaiter)));
-	return size;
+	size = add_size(size, MAXALIGN(mul_size(bucket_count(), sizeof(ElSlotNo))));
+	return add_size(size, MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE)));
 }
 
 void
-el_group_shmem_init(void)
+el_slots_shmem_init(void)
 {
 	bool		found;
 	char	   *p;
 
-	/* the caller holds AddinShmemInitLock */
-	p = ShmemInitStruct("eventlog groups", el_group_shmem_size(), &found);
+	p = ShmemInitStruct("eventlog groups", el_slots_shmem_size(), &found);
 	el_shared = (ElShared *) p;
 	p += MAXALIGN(sizeof(ElShared));
-	el_buckets = (ElSlot *) p;
-	p += MAXALIGN(mul_size(bucket_count(), sizeof(ElSlot)));
+	buckets = (ElSlotNo *) p;
+	p += MAXALIGN(mul_size(bucket_count(), sizeof(ElSlotNo)));
 	el_slots = p;
-	p += MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE));
-	el_waiters = (ElWaiter *) p;
 
 	if (!found)
 	{
@@ -90,9 +85,7 @@ el_group_shmem_init(void)
 
 		memset(el_shared, 0, sizeof(ElShared));
 		el_shared->lock_tranche = LWLockNewTrancheId();
-		el_shared->wait_tranche = LWLockNewTrancheId();
 		LWLockInitialize(&el_shared->lock, el_shared->lock_tranche);
-		LWLockInitialize(&el_shared->wait_lock, el_shared->wait_tranche);
 
 		el_shared->nslots = slot_count();
 		el_shared->nfree = el_shared->nslots;
@@ -100,7 +93,7 @@ el_group_shmem_init(void)
 		el_shared->first_group = EL_NO_SLOT;
 		el_shared->unfinished_db = InvalidOid;
 		for (i = 0; i <= el_shared->bucket_mask; i++)
-			el_buckets[i] = EL_NO_SLOT;
+			buckets[i] = EL_NO_SLOT;
 		for (i = 0; i < el_shared->nslots; i++)
 		{
 			EL_HEAD(i)->kind = EL_SLOT_FREE;
@@ -117,44 +110,31 @@ el_group_shmem_init(void)
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not generate random number")));
 		el_shared->next_number = (uint64) (incarnation & 0x7fffffff) << 32;
-
-		el_shared->max_waiters = el_max_waiters;
-		pg_atomic_init_u32(&el_shared->nwaiters, 0);
-		memset(el_waiters, 0, mul_size(el_max_waiters, sizeof(ElWaiter)));
 	}
 
 	LWLockRegisterTranche(el_shared->lock_tranche, "EventlogGroups");
-	LWLockRegisterTranche(el_shared->wait_tranche, "EventlogWaiters");
-}
-
-void
-el_check_name(const char *what, const char *name)
-{
-	size_t		len = strlen(name);
-
-	if (len == 0 || len >= EL_NAME_SIZE)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s name must have 1 to %d bytes", what,
-						EL_NAME_SIZE - 1),
-				 errdetail("This one has %zu.", len)));
 }
 
 /*
  * Slots
  */
 
-/* Raise 53200 unless n slots are free; called before anything is changed. */
+/*
+ * Raise 53200 unless n slots are free; called before anything is changed.  The
+ * lock is still held then: it is the caller's, and the handling of the error
+ * releases it.
+ */
 void
 el_slots_reserve(int32 n)
 {
 	int64		kb;
 
+	Assert(el_group_locked_exclusive());
+	Assert(n >= 0);
 	if (el_shared->nfree >= n)
 		return;
 
 	kb = ((int64) (el_shared->nslots - el_shared->nfree + n) * SLOT_COST + 1023) / 1024;
-	el_group_unlock();
 	ereport(ERROR,
 			(errcode(ERRCODE_OUT_OF_MEMORY),
 			 errmsg("out of shared memory for consumer groups"),
@@ -165,12 +145,14 @@ el_slots_reserve(int32 n)
 					 "eventlog.group_memory", (long long) kb)));
 }
 
-ElSlot
+ElSlotNo
 el_slot_new(ElSlotKind kind)
 {
-	ElSlot		s = el_shared->first_free;
+	ElSlotNo	s = el_shared->first_free;
 
-	Assert(s != EL_NO_SLOT);
+	Assert(el_group_locked_exclusive());
+	Assert(s != EL_NO_SLOT && el_shared->nfree > 0);
+	Assert(EL_HEAD(s)->kind == EL_SLOT_FREE);
 	el_shared->first_free = EL_HEAD(s)->next;
 	el_shared->nfree--;
 	memset(EL_HEAD(s), 0, EL_SLOT_SIZE);
@@ -194,7 +176,7 @@ group_hash(Oid dbid, const char *name)
 }
 
 static uint32
-part_hash(ElSlot group, const pg_uuid_t *uuid, int32 partition)
+part_hash(ElSlotNo group, const pg_uuid_t *uuid, int32 partition)
 {
 	return hash_combine(hash_combine(hash_combine(EL_SLOT_PART, group),
 									 hash_bytes(uuid->data, UUID_LEN)),
@@ -202,7 +184,7 @@ part_hash(ElSlot group, const pg_uuid_t *uuid, int32 partition)
 }
 
 static uint32
-member_hash(ElSlot group, const char *name)
+member_hash(ElSlotNo group, const char *name)
 {
 	return hash_combine(hash_combine(EL_SLOT_MEMBER, group),
 						hash_bytes((const unsigned char *) name,
@@ -210,7 +192,7 @@ member_hash(ElSlot group, const char *name)
 }
 
 static uint32
-slot_hash(ElSlot s)
+slot_hash(ElSlotNo s)
 {
 	switch (EL_HEAD(s)->kind)
 	{
@@ -230,26 +212,30 @@ slot_hash(ElSlot s)
 }
 
 static bool
-slot_hashed(ElSlot s)
+slot_hashed(ElSlotNo s)
 {
 	return EL_HEAD(s)->kind != EL_SLOT_TOPIC && EL_HEAD(s)->kind != EL_SLOT_SUB;
 }
 
 void
-el_slot_link(ElSlot s)
+el_slot_link(ElSlotNo s)
 {
-	ElSlot	   *bucket = &el_buckets[slot_hash(s) & el_shared->bucket_mask];
+	ElSlotNo   *bucket = &buckets[slot_hash(s) & el_shared->bucket_mask];
 
+	Assert(el_group_locked_exclusive());
+	Assert(slot_hashed(s));
 	EL_HEAD(s)->next = *bucket;
 	*bucket = s;
 }
 
 void
-el_slot_free(ElSlot s)
+el_slot_free(ElSlotNo s)
 {
+	Assert(el_group_locked_exclusive());
+	Assert(EL_HEAD(s)->kind != EL_SLOT_FREE);
 	if (slot_hashed(s))
 	{
-		ElSlot	   *p = &el_buckets[slot_hash(s) & el_shared->bucket_mask];
+		ElSlotNo   *p = &buckets[slot_hash(s) & el_shared->bucket_mask];
 
 		while (*p != s)
 			p = &EL_HEAD(*p)->next;
@@ -259,13 +245,15 @@ el_slot_free(ElSlot s)
 	EL_HEAD(s)->next = el_shared->first_free;
 	el_shared->first_free = s;
 	el_shared->nfree++;
+	Assert(el_shared->nfree <= el_shared->nslots);
 }
 
-ElSlot
+ElSlotNo
 el_db_find(Oid dbid)
 {
-	ElSlot		s = el_buckets[db_hash(dbid) & el_shared->bucket_mask];
+	ElSlotNo	s = buckets[db_hash(dbid) & el_shared->bucket_mask];
 
+	Assert(el_group_locked());
 	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
 	{
 		if (EL_HEAD(s)->kind == EL_SLOT_DB && EL_DB(s)->dbid == dbid)
@@ -274,10 +262,10 @@ el_db_find(Oid dbid)
 	return s;
 }
 
-ElSlot
+ElSlotNo
 el_db_get(Oid dbid)
 {
-	ElSlot		s = el_db_find(dbid);
+	ElSlotNo	s = el_db_find(dbid);
 
 	if (s == EL_NO_SLOT)
 	{
@@ -291,11 +279,12 @@ el_db_get(Oid dbid)
 	return s;
 }
 
-ElSlot
+ElSlotNo
 el_group_find(Oid dbid, const char *name)
 {
-	ElSlot		s = el_buckets[group_hash(dbid, name) & el_shared->bucket_mask];
+	ElSlotNo	s = buckets[group_hash(dbid, name) & el_shared->bucket_mask];
 
+	Assert(el_group_locked());
 	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
 	{
 		if (EL_HEAD(s)->kind == EL_SLOT_GROUP && EL_GROUP(s)->dbid == dbid &&
@@ -305,10 +294,10 @@ el_group_find(Oid dbid, const char *name)
 	return s;
 }
 
-ElSlot
+ElSlotNo
 el_group_get(Oid dbid, const char *name)
 {
-	ElSlot		s = el_group_find(dbid, name);
+	ElSlotNo	s = el_group_find(dbid, name);
 	ElGroup    *g;
 
 	if (s != EL_NO_SLOT)
@@ -331,30 +320,44 @@ el_group_get(Oid dbid, const char *name)
 	return s;
 }
 
-ElSlot
-el_group_topic_find(ElSlot group, const pg_uuid_t *uuid)
+ElSlotNo
+el_group_topic_find(ElSlotNo group, const pg_uuid_t *uuid)
 {
-	ElSlot		s = EL_GROUP(group)->first_topic;
+	ElSlotNo	s = EL_GROUP(group)->first_topic;
 
+	Assert(el_group_locked());
 	while (s != EL_NO_SLOT &&
 		   memcmp(&EL_TOPIC(s)->uuid, uuid, UUID_LEN) != 0)
 		s = EL_TOPIC(s)->next_topic;
 	return s;
 }
 
+/* Members, topics or partitions of the group are others than before. */
+void
+el_group_changed(ElSlotNo group)
+{
+	ElGroup    *g = EL_GROUP(group);
+
+	Assert(el_group_locked_exclusive());
+	g->epoch = ++el_shared->next_number;
+	Assert(g->assignment_epoch < g->epoch);
+}
+
 /*
  * The topic in the group, with a slot for each partition.  Its OID may be
- * another than last time (restored), its partitions may be more.
+ * another than last time (restored), its partitions may be more.  relid is
+ * InvalidOid if the topic is known only from its committed offsets.
  */
-ElSlot
-el_group_topic_get(ElSlot group, const pg_uuid_t *uuid, Oid relid,
+ElSlotNo
+el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid, Oid relid,
 				   int32 npartitions)
 {
-	ElSlot		s = el_group_topic_find(group, uuid);
+	ElSlotNo	s = el_group_topic_find(group, uuid);
 	ElGroupTopic *t;
 	int32		have = s == EL_NO_SLOT ? 0 : EL_TOPIC(s)->npartitions;
 	int32		p;
 
+	Assert(el_group_locked_exclusive());
 	if (s != EL_NO_SLOT && have >= npartitions)
 	{
 		if (OidIsValid(relid))
@@ -384,12 +387,13 @@ el_group_topic_get(ElSlot group, const pg_uuid_t *uuid, Oid relid,
 	return s;
 }
 
-ElSlot
-el_part_find(ElSlot group, const pg_uuid_t *uuid, int32 partition)
+ElSlotNo
+el_part_find(ElSlotNo group, const pg_uuid_t *uuid, int32 partition)
 {
-	ElSlot		s = el_buckets[part_hash(group, uuid, partition) &
-							   el_shared->bucket_mask];
+	ElSlotNo	s = buckets[part_hash(group, uuid, partition) &
+							el_shared->bucket_mask];
 
+	Assert(el_group_locked());
 	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
 	{
 		if (EL_HEAD(s)->kind == EL_SLOT_PART && EL_PART(s)->group == group &&
@@ -400,10 +404,10 @@ el_part_find(ElSlot group, const pg_uuid_t *uuid, int32 partition)
 	return s;
 }
 
-ElSlot
-el_part_get(ElSlot group, ElSlot topic, int32 partition)
+ElSlotNo
+el_part_get(ElSlotNo group, ElSlotNo topic, int32 partition)
 {
-	ElSlot		s = el_part_find(group, &EL_TOPIC(topic)->uuid, partition);
+	ElSlotNo	s = el_part_find(group, &EL_TOPIC(topic)->uuid, partition);
 	ElPart	   *p;
 
 	if (s != EL_NO_SLOT)
@@ -426,25 +430,13 @@ el_part_get(ElSlot group, ElSlot topic, int32 partition)
 	return s;
 }
 
-/* Is this slot still that partition of that group of our database? */
-bool
-el_part_matches(ElSlot part, const char *group, const pg_uuid_t *uuid,
-				int32 partition)
+ElSlotNo
+el_member_find(ElSlotNo group, const char *name)
 {
-	ElPart	   *p = EL_PART(part);
+	ElSlotNo	s = buckets[member_hash(group, name) &
+							el_shared->bucket_mask];
 
-	return p->head.kind == EL_SLOT_PART && p->partition == partition &&
-		EL_GROUP(p->group)->dbid == MyDatabaseId &&
-		strcmp(EL_GROUP(p->group)->name, group) == 0 &&
-		memcmp(&EL_TOPIC(p->topic)->uuid, uuid, UUID_LEN) == 0;
-}
-
-ElSlot
-el_member_find(ElSlot group, const char *name)
-{
-	ElSlot		s = el_buckets[member_hash(group, name) &
-							   el_shared->bucket_mask];
-
+	Assert(el_group_locked());
 	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
 	{
 		if (EL_HEAD(s)->kind == EL_SLOT_MEMBER && EL_MEMBER(s)->group == group &&
@@ -452,4 +444,67 @@ el_member_find(ElSlot group, const char *name)
 			break;
 	}
 	return s;
+}
+
+/*
+ * What outlives a slot
+ */
+
+/* All of it is set, padding too, as a hash key must be. */
+void
+el_part_key(ElPartKey *key, const char *group, const pg_uuid_t *uuid,
+			int32 partition)
+{
+	memset(key, 0, sizeof(*key));
+	strlcpy(key->group, group, EL_NAME_SIZE);
+	key->uuid = *uuid;
+	key->partition = partition;
+}
+
+/* Is this slot still that partition of that group of our database? */
+bool
+el_part_matches(ElSlotNo part, const ElPartKey *key)
+{
+	ElPart	   *p;
+
+	Assert(el_group_locked());
+	if (EL_HEAD(part)->kind != EL_SLOT_PART)
+		return false;
+	p = EL_PART(part);
+	return p->partition == key->partition &&
+		EL_GROUP(p->group)->dbid == MyDatabaseId &&
+		strcmp(EL_GROUP(p->group)->name, key->group) == 0 &&
+		memcmp(&EL_TOPIC(p->topic)->uuid, &key->uuid, UUID_LEN) == 0;
+}
+
+/* The member's slot, if that incarnation of it is still there; else NULL. */
+ElMember *
+el_member_of_ref(const ElMemberRef *ref)
+{
+	Assert(el_group_locked());
+	if (ref->slot == EL_NO_SLOT ||
+		EL_HEAD(ref->slot)->kind != EL_SLOT_MEMBER ||
+		EL_MEMBER(ref->slot)->incarnation != ref->incarnation)
+		return NULL;
+	return EL_MEMBER(ref->slot);
+}
+
+/* Does that incarnation of the member own the partition since that epoch? */
+bool
+el_part_owned_by(ElSlotNo part, const ElMemberRef *member, int64 epoch)
+{
+	const ElPart *p = EL_PART(part);
+
+	Assert(el_group_locked());
+	return p->owner != EL_NO_SLOT && p->owner == member->slot &&
+		EL_MEMBER(p->owner)->incarnation == member->incarnation &&
+		p->epoch == epoch;
+}
+
+/* Does a transaction of another session work as this named member? */
+bool
+el_member_busy_elsewhere(const ElMember *m)
+{
+	Assert(el_group_locked());
+	return m->named && m->xact_pid != 0 && m->xact_pid != MyProcPid;
 }

@@ -3,11 +3,10 @@
  * wait.c
  *	  Sleeping until there is something to consume.
  *
- * A waiter registers in a shared table what would end its wait, then looks,
- * then sleeps on its latch.  Whoever ends a transaction that appended, or that
- * held a partition, sets the latches of those concerned, once its locks are
- * gone (notes.c).  So no signal is lost; that a waiter looks again every few
- * seconds all the same is for mistakes, and to be counted as alive.
+ * A waiter registers in a shared table (wake.c) what would end its wait, then
+ * looks, then sleeps on its latch.  So no signal is lost; that a waiter looks
+ * again every few seconds all the same is for mistakes, and to be counted as
+ * alive.
  *
  * IDENTIFICATION
  *	  src/group/wait.c
@@ -25,14 +24,22 @@
 #include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-#include "group/group.h"
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "group/arguments.h"
+#include "group/catalog.h"
+#include "group/deliver.h"
+#include "group/member.h"
+#include "group/session.h"
+#include "group/wait.h"
+#include "group/wake.h"
 
 EL_FUNCTION(eventlog_wait_for_events);
 EL_FUNCTION(eventlog_wait_for_any);
@@ -47,220 +54,56 @@ EL_FUNCTION(eventlog_wait_for_any);
 #define LOOK_OFTEN_MS		50
 
 /*
- * Signalling
- */
-static bool
-anybody_waits(void)
-{
-	if (el_shared == NULL)
-		return false;
-	/* pairs with the barrier between a waiter's registration and its look */
-	pg_memory_barrier();
-	return pg_atomic_read_u32(&el_shared->nwaiters) > 0;
-}
-
-static bool
-has_group(const ElWaiter *w, ElSlot group)
-{
-	int			i;
-
-	for (i = 0; i < w->ngroups; i++)
-	{
-		if (w->groups[i] == group)
-			return true;
-	}
-	return w->any_group;
-}
-
-static bool
-has_key(const ElWaiter *w, const Oid *leaves, int n)
-{
-	int			i;
-	int			k;
-
-	for (k = 0; k < w->nkeys; k++)
-	{
-		for (i = 0; i < n; i++)
-		{
-			if (w->keys[k] == leaves[i])
-				return true;
-		}
-	}
-	return false;
-}
-
-void
-el_wake_leaves(const Oid *leaves, int n)
-{
-	int			i;
-
-	if (!anybody_waits())
-		return;
-	LWLockAcquire(&el_shared->wait_lock, LW_SHARED);
-	for (i = 0; i < el_shared->waiters_high; i++)
-	{
-		ElWaiter   *w = &el_waiters[i];
-
-		if (w->latch != NULL && w->dbid == MyDatabaseId &&
-			(w->any_topic || has_key(w, leaves, n)))
-			SetLatch(w->latch);
-	}
-	LWLockRelease(&el_shared->wait_lock);
-}
-
-void
-el_wake_group(Oid dbid, ElSlot group, bool only_want_free)
-{
-	int			i;
-
-	if (!anybody_waits())
-		return;
-	LWLockAcquire(&el_shared->wait_lock, LW_SHARED);
-	for (i = 0; i < el_shared->waiters_high; i++)
-	{
-		ElWaiter   *w = &el_waiters[i];
-
-		if (w->latch != NULL && w->dbid == dbid &&
-			(w->want_free || !only_want_free) && has_group(w, group))
-			SetLatch(w->latch);
-	}
-	LWLockRelease(&el_shared->wait_lock);
-}
-
-void
-el_wake_database(void)
-{
-	int			i;
-
-	if (!anybody_waits())
-		return;
-	LWLockAcquire(&el_shared->wait_lock, LW_SHARED);
-	for (i = 0; i < el_shared->waiters_high; i++)
-	{
-		ElWaiter   *w = &el_waiters[i];
-
-		if (w->latch != NULL && w->dbid == MyDatabaseId)
-			SetLatch(w->latch);
-	}
-	LWLockRelease(&el_shared->wait_lock);
-}
-
-bool
-el_waits(int pid)
-{
-	bool		found = false;
-	int			i;
-
-	LWLockAcquire(&el_shared->wait_lock, LW_SHARED);
-	for (i = 0; i < el_shared->waiters_high && !found; i++)
-		found = el_waiters[i].latch != NULL && el_waiters[i].pid == pid;
-	LWLockRelease(&el_shared->wait_lock);
-	return found;
-}
-
-void
-el_wake_worker(void)
-{
-	Latch	   *latch = el_shared->worker_latch;
-
-	/* a latch of a process that has gone belongs to nobody, or to one that will not mind */
-	if (latch != NULL)
-		SetLatch(latch);
-}
-
-/*
  * Waiting
  */
 void
 el_wait_begin(ElWaitState *w, int64 wait_ms)
 {
-	w->index = -1;
+	w->place = -1;
 	w->deadline_ms = el_monotonic_ms() + wait_ms;
 	w->max_poll_ms = PG_INT64_MAX;
 }
 
-/* What a waiter waits for, in its place of the table. */
-static void
-note_interest(ElWaiter *e, const ElAssignment *a, int n)
+void
+el_wait_register(ElWaitState *w, const ElAssignment *a, int n)
 {
+	ElInterest	interest = {0};
 	int			g;
 	int			i;
 
-	e->ngroups = e->nkeys = 0;
-	e->any_group = n > EL_WAITER_GROUPS;
-	e->any_topic = false;
+	interest.any_group = n > EL_INTEREST_GROUPS;
 	for (g = 0; g < n; g++)
 	{
-		if (!e->any_group)
-			e->groups[e->ngroups++] = a[g].group;
-		if (e->nkeys + a[g].n > EL_WAITER_KEYS)
+		if (!interest.any_group)
+			interest.groups[interest.ngroups++] = a[g].group;
+		if (interest.nleaves + a[g].n > EL_INTEREST_LEAVES)
 		{
-			e->any_topic = true;
+			interest.any_leaf = true;
 			continue;
 		}
 		for (i = 0; i < a[g].n; i++)
 		{
 			const ElAssigned *p = &a[g].parts[i];
 
-			e->keys[e->nkeys++] = p->want->topic->leaves[p->partition];
+			interest.leaves[interest.nleaves++] =
+				p->topic->topic->leaves[p->partition];
 		}
 	}
+	w->place = el_waiter_register(w->place, &interest);
 }
 
-void
-el_wait_register(ElWaitState *w, const ElAssignment *a, int n)
-{
-	int			i;
-
-	LWLockAcquire(&el_shared->wait_lock, LW_EXCLUSIVE);
-	if (w->index < 0)
-	{
-		for (i = 0; i < el_shared->max_waiters; i++)
-		{
-			if (el_waiters[i].latch == NULL)
-				break;
-		}
-		if (i < el_shared->max_waiters)
-		{
-			w->index = i;
-			el_waiters[i].want_free = false;
-			el_shared->waiters_high = Max(el_shared->waiters_high, i + 1);
-			pg_atomic_fetch_add_u32(&el_shared->nwaiters, 1);
-		}
-	}
-	if (w->index >= 0)
-	{
-		ElWaiter   *e = &el_waiters[w->index];
-
-		e->latch = MyLatch;
-		e->pid = MyProcPid;
-		e->dbid = MyDatabaseId;
-		note_interest(e, a, n);
-	}
-	LWLockRelease(&el_shared->wait_lock);
-	pg_memory_barrier();
-}
-
-/* A partition with events is in somebody else's hands: its release concerns us too. */
 void
 el_wait_want_free(ElWaitState *w)
 {
-	if (w->index < 0)
-		return;
-	LWLockAcquire(&el_shared->wait_lock, LW_EXCLUSIVE);
-	if (!el_waiters[w->index].want_free)
-	{
-		el_waiters[w->index].want_free = true;
-		SetLatch(MyLatch);		/* it may be free by now: look once more */
-	}
-	LWLockRelease(&el_shared->wait_lock);
+	if (w->place >= 0)
+		el_waiter_want_free(w->place);
 }
 
 bool
 el_wait_sleep(ElWaitState *w, int64 due_ms)
 {
 	int64		left = w->deadline_ms - el_monotonic_ms();
-	long		timeout = w->index >= 0 ? LOOK_AGAIN_MS : LOOK_OFTEN_MS;
+	long		timeout = w->place >= 0 ? LOOK_AGAIN_MS : LOOK_OFTEN_MS;
 
 	if (left <= 0)
 		return false;
@@ -272,6 +115,8 @@ el_wait_sleep(ElWaitState *w, int64 due_ms)
 		timeout = Max(Min(timeout, due_in), 1);
 	}
 
+	/* nothing is held while sleeping */
+	Assert(!el_group_locked());
 	CHECK_FOR_INTERRUPTS();
 	if (MyProcPort != NULL && FeBeWaitSet != NULL &&
 		WaitEventSetCanReportClosed())
@@ -308,24 +153,17 @@ el_wait_sleep(ElWaitState *w, int64 due_ms)
 void
 el_wait_end(ElWaitState *w)
 {
-	if (w->index < 0)
+	if (w->place < 0)
 		return;
-	LWLockAcquire(&el_shared->wait_lock, LW_EXCLUSIVE);
-	el_waiters[w->index].latch = NULL;
-	pg_atomic_fetch_sub_u32(&el_shared->nwaiters, 1);
-	while (el_shared->waiters_high > 0 &&
-		   el_waiters[el_shared->waiters_high - 1].latch == NULL)
-		el_shared->waiters_high--;
-	LWLockRelease(&el_shared->wait_lock);
-	w->index = -1;
+	el_waiter_unregister(w->place);
+	w->place = -1;
 }
 
 void
 el_wait_cleanup(int code, Datum arg)
 {
-	/* an error may have come while a lock was held */
-	if (LWLockHeldByMe(&el_shared->wait_lock))
-		LWLockRelease(&el_shared->wait_lock);
+	/* an error may have come while the lock was held */
+	el_wake_release_lock();
 	el_wait_end((ElWaitState *) DatumGetPointer(arg));
 }
 
@@ -348,8 +186,8 @@ typedef struct WaitCall
 
 /* What would be delivered from now on in a group. */
 static void
-assigned(WaitCall *c, const char *group, ElDelivery *d, ElGroupConf *conf,
-		 ElAssignment *a)
+get_assignment(WaitCall *c, const char *group, ElDelivery *d,
+			   ElGroupConf *conf, ElAssignment *a)
 {
 	el_group_conf(group, conf);
 	el_group_check_use(conf);
@@ -365,8 +203,9 @@ assigned(WaitCall *c, const char *group, ElDelivery *d, ElGroupConf *conf,
 					   EL_JOIN_NO, true, a);
 }
 
+/* Look whether there is something in one of the groups.  One transaction. */
 static bool
-look(WaitCall *c)
+look_at_groups(WaitCall *c)
 {
 	ElDelivery *d = palloc_array(ElDelivery, c->ngroups);
 	ElGroupConf *conf = palloc_array(ElGroupConf, c->ngroups);
@@ -378,7 +217,7 @@ look(WaitCall *c)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	c->wait.max_poll_ms = PG_INT64_MAX;
 	for (i = 0; i < c->ngroups; i++)
-		assigned(c, c->groups[i], &d[i], &conf[i], &a[i]);
+		get_assignment(c, c->groups[i], &d[i], &conf[i], &a[i]);
 	el_wait_register(&c->wait, a, c->ngroups);
 
 	/* what a snapshot taken from here on does not see will wake us */
@@ -401,7 +240,7 @@ look(WaitCall *c)
 }
 
 static void
-wait_loop(WaitCall *c)
+look_until_ready(WaitCall *c)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
 											  "eventlog wait",
@@ -412,7 +251,7 @@ wait_loop(WaitCall *c)
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 
-		ready = look(c);
+		ready = look_at_groups(c);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 		SPI_commit();
@@ -444,7 +283,7 @@ check_may_wait(FunctionCallInfo fcinfo, const char *command)
 
 /* Arguments live in the procedure's memory, which outlasts the commits below. */
 static void
-do_wait(WaitCall *c, int64 wait_ms)
+wait_for_groups(WaitCall *c, int64 wait_ms)
 {
 	c->ready = palloc0_array(bool, c->ngroups);
 	el_session_init();
@@ -453,7 +292,7 @@ do_wait(WaitCall *c, int64 wait_ms)
 	el_wait_begin(&c->wait, wait_ms);
 	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c->wait));
 	{
-		wait_loop(c);
+		look_until_ready(c);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c->wait));
 	el_wait_end(&c->wait);
@@ -462,7 +301,7 @@ do_wait(WaitCall *c, int64 wait_ms)
 
 /* The row of a procedure's one INOUT argument. */
 static Datum
-output(TupleDesc tupdesc, Datum value)
+make_output_row(TupleDesc tupdesc, Datum value)
 {
 	bool		isnull = false;
 
@@ -470,7 +309,7 @@ output(TupleDesc tupdesc, Datum value)
 }
 
 static TupleDesc
-output_desc(FunctionCallInfo fcinfo)
+get_output_desc(FunctionCallInfo fcinfo)
 {
 	TupleDesc	tupdesc;
 
@@ -493,16 +332,16 @@ eventlog_wait_for_events(PG_FUNCTION_ARGS)
 
 	check_may_wait(fcinfo, "wait_for_events()");
 	el_args_not_null(fcinfo, names, lengthof(names));
-	group = el_group_arg(fcinfo);
+	group = el_text_to_name(PG_GETARG_TEXT_PP(0), "group");
 	c.ngroups = 1;
 	c.groups = &group;
 	if (!PG_ARGISNULL(2))
 		c.member = el_text_to_member(PG_GETARG_TEXT_PP(2));
 	c.min_age_ms = PG_ARGISNULL(3) ? -1 :
 		el_interval_ms(PG_GETARG_INTERVAL_P(3), "min_age");
-	tupdesc = output_desc(fcinfo);
-	do_wait(&c, el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait"));
-	PG_RETURN_DATUM(output(tupdesc, BoolGetDatum(c.ready[0])));
+	tupdesc = get_output_desc(fcinfo);
+	wait_for_groups(&c, el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait"));
+	PG_RETURN_DATUM(make_output_row(tupdesc, BoolGetDatum(c.ready[0])));
 }
 
 /*
@@ -538,14 +377,14 @@ eventlog_wait_for_any(PG_FUNCTION_ARGS)
 		c.groups[i] = el_text_to_name(DatumGetTextPP(datums[i]), "group");
 	}
 	c.min_age_ms = -1;
-	tupdesc = output_desc(fcinfo);
-	do_wait(&c, el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait"));
+	tupdesc = get_output_desc(fcinfo);
+	wait_for_groups(&c, el_interval_ms(PG_GETARG_INTERVAL_P(1), "wait"));
 	for (i = 0; i < c.ngroups; i++)
 	{
 		if (c.ready[i])
 			datums[n++] = CStringGetTextDatum(c.groups[i]);
 	}
-	PG_RETURN_DATUM(output(tupdesc,
+	PG_RETURN_DATUM(make_output_row(tupdesc,
 						   PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false,
 														   TYPALIGN_INT))));
 }

@@ -120,7 +120,7 @@ find_stuck_holders(const ElGroup *g, int64 now, Stuck *stuck, int *nstuck)
 static int64
 keep_group(ElSlot group)
 {
-	ElGroup    *g = EL_GROUP(group);
+	ElGroup    *g;
 	int64		now = el_monotonic_ms();
 	int64		next = EL_MAX_SLEEP_MS;
 	char		name[EL_NAME_SIZE];
@@ -132,11 +132,12 @@ keep_group(ElSlot group)
 	int			i;
 
 	el_group_lock(LW_EXCLUSIVE);
-	if (g->head.kind != EL_SLOT_GROUP)
+	if (EL_HEAD(group)->kind != EL_SLOT_GROUP)
 	{
 		el_group_unlock();
 		return next;
 	}
+	g = EL_GROUP(group);
 	strlcpy(name, g->name, EL_NAME_SIZE);
 	dbid = g->dbid;
 

@@ -29,8 +29,8 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
-#include "group/group.h"
-#include "produce/buffer.h"
+#include "group/coordinator.h"
+#include "group/slots.h"
 
 #undef printf
 #undef fprintf
@@ -54,7 +54,7 @@ typedef struct Member
 	int			group;
 	char		name[EL_NAME_SIZE];
 	bool		named;
-	ElSlot		slot;
+	ElSlotNo	slot;
 	uint64		incarnation;
 	int			pid;
 	bool		in_xact;
@@ -67,8 +67,8 @@ typedef struct Hold
 	bool		held;
 	int			member;			/* whose transaction */
 	int			pid;
-	ElSlot		part;
-	ElSlot		member_slot;
+	ElSlotNo	part;
+	ElSlotNo	member_slot;
 	uint64		incarnation;
 	bool		claim;
 } Hold;
@@ -77,7 +77,7 @@ typedef struct Hold
 typedef struct Seen
 {
 	bool		known;
-	ElSlot		owner;
+	ElSlotNo	owner;
 	uint64		join;			/* number of the owner's join; tells slots' users apart */
 	int64		epoch;
 	int64		max_epoch;
@@ -110,7 +110,7 @@ uuid_of(int topic, pg_uuid_t *uuid)
 }
 
 static int
-topic_of(ElSlot topic)
+topic_of(ElSlotNo topic)
 {
 	return EL_TOPIC(topic)->uuid.data[0] - 1;
 }
@@ -123,17 +123,17 @@ group_name(int g)
 	return names[g];
 }
 
-static ElSlot
+static ElSlotNo
 find_group(int g)
 {
 	return el_group_find(DB, group_name(g));
 }
 
-static ElSlot
+static ElSlotNo
 find_part(int g, int t, int p)
 {
 	pg_uuid_t	uuid;
-	ElSlot		group = find_group(g);
+	ElSlotNo	group = find_group(g);
 
 	if (group == EL_NO_SLOT)
 		return EL_NO_SLOT;
@@ -154,7 +154,7 @@ static int
 owned(int m, int *vector)
 {
 	int			n = 0;
-	ElSlot		s;
+	ElSlotNo	s;
 
 	memset(vector, 0, sizeof(members[m].told));
 	for (s = EL_MEMBER(members[m].slot)->first_owned; s != EL_NO_SLOT;
@@ -178,7 +178,7 @@ check_slots(void)
 	int32		topics = 0;
 	int32		groups = 0;
 	int32		nfree = 0;
-	ElSlot		s;
+	ElSlotNo	s;
 
 	for (s = 0; s < el_shared->nslots; s++)
 		kinds[EL_HEAD(s)->kind]++;
@@ -194,9 +194,9 @@ check_slots(void)
 	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
 	{
 		ElGroup    *g = EL_GROUP(s);
-		ElSlot		ts;
-		ElSlot		ms;
-		ElSlot		last = EL_NO_SLOT;
+		ElSlotNo	ts;
+		ElSlotNo	ms;
+		ElSlotNo	last = EL_NO_SLOT;
 		int32		held = 0;
 		int32		n = 0;
 		int32		np = 0;
@@ -207,9 +207,9 @@ check_slots(void)
 		for (ms = g->first_member; ms != EL_NO_SLOT; ms = EL_MEMBER(ms)->next_member)
 		{
 			ElMember   *m = EL_MEMBER(ms);
-			ElSlot		os;
-			ElSlot		ss;
-			ElSlot		prev = EL_NO_SLOT;
+			ElSlotNo	os;
+			ElSlotNo	ss;
+			ElSlotNo	prev = EL_NO_SLOT;
 			int32		owns = 0;
 
 			n++;
@@ -243,7 +243,7 @@ check_slots(void)
 			ElGroupTopic *t = EL_TOPIC(ts);
 			bool		there[MAX_PARTS] = {false};
 			int32		nsub = 0;
-			ElSlot		ps;
+			ElSlotNo	ps;
 
 			topics++;
 			for (ms = g->first_member; ms != EL_NO_SLOT; ms = EL_MEMBER(ms)->next_member)
@@ -289,7 +289,7 @@ check_ownership(void)
 		for (t = 0; t < NTOPICS; t++)
 			for (p = 0; p < MAX_PARTS; p++)
 			{
-				ElSlot		s = find_part(g, t, p);
+				ElSlotNo	s = find_part(g, t, p);
 				Seen	   *was = &seen[g][t][p];
 				Hold	   *h = &holds[g][t][p];
 				ElPart	   *part;
@@ -358,7 +358,7 @@ static void
 call(int m, bool join, unsigned mask, bool yield)
 {
 	Member	   *me = &members[m];
-	ElSlot		group;
+	ElSlotNo	group;
 	ElMember   *em;
 	int64		epoch;
 	bool		quiet;
@@ -380,7 +380,7 @@ call(int m, bool join, unsigned mask, bool yield)
 	for (t = 0; t < NTOPICS; t++)
 	{
 		pg_uuid_t	uuid;
-		ElSlot		topic;
+		ElSlotNo	topic;
 
 		if ((mask & (1u << t)) == 0)
 			continue;
@@ -405,7 +405,7 @@ call(int m, bool join, unsigned mask, bool yield)
 static void
 leave(int m)
 {
-	ElSlot		group = EL_MEMBER(members[m].slot)->group;
+	ElSlotNo	group = EL_MEMBER(members[m].slot)->group;
 
 	left = m;
 	el_member_leave(members[m].slot);
@@ -428,7 +428,7 @@ rejoin(int m)
 static void
 hold(int m, int g, int t, int p)
 {
-	ElSlot		s = find_part(g, t, p);
+	ElSlotNo	s = find_part(g, t, p);
 	Hold	   *h = &holds[g][t][p];
 	ElMember   *em = EL_MEMBER(members[m].slot);
 
@@ -467,8 +467,8 @@ end_xact(int pid, bool deliver, bool commit)
 
 				if (!h->held || h->pid != pid)
 					continue;
-				part = EL_PART(h->part);
-				em = EL_MEMBER(h->member_slot);
+				part = (ElPart *) EL_HEAD(h->part);
+				em = (ElMember *) EL_HEAD(h->member_slot);
 				if (part->owner == h->member_slot && em->incarnation == h->incarnation && deliver)
 					part->outstanding = !commit;
 				if (em->head.kind == EL_SLOT_MEMBER && em->incarnation == h->incarnation &&
@@ -546,7 +546,7 @@ random_step(void)
 	else if (kind < 50)
 	{
 		pg_uuid_t	uuid;
-		ElSlot		topic;
+		ElSlotNo	topic;
 
 		uuid_of(pick(NTOPICS), &uuid);
 		topic = el_group_topic_find(find_group(g), &uuid);
@@ -591,7 +591,7 @@ settle(void)
 		for (t = 0; t < NTOPICS; t++)
 			for (p = 0; p < MAX_PARTS; p++)
 			{
-				ElSlot		s = find_part(g, t, p);
+				ElSlotNo	s = find_part(g, t, p);
 
 				if (holds[g][t][p].held)	/* an earlier incarnation's */
 					end_xact(holds[g][t][p].pid, false, false);
@@ -623,8 +623,8 @@ check_settled(void)
 
 	for (g = 0; g < NGROUPS; g++)
 	{
-		ElSlot		group = find_group(g);
-		ElSlot		ts;
+		ElSlotNo	group = find_group(g);
+		ElSlotNo	ts;
 
 		if (group == EL_NO_SLOT)
 			continue;
@@ -634,8 +634,8 @@ check_settled(void)
 			ElGroupTopic *t = EL_TOPIC(ts);
 			int			least = INT_MAX;
 			int			most = 0;
-			ElSlot		ps;
-			ElSlot		ms;
+			ElSlotNo	ps;
+			ElSlotNo	ms;
 
 			for (ps = t->first_part; ps != EL_NO_SLOT; ps = EL_PART(ps)->next_part)
 			{
@@ -676,7 +676,7 @@ note_owners(int g)
 	for (t = 0; t < NTOPICS; t++)
 		for (p = 0; p < MAX_PARTS; p++)
 		{
-			ElSlot		s = find_part(g, t, p);
+			ElSlotNo	s = find_part(g, t, p);
 
 			before[t][p] = s == EL_NO_SLOT || EL_PART(s)->owner == EL_NO_SLOT ? 0 :
 				join_of_slot[EL_PART(s)->owner];
@@ -690,8 +690,8 @@ note_owners(int g)
 static void
 check_fewest_moves(int g)
 {
-	ElSlot		group = find_group(g);
-	ElSlot		ts;
+	ElSlotNo	group = find_group(g);
+	ElSlotNo	ts;
 
 	for (ts = EL_GROUP(group)->first_topic; ts != EL_NO_SLOT; ts = EL_TOPIC(ts)->next_topic)
 	{
@@ -701,8 +701,8 @@ check_fewest_moves(int g)
 		int			may_stay = 0;
 		int			more = 0;
 		int			base;
-		ElSlot		ps;
-		ElSlot		ms;
+		ElSlotNo	ps;
+		ElSlotNo	ms;
 
 		if (t->nsubscribers == 0)
 			continue;
@@ -765,7 +765,7 @@ start(int slots_kb)
 	free(el_shared);
 	el_shared = NULL;
 	el_group_memory_kb = slots_kb;
-	el_group_shmem_init();
+	el_slots_shmem_init();
 	memset(members, 0, sizeof(members));
 	memset(holds, 0, sizeof(holds));
 	memset(seen, 0, sizeof(seen));
@@ -872,23 +872,6 @@ main(int argc, char **argv)
 int			MyProcPid = 42;
 Oid			MyDatabaseId = DB;
 int			el_group_memory_kb;
-int			el_max_waiters = 8;
-
-void
-el_note_append(Oid topic, Oid leaf)
-{
-}
-
-void
-el_note_topic(Oid topic, bool dropped)
-{
-}
-
-int64
-el_offsets_held(const pg_uuid_t *uuid, int32 partition)
-{
-	return PG_INT64_MAX;
-}
 
 void *
 ShmemInitStruct(const char *name, Size size, bool *foundPtr)
@@ -967,6 +950,33 @@ LWLockAcquire(LWLock *lock, LWLockMode mode)
 void
 LWLockRelease(LWLock *lock)
 {
+}
+
+/* one process: whoever asks holds the lock */
+bool
+LWLockHeldByMe(LWLock *lock)
+{
+	return true;
+}
+
+bool
+LWLockHeldByMeInMode(LWLock *lock, LWLockMode mode)
+{
+	return true;
+}
+
+void
+ExceptionalCondition(
+#if PG_VERSION_NUM < 160000
+					 const char *conditionName, const char *errorType,
+#else
+					 const char *conditionName,
+#endif
+					 const char *fileName, int lineNumber)
+{
+	fprintf(stderr, "%s:%d: assertion failed: %s\n", fileName, lineNumber,
+			conditionName);
+	abort();
 }
 
 void

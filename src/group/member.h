@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * member.h
+ *	  Calls of members: the calling member, and what it owns.
+ *
+ * In all of these, member NULL is this session's.
+ *
+ * IDENTIFICATION
+ *	  src/group/member.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_MEMBER_H
+#define EL_MEMBER_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "group/arguments.h"
+#include "group/catalog.h"
+#include "group/slots.h"
+
+/* A partition that a call may deliver from. */
+typedef struct ElAssigned
+{
+	ElSlotNo	part;
+	ElTopicRef *topic;
+	int32		partition;
+	int64		epoch;
+	int32		holder;			/* pid that held the lock a moment ago */
+	ElEntry		entry;			/* pending not resolved */
+} ElAssigned;
+
+typedef struct ElAssignment
+{
+	ElSlotNo	group;
+	ElMemberRef member;
+	uint32		rotor;
+	int32		n;
+	ElAssigned *parts;
+} ElAssignment;
+
+/*
+ * Topics of a member's subscription, locked, that the caller may read (else
+ * 42501); a list of ElTopicRef.
+ */
+extern List *el_member_topics(const ElGroupConf *conf,
+							  const ElMemberName *member);
+
+/*
+ * Anybody can give a member's name: only a role that may read its topics acts
+ * for it (42501).
+ */
+extern void el_member_check_may_act(const ElGroupConf *conf,
+									const ElMemberName *member);
+
+/* What a member's call does to its membership. */
+typedef enum ElJoin
+{
+	EL_JOIN_NO,					/* a non-member is EL001 */
+	EL_JOIN_ADD,				/* join if it must, and subscribe to the topics */
+	EL_JOIN_AFRESH				/* as a new incarnation, subscribed to just these */
+} ElJoin;
+
+/*
+ * A member calls: its news is taken, the group's steps are driven, and what it
+ * owns of the topics is returned.  With yield it is done with what it was
+ * given before.  Errors: EL001, 40L01 (put out while it worked, or replaced by
+ * a later incarnation), 55006 (busy in another session; group used by claims),
+ * 53200.
+ */
+extern void el_member_call(const ElGroupConf *conf,
+						   const ElMemberName *member, List *topics,
+						   ElJoin join, bool yield, ElAssignment *result);
+/*
+ * The member that acts, or the errors above.  working: this is a call for
+ * max_poll_interval, and nothing for a member busy in another session.
+ */
+extern void el_member_require(const char *group, const ElMemberName *member,
+							  bool working, ElMemberRef *ref);
+
+/* All partitions of the topics, for claims; 55006 if the group has members, 53200. */
+extern void el_claim_call(const ElGroupConf *conf, List *topics,
+						  ElAssignment *result);
+extern bool el_group_used_by_claims(const char *group);
+/* Topics that claims of the group have read, locked. */
+extern List *el_claimed_topics(const char *group);
+
+#endif							/* EL_MEMBER_H */

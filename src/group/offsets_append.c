@@ -1,0 +1,191 @@
+/*-------------------------------------------------------------------------
+ *
+ * offsets_append.c
+ *	  Committed offsets of a transaction: appended when it commits.
+ *
+ * All offsets that a transaction commits become one batch of the internal topic,
+ * appended inside its PRE_COMMIT.  Everything that can fail comes before the
+ * append; after it only memory is written: the entries in the cache say from
+ * then on that an offset of this transaction is pending (offsets.c).
+ *
+ * IDENTIFICATION
+ *	  src/group/offsets_append.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "group/offset_text.h"
+#include "group/offsets.h"
+#include "group/offsets_append.h"
+#include "group/wake.h"
+#include "kafka/batch.h"
+#include "storage/append.h"
+#include "storage/compact.h"
+#include "storage/log.h"
+#include "topic/log_floor.h"
+#include "topic/topic.h"
+
+void
+el_offsets_prepare_commit(void)
+{
+	Oid			topic;
+	Oid			leaf;
+
+	if (el_local_phase() != EL_XACT_OPEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("offsets cannot be committed while the transaction is committing")));
+
+	/*
+	 * Wait here, in the statement, for whoever rewrites or truncates the
+	 * table; not inside COMMIT.
+	 */
+	el_offsets_require_relations(&topic, &leaf);
+	LockRelationOid(topic, RowExclusiveLock);
+	LockRelationOid(leaf, RowExclusiveLock);
+}
+
+/* 40L01 unless the member still owns what it commits; 55006 if another transaction has written to it. */
+static void
+check_part(const ElLocalPart *lp)
+{
+	ElEntry		entry;
+	bool		owned;
+
+	Assert(lp->state.commit);
+	if (!el_entry_read(lp->slot, &entry))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("committed offset of group \"%s\" is being changed by another transaction",
+						lp->key.group)));
+	el_group_lock(LW_SHARED);
+	owned = el_local_may_commit(lp);
+	el_group_unlock();
+	if (!owned)
+		ereport(ERROR,
+				(errcode(ERRCODE_EL_FENCED),
+				 errmsg("member \"%s\" of group \"%s\" has lost partition %d of topic \"%s\"",
+						lp->member.name, lp->key.group, lp->key.partition,
+						get_rel_name(lp->topic)),
+				 errdetail("The partition was given to another member while this transaction worked on it."),
+				 errhint("Retry the transaction.")));
+}
+
+/* The batch of these parts' offsets. */
+static char *
+make_batch(ElLocalPart **parts, int nparts, size_t *len)
+{
+	ElBatchBuilder builder = {0};
+	ElScratch	scratch = {0};
+	StringInfoData key;
+	StringInfoData value;
+	int64		now = el_now_ms();
+	int			i;
+
+	initStringInfo(&key);
+	initStringInfo(&value);
+	el_batch_begin(&builder);
+	for (i = 0; i < nparts; i++)
+	{
+		ElRecord	rec = {0};
+
+		resetStringInfo(&key);
+		el_offset_key_text(&key, &parts[i]->key);
+		rec.timestamp = now;
+		rec.key = key.data;
+		rec.key_len = key.len;
+		if (parts[i]->state.tombstone)
+			rec.value_len = -1;
+		else
+		{
+			Assert(parts[i]->state.committed >= 0);
+			resetStringInfo(&value);
+			el_offset_value_text(&value, parts[i]->state.committed);
+			rec.value = value.data;
+			rec.value_len = value.len;
+		}
+		el_batch_add(&builder, &rec);
+	}
+	return el_batch_finish(&builder, EL_CODEC_NONE, &scratch, len);
+}
+
+/* Now and then: should the worker compact the topic? */
+static void
+ask_for_compaction(Relation rel, int nparts)
+{
+	static uint32 commits = 0;
+	ElLogInfo	info;
+	ElDb	   *db;
+	bool		ask;
+
+	if (commits++ % 16 != 0 && nparts < 16)
+		return;
+	el_log_info(rel, &info);
+	if (!el_compaction_due(&info))
+		return;
+	el_group_lock(LW_EXCLUSIVE);
+	db = EL_DB(el_db_get(MyDatabaseId));
+	ask = !db->compact_due;
+	db->compact_due = true;
+	el_group_unlock();
+	if (ask)
+		el_wake_worker();
+}
+
+void
+el_offsets_append(ElLocalPart **parts, int nparts)
+{
+	Oid			topic;
+	Oid			leaf;
+	Relation	rel;
+	ElTopic    *t;
+	ElLogOptions options;
+	FullTransactionId fxid;
+	char	   *batch;
+	size_t		len;
+	int64		base;
+	int			i;
+
+	Assert(el_local_phase() == EL_XACT_OPEN);
+	for (i = 0; i < nparts; i++)
+		check_part(parts[i]);
+
+	fxid = GetTopFullTransactionId();
+	el_offsets_require_relations(&topic, &leaf);
+	LockRelationOid(topic, RowExclusiveLock);
+	rel = table_open(leaf, RowExclusiveLock);
+	t = el_topic(topic);
+	el_log_options(t, 0, rel, &options);
+
+	batch = make_batch(parts, nparts, &len);
+	ask_for_compaction(rel, nparts);
+	for (i = 0; i < nparts; i++)
+		el_local_save(parts[i]);
+
+	base = el_log_append(rel, &options, batch, len, fxid,
+						 GetCurrentCommandId(true), -1);
+
+	/* from here on nothing fails */
+	el_group_lock(LW_EXCLUSIVE);
+	for (i = 0; i < nparts; i++)
+	{
+		const ElPartState *state = &parts[i]->state;
+
+		parts[i]->new_version = base + i;
+		el_entry_set_pending(parts[i]->slot, fxid,
+							 state->tombstone ? -1 : state->committed, base + i);
+	}
+	el_group_unlock();
+	table_close(rel, NoLock);
+}

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * offsets_append.h
+ *	  Committed offsets of a transaction: appended when it commits.
+ *
+ * IDENTIFICATION
+ *	  src/group/offsets_append.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_OFFSETS_APPEND_H
+#define EL_OFFSETS_APPEND_H
+
+#include "postgres.h"
+
+#include "group/local.h"
+
+/* What commits offsets calls this first: locks the topic for writing, 25000 inside COMMIT. */
+extern void el_offsets_prepare_commit(void);
+/* At PRE_COMMIT: append the committed offsets of these parts, whose locks are held. */
+extern void el_offsets_append(ElLocalPart **parts, int nparts);
+
+#endif							/* EL_OFFSETS_APPEND_H */

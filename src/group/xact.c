@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.c
+ *	  What groups do when a transaction ends.
+ *
+ * In the order in which it happens:
+ *
+ *	  PRE_COMMIT	commit_offsets(): append what the transaction commits.  May
+ *					fail, and is the last that may.
+ *	  COMMIT		publish_deliveries(): others see what it delivered.  Its
+ *					ownership locks are still held, so nobody works on its
+ *					partitions yet.
+ *	  ABORT			states become what they were before the transaction.
+ *	  locks gone	finish_xact(): the partitions are free, also for the eye;
+ *					waiters are woken, positions of a session go on.
+ *
+ * Between COMMIT and the last step another transaction may have locked one of
+ * our partitions already.  So publish_deliveries() is the last to write what a
+ * partition's holder alone may write, and finish_xact() only takes back what was
+ * counted for this transaction.
+ *
+ * IDENTIFICATION
+ *	  src/group/xact.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/memutils.h"
+
+#include "group/local.h"
+#include "group/notes.h"
+#include "group/offsets.h"
+#include "group/offsets_append.h"
+#include "group/session.h"
+#include "group/slots.h"
+#include "group/wake.h"
+#include "group/xact.h"
+
+/* Append the offsets that this transaction commits.  Raises; the transaction is aborted then. */
+static void
+commit_offsets(void)
+{
+	ElLocalPart *lp;
+	ElLocalPart **parts;
+	int			n = 0;
+
+	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
+		n += lp->state.commit ? 1 : 0;
+	if (n > 0)
+	{
+		/*
+		 * A procedure's COMMIT comes here in the procedure's own context,
+		 * which lives until that ends: leave nothing behind in it.
+		 */
+		MemoryContext cxt = AllocSetContextCreate(TopTransactionContext,
+												  "eventlog commit",
+												  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		parts = palloc_array(ElLocalPart *, n);
+		n = 0;
+		for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
+		{
+			if (lp->state.commit)
+				parts[n++] = lp;
+		}
+		el_offsets_append(parts, n);
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(cxt);
+	}
+	el_local_set_phase(EL_XACT_CLOSED);
+}
+
+/*
+ * What became of one partition that the transaction holds.  seq is the number
+ * of this consuming transaction.  Lock held.
+ */
+static void
+publish_part(const ElLocalPart *lp, uint64 seq)
+{
+	ElPart	   *p = EL_PART(lp->slot);
+
+	p->events_lost += lp->state.events_skipped;
+	if (!lp->state.consumed && !lp->state.commit)
+		return;
+	if (lp->claim)
+		p->delivered = lp->state.position;
+	else if (lp->member.incarnation != 0 &&
+			 el_part_owned_by(lp->slot, &lp->member, lp->epoch))
+	{
+		if (lp->state.consumed)
+		{
+			p->delivered = lp->state.position;
+			p->delivered_seq = seq;
+			EL_MEMBER(p->owner)->last_seq = seq;
+		}
+		p->outstanding = lp->state.position > lp->state.committed;
+	}
+	else
+	{
+		/* seek: whatever its owner was given counts no more */
+		p->delivered = -1;
+		p->delivered_seq = 0;
+		p->outstanding = false;
+	}
+}
+
+/*
+ * The transaction committed: let the others see what it delivered.  Its locks
+ * are still held.  Must not fail.
+ */
+static void
+publish_deliveries(void)
+{
+	ElLocalPart *lp;
+	uint64		seq;
+
+	if (el_local_first_in_xact() == NULL)
+		return;
+
+	el_group_lock(LW_EXCLUSIVE);
+	seq = ++el_shared->next_number;
+	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
+	{
+		if (!lp->locked)
+			continue;
+		Assert(EL_HEAD(lp->slot)->kind != EL_SLOT_PART ||
+			   EL_PART(lp->slot)->holder == MyProcPid);
+		if (EL_HEAD(lp->slot)->kind == EL_SLOT_PART &&
+			EL_PART(lp->slot)->holder == MyProcPid)
+			publish_part(lp, seq);
+	}
+	el_group_unlock();
+}
+
+/* Wake who waits for partitions that this transaction held.  Must not fail. */
+static void
+wake_groups(void)
+{
+	ElSlotNo	woken = EL_NO_SLOT;
+	ElLocalPart *lp;
+
+	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
+	{
+		const ElPart *p;
+		bool		moves;
+		bool		sought;
+
+		if (!lp->locked || EL_HEAD(lp->slot)->kind != EL_SLOT_PART)
+			continue;
+		/* a read without the lock: a stale answer only wakes for nothing */
+		p = (const ElPart *) EL_HEAD(lp->slot);
+		moves = p->owner != p->target;
+		/* after a seek there may be events for a waiter that was at the end */
+		sought = lp->state.any_owner && !lp->claim;
+		if (p->group != woken || moves || sought)
+		{
+			woken = p->group;
+			el_wake_group(MyDatabaseId, woken, !moves && !sought);
+			if (moves)
+				el_wake_worker();
+		}
+	}
+}
+
+/* After COMMIT or ABORT and after the locks: tidy up.  Must not fail. */
+static void
+finish_xact(bool is_commit)
+{
+	if (el_local_first_in_xact() != NULL)
+	{
+		el_group_lock(LW_EXCLUSIVE);
+		el_local_clear_holders();
+		el_group_unlock();
+		wake_groups();
+		el_local_end(is_commit);
+	}
+	el_notes_finish(is_commit);
+}
+
+/* 0A000 for what a prepared transaction could not keep. */
+static void
+check_prepare(void)
+{
+	ElLocalPart *lp;
+
+	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
+	{
+		if (lp->locked)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has consumed or committed offsets of group \"%s\"",
+							lp->key.group),
+					 errhint("Use COMMIT, or consume in another transaction.")));
+	}
+	el_notes_check_prepare();
+}
+
+void
+el_group_xact(XactEvent event)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			commit_offsets();
+			break;
+
+		case XACT_EVENT_PRE_PREPARE:
+			check_prepare();
+			el_local_set_phase(EL_XACT_CLOSED);
+			break;
+
+		case XACT_EVENT_COMMIT:
+			publish_deliveries();
+			el_local_set_phase(EL_XACT_COMMITTED);
+			break;
+
+		case XACT_EVENT_ABORT:
+			el_local_rollback(InvalidSubTransactionId);
+			el_local_set_phase(EL_XACT_ABORTED);
+			break;
+
+		case XACT_EVENT_PREPARE:
+			el_notes_prepared();
+			el_local_set_phase(EL_XACT_ABORTED);	/* parts that were looked at, but not locked, go */
+			break;
+
+		default:
+			break;				/* parallel workers have no part in this */
+	}
+}
+
+void
+el_group_subxact(SubXactEvent event, SubTransactionId mine,
+				 SubTransactionId parent)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		el_local_rollback(mine);
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		el_local_merge(mine, parent);
+	el_notes_subxact(event, mine, parent);
+}
+
+void
+el_group_after_locks(bool is_commit)
+{
+	ElXactPhase phase = el_local_phase();
+
+	/* portals and subtransactions release resources too */
+	if (phase != EL_XACT_COMMITTED && phase != EL_XACT_ABORTED)
+		return;
+	el_local_set_phase(EL_XACT_OPEN);
+	if (el_shared == NULL)
+		return;
+	if (el_local_first_in_xact() != NULL || el_notes_pending())
+		finish_xact(phase == EL_XACT_COMMITTED);
+}
+
+void
+el_group_utility_done(Node *stmt)
+{
+	if (el_shared == NULL)
+		return;
+	if (IsA(stmt, TransactionStmt))
+	{
+		TransactionStmtKind kind = ((TransactionStmt *) stmt)->kind;
+
+		if (kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED)
+			el_offsets_prepared_ended();
+	}
+	else if (IsA(stmt, DiscardStmt) &&
+			 ((DiscardStmt *) stmt)->target == DISCARD_ALL)
+		el_session_discard();	/* what a pooler sends when a client is gone */
+}
