@@ -3,11 +3,12 @@
  * offset_text.c
  *	  Committed offsets as the JSON text of their events.
  *
- * Text, so that a dump or a SELECT can be read; fixed shapes, so that
- * reading them back needs no JSON library:
+ * Text, so that a dump or a SELECT can be read:
  *
  *	key		["group", "topic uuid", partition]
  *	value	{"next": offset}; null, a tombstone, when the group was dropped
+ *
+ * The text on the log is UTF-8, as all JSON there is.
  *
  * IDENTIFICATION
  *	  src/group/offset_text.c
@@ -16,11 +17,15 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
+#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "group/offset_text.h"
 #include "storage/log.h"
 
@@ -46,182 +51,142 @@ el_offset_value_text(StringInfo buf, int64 next)
 	appendStringInfo(buf, "{\"next\": %lld}", (long long) next);
 }
 
-/* A reader for the two shapes of JSON that we write. */
-typedef struct Cursor
+/*
+ * The scalars of an array or object without anything nested in it, in their
+ * order.  The strings live in the current memory context.
+ */
+#define MAX_SCALARS		3
+typedef struct Flat
 {
-	const char *p;
-	const char *end;
-} Cursor;
+	bool		is_object;
+	int			depth;
+	int			n;				/* MAX_SCALARS + 1: it is not flat, or has too many */
+	char	   *names[MAX_SCALARS];	/* of an object's fields */
+	char	   *tokens[MAX_SCALARS];
+	JsonTokenType types[MAX_SCALARS];
+} Flat;
 
-static bool
-scan_char(Cursor *s, char c)
+static EL_JSON_RESULT
+begin_array(void *arg)
 {
-	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' ||
-							 *s->p == '\r'))
-		s->p++;
-	if (s->p >= s->end || *s->p != c)
+	Flat	   *f = arg;
+
+	if (f->depth++ > 0)
+		f->n = MAX_SCALARS + 1;
+	EL_JSON_RETURN;
+}
+
+static EL_JSON_RESULT
+begin_object(void *arg)
+{
+	Flat	   *f = arg;
+
+	f->is_object = true;
+	if (f->depth++ > 0)
+		f->n = MAX_SCALARS + 1;
+	EL_JSON_RETURN;
+}
+
+static EL_JSON_RESULT
+begin_field(void *arg, char *name, bool isnull)
+{
+	Flat	   *f = arg;
+
+	if (f->n < MAX_SCALARS)
+		f->names[f->n] = name;
+	EL_JSON_RETURN;
+}
+
+static EL_JSON_RESULT
+take_scalar(void *arg, char *token, JsonTokenType type)
+{
+	Flat	   *f = arg;
+
+	if (f->n < MAX_SCALARS && f->depth == 1)
+	{
+		f->tokens[f->n] = token;
+		f->types[f->n++] = type;
+	}
+	else
+		f->n = MAX_SCALARS + 1;
+	EL_JSON_RETURN;
+}
+
+/* Read such an array or object of n scalars; false for anything else. */
+static bool
+parse_flat(const char *data, int32 len, bool is_object, int n, Flat *f)
+{
+	JsonSemAction actions = {
+		.semstate = f,
+		.object_start = begin_object,
+		.array_start = begin_array,
+		.object_field_start = begin_field,
+		.scalar = take_scalar
+	};
+	char	   *text = pg_any_to_server(data, len, PG_UTF8);
+
+	if (text != data)
+		len = strlen(text);
+	memset(f, 0, sizeof(*f));
+	return pg_parse_json(el_json_string_lexer(text, len), &actions) == JSON_SUCCESS &&
+		f->is_object == is_object && f->n == n;
+}
+
+/* A number from 0 to max, written in digits alone. */
+static bool
+parse_number(const Flat *f, int i, int64 max, int64 *v)
+{
+	const char *s = f->tokens[i];
+
+	if (f->types[i] != JSON_TOKEN_NUMBER || strspn(s, "0123456789") != strlen(s))
 		return false;
-	s->p++;
+	errno = 0;
+	*v = strtoi64(s, NULL, 10);
+	return errno == 0 && *v <= max;
+}
+
+/* As uuid_out() writes it; anything else is refused without an error. */
+static bool
+parse_uuid(const char *s, pg_uuid_t *uuid)
+{
+	int			i;
+
+	for (i = 0; i < 36; i++)
+	{
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' :
+			!isxdigit((unsigned char) s[i]))
+			return false;
+	}
+	if (s[i] != '\0')
+		return false;
+	*uuid = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(s)));
 	return true;
-}
-
-/* A string of fewer than size bytes, unescaped; only ASCII may be written as \u. */
-static bool
-scan_string(Cursor *s, char *buf, int size)
-{
-	int			n = 0;
-
-	if (!scan_char(s, '"'))
-		return false;
-	while (s->p < s->end && *s->p != '"')
-	{
-		char		c = *s->p++;
-
-		if (c == '\\')
-		{
-			if (s->p >= s->end)
-				return false;
-			c = *s->p++;
-			switch (c)
-			{
-				case 'b':
-					c = '\b';
-					break;
-				case 'f':
-					c = '\f';
-					break;
-				case 'n':
-					c = '\n';
-					break;
-				case 'r':
-					c = '\r';
-					break;
-				case 't':
-					c = '\t';
-					break;
-				case 'u':
-					{
-						unsigned int code = 0;
-						int			i;
-
-						if (s->end - s->p < 4)
-							return false;
-						for (i = 0; i < 4; i++)
-						{
-							char		h = *s->p++;
-
-							if (h >= '0' && h <= '9')
-								code = code * 16 + (h - '0');
-							else if (h >= 'a' && h <= 'f')
-								code = code * 16 + (h - 'a' + 10);
-							else if (h >= 'A' && h <= 'F')
-								code = code * 16 + (h - 'A' + 10);
-							else
-								return false;
-						}
-						if (code == 0 || code > 0x7f)
-							return false;
-						c = (char) code;
-						break;
-					}
-				default:
-					break;		/* itself: quote, backslash, slash */
-			}
-		}
-		if (n + 1 >= size)
-			return false;
-		buf[n++] = c;
-	}
-	buf[n] = '\0';
-	return scan_char(s, '"');
-}
-
-static bool
-scan_int(Cursor *s, int64 *v)
-{
-	int64		n = 0;
-	const char *start;
-
-	while (s->p < s->end && *s->p == ' ')
-		s->p++;
-	start = s->p;
-	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
-	{
-		if (n > EL_MAX_OFFSET)
-			return false;
-		n = n * 10 + (*s->p++ - '0');
-	}
-	*v = n;
-	return s->p > start;
-}
-
-static bool
-scan_uuid(const char *text, pg_uuid_t *uuid)
-{
-	int			n = 0;
-
-	for (; *text; text++)
-	{
-		int			v;
-
-		if (*text == '-')
-			continue;
-		if (*text >= '0' && *text <= '9')
-			v = *text - '0';
-		else if (*text >= 'a' && *text <= 'f')
-			v = *text - 'a' + 10;
-		else if (*text >= 'A' && *text <= 'F')
-			v = *text - 'A' + 10;
-		else
-			return false;
-		if (n >= 2 * UUID_LEN)
-			return false;
-		if (n % 2 == 0)
-			uuid->data[n / 2] = v << 4;
-		else
-			uuid->data[n / 2] |= v;
-		n++;
-	}
-	return n == 2 * UUID_LEN;
 }
 
 bool
 el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 {
-	Cursor		s = {data, data + len};
-	char		group[EL_NAME_SIZE * MAX_MULTIBYTE_CHAR_LEN];
-	char		uuid[64];
-	char	   *name;
+	Flat		f;
+	pg_uuid_t	uuid;
 	int64		partition;
 
-	memset(key, 0, sizeof(*key));
-	if (!scan_char(&s, '[') ||
-		!scan_string(&s, group, sizeof(group)) ||
-		!scan_char(&s, ',') ||
-		!scan_string(&s, uuid, sizeof(uuid)) ||
-		!scan_char(&s, ',') ||
-		!scan_int(&s, &partition) ||
-		!scan_char(&s, ']') ||
-		!scan_uuid(uuid, &key->uuid) ||
-		partition > PG_INT32_MAX)
+	if (!parse_flat(data, len, false, 3, &f) ||
+		f.types[0] != JSON_TOKEN_STRING || f.types[1] != JSON_TOKEN_STRING ||
+		!parse_uuid(f.tokens[1], &uuid) ||
+		!parse_number(&f, 2, PG_INT32_MAX, &partition))
 		return false;
-	name = pg_any_to_server(group, strlen(group), PG_UTF8);
-	if (strlen(name) == 0 || strlen(name) >= EL_NAME_SIZE)
+	if (f.tokens[0][0] == '\0' || strlen(f.tokens[0]) >= EL_NAME_SIZE)
 		return false;
-	strlcpy(key->group, name, EL_NAME_SIZE);
-	if (name != group)
-		pfree(name);
-	key->partition = (int32) partition;
+	el_part_key(key, f.tokens[0], &uuid, (int32) partition);
 	return true;
 }
 
 bool
 el_offset_parse_value(const char *data, int32 len, int64 *next)
 {
-	Cursor		s = {data, data + len};
-	char		name[16];
+	Flat		f;
 
-	return scan_char(&s, '{') && scan_string(&s, name, sizeof(name)) &&
-		strcmp(name, "next") == 0 && scan_char(&s, ':') && scan_int(&s, next) &&
-		scan_char(&s, '}');
+	return parse_flat(data, len, true, 1, &f) &&
+		strcmp(f.names[0], "next") == 0 &&
+		parse_number(&f, 0, EL_MAX_OFFSET, next);
 }

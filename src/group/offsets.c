@@ -96,10 +96,29 @@ el_offsets_require_relations(Oid *topic, Oid *leaf)
 /*
  * Reading the topic
  */
+
+/* Key and offset of an event (-1: a tombstone); false if it is no committed offset. */
+static bool
+parse_event(const ElRecord *rec, ElPartKey *key, int64 *next, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	bool		ok;
+
+	*next = -1;
+	ok = rec->key_len >= 0 &&
+		el_offset_parse_key(rec->key, rec->key_len, key) &&
+		(rec->value_len < 0 ||
+		 el_offset_parse_value(rec->value, rec->value_len, next));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(cxt);
+	return ok;
+}
+
 HTAB *
 el_offsets_scan(Snapshot snapshot, bool all)
 {
 	HTAB	   *offsets;
+	MemoryContext cxt;
 	Oid			topic;
 	Oid			leaf;
 	Relation	rel;
@@ -110,6 +129,8 @@ el_offsets_scan(Snapshot snapshot, bool all)
 							 sizeof(ElPartKey), sizeof(ElOffset),
 							 CurrentMemoryContext);
 
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog offset text",
+								ALLOCSET_DEFAULT_SIZES);
 	el_offsets_require_relations(&topic, &leaf);
 	rel = table_open(leaf, AccessShareLock);
 	r = el_reader_begin(rel, snapshot, all ? EL_READ_ALL : EL_READ_MVCC);
@@ -120,7 +141,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 	{
 		ElPartKey key;
 		ElOffset   *o;
-		int64		next = -1;
+		int64		next;
 		bool		found;
 		bool		pending;
 
@@ -130,9 +151,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 		pending = r->state == EL_BATCH_IN_PROGRESS ||
 			(all && r->state == EL_BATCH_OWN);
 
-		if (rec.key_len < 0 || !el_offset_parse_key(rec.key, rec.key_len, &key) ||
-			(rec.value_len >= 0 &&
-			 !el_offset_parse_value(rec.value, rec.value_len, &next)))
+		if (!parse_event(&rec, &key, &next, cxt))
 		{
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -165,6 +184,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 	}
 	el_reader_end(r);
 	table_close(rel, AccessShareLock);
+	MemoryContextDelete(cxt);
 	return offsets;
 }
 
