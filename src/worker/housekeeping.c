@@ -19,7 +19,10 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
-#include "group/group.h"
+#include "group/coordinator.h"
+#include "group/offsets.h"
+#include "group/slots.h"
+#include "group/wake.h"
 #include "worker/housekeeping.h"
 
 /* Groups that nobody has used for so long are given back. */
@@ -86,8 +89,8 @@ static int64
 find_stuck_holders(const ElGroup *g, int64 now, Stuck *stuck, int *nstuck)
 {
 	int64		next = EL_MAX_SLEEP_MS;
-	ElSlot		ts;
-	ElSlot		s;
+	ElSlotNo	ts;
+	ElSlotNo	s;
 
 	if (g->held == 0)
 		return next;
@@ -118,7 +121,7 @@ find_stuck_holders(const ElGroup *g, int64 now, Stuck *stuck, int *nstuck)
 }
 
 static int64
-keep_group(ElSlot group)
+keep_group(ElSlotNo group)
 {
 	ElGroup    *g;
 	int64		now = el_monotonic_ms();
@@ -128,7 +131,7 @@ keep_group(ElSlot group)
 	int			nstuck = 0;
 	bool		moved = false;
 	Oid			dbid;
-	ElSlot		s;
+	ElSlotNo	s;
 	int			i;
 
 	el_group_lock(LW_EXCLUSIVE);
@@ -145,7 +148,7 @@ keep_group(ElSlot group)
 	while (s != EL_NO_SLOT)
 	{
 		ElMember   *m = EL_MEMBER(s);
-		ElSlot		following = m->next_member;
+		ElSlotNo	following = m->next_member;
 		int64		left = time_left(g, m, now);
 
 		next = Min(next, Max(left, 0));
@@ -182,8 +185,8 @@ el_housekeeping(void)
 	int64		next = EL_MAX_SLEEP_MS;
 	static int64 last_fold = 0;
 	int64		now = el_monotonic_ms();
-	ElSlot	   *groups;
-	ElSlot		s;
+	ElSlotNo   *groups;
+	ElSlotNo	s;
 	int			n = 0;
 	int			i;
 
@@ -191,7 +194,7 @@ el_housekeeping(void)
 	el_group_lock(LW_SHARED);
 	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
 		n++;
-	groups = palloc_array(ElSlot, n + 1);
+	groups = palloc_array(ElSlotNo, n + 1);
 	n = 0;
 	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
 		groups[n++] = s;
@@ -203,7 +206,7 @@ el_housekeeping(void)
 
 	if (now - last_fold > FOLD_INTERVAL_MS)
 	{
-		el_offsets_fold_all();
+		el_entries_fold_all();
 		last_fold = now;
 	}
 	return next;

@@ -33,7 +33,9 @@
 #include "utils/snapmgr.h"
 
 #include "base/settings.h"
-#include "group/group.h"
+#include "base/clock.h"
+#include "group/coordinator.h"
+#include "group/slots.h"
 #include "worker/maintenance.h"
 #include "worker/topics.h"
 
@@ -86,7 +88,7 @@ static List *
 known_databases(void)
 {
 	List	   *result = NIL;
-	ElSlot		s;
+	ElSlotNo	s;
 
 	el_group_lock(LW_SHARED);
 	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
@@ -146,14 +148,14 @@ static Oid
 urgent_database(int64 now, bool *later)
 {
 	Oid			result = InvalidOid;
-	ElSlot		s;
+	ElSlotNo	s;
 
 	*later = false;
 	el_group_lock(LW_EXCLUSIVE);
 	for (s = el_shared->first_group; s != EL_NO_SLOT && !OidIsValid(result);
 		 s = EL_GROUP(s)->next_group)
 	{
-		ElSlot		slot = el_db_find(EL_GROUP(s)->dbid);
+		ElSlotNo	slot = el_db_find(EL_GROUP(s)->dbid);
 		ElDb	   *db = slot == EL_NO_SLOT ? NULL : EL_DB(slot);
 
 		if (db == NULL || !db->compact_due)

@@ -26,10 +26,15 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "group/group.h"
+#include "base/clock.h"
+#include "group/expire.h"
+#include "group/offsets.h"
+#include "group/slots.h"
 #include "storage/compact.h"
+#include "storage/log.h"
 #include "storage/shrink.h"
 #include "topic/retention_policy.h"
+#include "topic/topic.h"
 #include "worker/topics.h"
 
 /* How long one worker goes on to further topics. */
