@@ -22,7 +22,6 @@
 
 #include "base/compat.h"
 #include "group/arguments.h"
-#include "group/deliver.h"
 #include "group/local.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"

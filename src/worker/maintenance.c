@@ -32,8 +32,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "base/settings.h"
 #include "base/clock.h"
+#include "base/settings.h"
 #include "group/coordinator.h"
 #include "group/slots.h"
 #include "worker/maintenance.h"
