@@ -93,8 +93,10 @@ count_fenced(const ElMemberRef *ref)
 }
 
 /*
- * Take the partition for this transaction, on behalf of a member that consumed
- * from it, perhaps in an earlier one.
+ * Lock the partition for this transaction, on behalf of a member that consumed
+ * from it, perhaps in an earlier one.  Returns with the committed offset in
+ * *entry.  40L01 if the member has lost the partition since, 55006 if another
+ * transaction works on it.
  */
 static void
 lock_for_commit(ElLocalPart *lp, const ElMemberRef *ref, ElEntry *entry)
@@ -106,6 +108,8 @@ lock_for_commit(ElLocalPart *lp, const ElMemberRef *ref, ElEntry *entry)
 	int32		partition = lp->key.partition;
 	ElSlotNo	part = find_owned(ref, &lp->key, &epoch);
 
+	/* it outlives el_local_remove() below, for the end of the transaction frees it */
+	Assert(lp->in_xact);
 	if (part == EL_NO_SLOT || epoch != consumed_epoch || !is_same_member(lp, ref) ||
 		lp->must_fail_commit)
 	{

@@ -393,7 +393,10 @@ store_targets(ElGroup *g, const Assignment *a)
 	}
 }
 
-/* Step 2: compute who shall own what. */
+/*
+ * Step 2: compute who shall own what.  Owners are not changed, but told that they
+ * have something to give up.
+ */
 static void
 compute_target(ElGroup *g)
 {
@@ -413,7 +416,13 @@ compute_target(ElGroup *g)
 	pfree(a.subscribers);
 }
 
-/* Step 3: let ownership follow. */
+/*
+ * Step 3: let ownership follow.  yielding, if not EL_NO_SLOT, is the member whose
+ * own call this is: what it was given before no longer keeps a partition.  A
+ * partition is busy while a transaction of its owner holds it; a holder that is
+ * not its owner (a claim, a member put out) does not keep it from moving.
+ * Returns true if ownership changed.
+ */
 static bool
 reconcile_ownership(ElGroup *g, ElSlotNo yielding)
 {

@@ -154,7 +154,11 @@ get_log_info(Source *s, int32 partition, ElLogInfo *info)
 		el_partition_info(s->topic, partition, s->rel, info);
 }
 
-/* Find the first event to deliver, without any lock; false if there is none. */
+/*
+ * Find the first event to deliver, without an ownership lock and without leaving
+ * anything behind.  False if there is none; otherwise the source is open, with
+ * the event in it, or with jump set.  EL004 if events are gone.
+ */
 static bool
 open_source(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 {
@@ -346,6 +350,12 @@ jump_to_latest(ElDelivery *d, const ElAssignment *a, Source *s)
 	log_skipped(d, s);
 }
 
+/*
+ * Deliver from one partition: look, lock, look again (lock_source), then put
+ * events into the result until a limit is reached.  Only the last step changes
+ * the local state, once the events are there; an error before leaves nothing but
+ * the lock.
+ */
 static void
 deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 {

@@ -596,6 +596,10 @@ el_local_clear_holders(void)
 	}
 }
 
+/*
+ * After the locks.  Cannot fail: dynahash does not allocate to remove, and what
+ * was saved goes with TopTransactionContext.
+ */
 void
 el_local_end(bool is_commit)
 {

@@ -217,6 +217,7 @@ renew_entry(ElEntry *e, uint64 gen)
 	e->pending_next = e->pending_version = -1;
 }
 
+/* Enter what was read from the topic, unless the entry knows better.  Lock held; 53200. */
 static void
 merge_offset(const ElOffset *o, uint64 gen)
 {
@@ -245,9 +246,14 @@ merge_offset(const ElOffset *o, uint64 gen)
 }
 
 /*
- * Rebuild the cache from the topic.  Who commits meanwhile enters its offsets
- * by itself, after its append: what this scan does not find arrives that way,
- * what it finds undecided is resolved by whoever reads it.
+ * Rebuild the cache from the topic.  A transaction that commits meanwhile enters
+ * its offsets by itself, after its append: what this scan does not find arrives
+ * that way, what it finds undecided is resolved by the next that reads it.
+ *
+ * One backend at a time, the others wait for the heavyweight lock and find the
+ * result.  Offsets are merged one by one, the coordinator's lock taken for each,
+ * so that nobody waits long.  If the cache is invalidated while we read, all
+ * begins again.
  */
 static void
 rebuild_cache(uint32 relnumber)
@@ -322,6 +328,7 @@ rebuild_cache(uint32 relnumber)
 	LockRelease(&tag, ExclusiveLock, false);
 }
 
+/* Opens the table for its file's number, so it notices a TRUNCATE or a restore, too. */
 void
 el_offsets_ensure(void)
 {
@@ -494,6 +501,11 @@ el_entry_read(ElSlotNo part, ElEntry *entry)
 	return true;
 }
 
+/*
+ * Not visible: work done with the snapshot would not see what the committed
+ * offset stands for.  Writers of before xmin are visible without a look at the
+ * snapshot's list.
+ */
 bool
 el_entry_visible(const ElEntry *e, Snapshot snapshot)
 {
@@ -587,6 +599,10 @@ held_by(TopicEntries *c, int32 partition)
 	return any ? held : PG_INT64_MAX;
 }
 
+/*
+ * Entries are copied under the lock and looked at without it, for what is
+ * pending has to be looked up.
+ */
 int64
 el_offsets_held(const pg_uuid_t *uuid, int32 partition)
 {

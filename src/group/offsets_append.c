@@ -143,6 +143,12 @@ ask_for_compaction(Relation rel, int nparts)
 		el_wake_worker();
 }
 
+/*
+ * Returns with the entries pending.  40L01 if a member has lost a partition that
+ * it commits, 55006, 53100 and what an append raises.  All parts are checked
+ * before the first effect.  The offsets topic was locked by
+ * el_offsets_prepare_commit(), so nothing is waited for here.
+ */
 void
 el_offsets_append(ElLocalPart **parts, int nparts)
 {

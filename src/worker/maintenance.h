@@ -13,6 +13,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 /*
  * Start maintenance workers that are due, one at a time; returns the
  * milliseconds until the next look, 1 at least.  For the permanent worker.

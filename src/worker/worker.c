@@ -21,7 +21,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "group/group.h"
+#include "group/slots.h"
 #include "worker/housekeeping.h"
 #include "worker/maintenance.h"
 #include "worker/worker.h"

@@ -13,6 +13,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 /* While the library is preloaded: the postmaster is to run it. */
 extern void el_worker_register(void);
 
