@@ -19,13 +19,12 @@
 
 #include <ctype.h>
 
-#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/uuid.h"
 
-#include "base/compat.h"
+#include "base/compat_json.h"
 #include "group/offset_text.h"
 #include "storage/log.h"
 
