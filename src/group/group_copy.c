@@ -18,8 +18,10 @@
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
 
-#include "group/group.h"
+#include "group/catalog.h"
 #include "group/group_copy.h"
+#include "group/offsets.h"
+#include "group/slots.h"
 
 /* Room for partitions that read_offsets() begins with; a power of two. */
 #define FIRST_PARTS	8
@@ -28,7 +30,7 @@
 static void
 copy_member(ElMember *m, ElMemberCopy *c)
 {
-	ElSlot		sub;
+	ElSlotNo	sub;
 	int			n = 0;
 
 	strlcpy(c->name, m->name, EL_NAME_SIZE);
@@ -50,7 +52,7 @@ copy_member(ElMember *m, ElMemberCopy *c)
 
 /* Lock held. */
 static void
-copy_part(ElSlot s, ElPartCopy *c)
+copy_part(ElSlotNo s, ElPartCopy *c)
 {
 	ElPart	   *p = EL_PART(s);
 
@@ -69,12 +71,12 @@ copy_part(ElSlot s, ElPartCopy *c)
 
 /* Lock held. */
 static ElGroupCopy *
-copy_group(ElSlot gs)
+copy_group(ElSlotNo gs)
 {
 	ElGroup    *g = EL_GROUP(gs);
 	ElGroupCopy *c = palloc0(sizeof(ElGroupCopy));
-	ElSlot		s;
-	ElSlot		ts;
+	ElSlotNo	s;
+	ElSlotNo	ts;
 
 	Assert(LWLockHeldByMe(&el_shared->lock));
 	strlcpy(c->name, g->name, EL_NAME_SIZE);
@@ -181,9 +183,9 @@ static List *
 copy_shared_groups(void)
 {
 	List	   *groups = NIL;
-	ElSlot		s;
+	ElSlotNo	s;
 
-	el_offsets_lock(LW_SHARED);
+	el_group_lock_with_offsets(LW_SHARED);
 	for (s = el_shared->first_group; s != EL_NO_SLOT;
 		 s = EL_GROUP(s)->next_group)
 	{

@@ -17,7 +17,8 @@
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
-#include "group/group.h"
+#include "group/catalog.h"
+#include "group/slots.h"
 
 /* A partition in a group. */
 typedef struct ElPartCopy

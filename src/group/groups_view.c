@@ -15,9 +15,9 @@
 #include "utils/builtins.h"
 
 #include "base/compat.h"
-#include "group/group.h"
 #include "group/group_copy.h"
 #include "group/lag.h"
+#include "group/slots.h"
 #include "group/visible.h"
 #include "topic/topic.h"
 

@@ -14,7 +14,6 @@
 #include "utils/snapmgr.h"
 
 #include "base/hash.h"
-#include "group/group.h"
 #include "group/lag.h"
 #include "storage/log.h"
 #include "storage/stable.h"

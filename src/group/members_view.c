@@ -15,10 +15,10 @@
 #include "utils/builtins.h"
 
 #include "base/compat.h"
-#include "group/group.h"
 #include "group/group_copy.h"
 #include "group/views_1_0.h"
 #include "group/visible.h"
+#include "group/wake.h"
 #include "topic/topic.h"
 
 EL_FUNCTION(eventlog_members);

@@ -20,7 +20,7 @@
 #include "utils/lsyscache.h"
 
 #include "base/extension.h"
-#include "group/group.h"
+#include "group/catalog.h"
 #include "group/group_copy.h"
 #include "group/visible.h"
 #include "topic/topic.h"
