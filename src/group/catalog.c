@@ -31,10 +31,10 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/arguments.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/option_table.h"
 #include "group/catalog.h"
 
 /* Columns of _eventlog.groups and _eventlog.group_grants. */
@@ -45,9 +45,6 @@
 #define ATT_GROUPS_LAST_USED 5
 #define ATT_GRANTS_GROUP	1
 #define ATT_GRANTS_ROLE		2
-
-static const char *const option_names =
-"start_from, on_lost, session_timeout, max_poll_interval, expire_after";
 
 static Relation
 open_internal(const char *name, LOCKMODE lockmode)
@@ -80,106 +77,50 @@ scan_by_name(Relation rel, AttrNumber attno, const char *name, ScanKey key)
 /*
  * Options
  */
-static const char *
-string_value(const char *key, JsonbValue *v)
-{
-	if (v->type != jbvString)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("group option \"%s\" must be a string", key)));
-	return pnstrdup(v->val.string.val, v->val.string.len);
-}
+#define DEFAULT_SESSION_TIMEOUT_MS	45000
+#define DEFAULT_MAX_POLL_MS			300000
 
-static int64
-interval_value(const char *key, JsonbValue *v)
-{
-	const char *text = string_value(key, v);
-	Interval   *interval;
-	int64		ms;
+/* What el_interval_ms() allows, too. */
+#define MAX_INTERVAL_MS				(PG_INT64_MAX / 4)
 
-	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
-													 CStringGetDatum(text),
-													 ObjectIdGetDatum(InvalidOid),
-													 Int32GetDatum(-1)));
-	ms = el_interval_ms(interval, key);
-	if (ms < 1000)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("group option \"%s\" must be at least one second", key)));
-	return ms;
-}
+StaticAssertDecl(sizeof(ElStartFrom) == sizeof(int) && sizeof(ElOnLost) == sizeof(int),
+				 "enums are set as EL_OPTION_CHOICE sets its field");
 
-static void
-set_option(ElGroupConf *conf, const char *key, JsonbValue *v)
-{
-	bool		null = v->type == jbvNull;
+static const ElOptionChoice start_from_words[] = {
+	{"earliest", EL_START_EARLIEST},
+	{"latest", EL_START_LATEST},
+	{NULL}
+};
 
-	if (strcmp(key, "start_from") == 0)
-	{
-		const char *s = null ? "earliest" : string_value(key, v);
+static const ElOptionChoice on_lost_words[] = {
+	{"error", EL_LOST_ERROR},
+	{"earliest", EL_LOST_EARLIEST},
+	{"latest", EL_LOST_LATEST},
+	{NULL}
+};
 
-		if (strcmp(s, "earliest") == 0)
-			conf->start_latest = false;
-		else if (strcmp(s, "latest") == 0)
-			conf->start_latest = true;
-		else
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value \"%s\" for group option \"%s\"", s,
-							key),
-					 errhint("Valid values are earliest and latest.")));
-	}
-	else if (strcmp(key, "on_lost") == 0)
-	{
-		const char *s = null ? "error" : string_value(key, v);
+/* null takes an option back to its default. */
+#define CHOICE(name, field, words, def) \
+	{name, EL_OPTION_CHOICE, offsetof(ElGroupConf, field), 0, 0, words, true, def}
+#define INTERVAL(name, field, def) \
+	{name, EL_OPTION_INTERVAL, offsetof(ElGroupConf, field), 1000, MAX_INTERVAL_MS, NULL, true, def}
 
-		if (strcmp(s, "error") == 0)
-			conf->on_lost = EL_LOST_ERROR;
-		else if (strcmp(s, "earliest") == 0)
-			conf->on_lost = EL_LOST_EARLIEST;
-		else if (strcmp(s, "latest") == 0)
-			conf->on_lost = EL_LOST_LATEST;
-		else
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value \"%s\" for group option \"%s\"", s,
-							key),
-					 errhint("Valid values are error, earliest and latest.")));
-	}
-	else if (strcmp(key, "session_timeout") == 0)
-		conf->session_timeout_ms = null ? 45000 : interval_value(key, v);
-	else if (strcmp(key, "max_poll_interval") == 0)
-		conf->max_poll_ms = null ? 300000 : interval_value(key, v);
-	else if (strcmp(key, "expire_after") == 0)
-		conf->expire_after_ms = null ? -1 : interval_value(key, v);
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized group option \"%s\"", key),
-				 errhint("Valid options are %s.", option_names)));
-}
+static const ElOptionDef option_defs[] = {
+	CHOICE("start_from", start_from, start_from_words, EL_START_EARLIEST),
+	CHOICE("on_lost", on_lost, on_lost_words, EL_LOST_ERROR),
+	INTERVAL("session_timeout", session_timeout_ms, DEFAULT_SESSION_TIMEOUT_MS),
+	INTERVAL("max_poll_interval", max_poll_ms, DEFAULT_MAX_POLL_MS),
+	INTERVAL("expire_after", expire_after_ms, -1)
+};
+
+static const ElOptionTable option_table = {
+	"group", option_defs, lengthof(option_defs)
+};
 
 void
 el_group_conf_set(ElGroupConf *conf, Jsonb *options)
 {
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	v;
-	char	   *key = NULL;
-
-	if (!JB_ROOT_IS_OBJECT(options))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("group options must be a JSON object"),
-				 errhint("Valid options are %s.", option_names)));
-	it = JsonbIteratorInit(&options->root);
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			key = pnstrdup(v.val.string.val, v.val.string.len);
-		else if (token == WJB_VALUE)
-			set_option(conf, key, &v);
-	}
+	el_options_parse(&option_table, conf, options, NULL, NULL, "");
 }
 
 void
@@ -187,9 +128,10 @@ el_group_conf_defaults(ElGroupConf *conf, const char *name)
 {
 	memset(conf, 0, sizeof(*conf));
 	strlcpy(conf->name, name, EL_NAME_SIZE);
+	conf->start_from = EL_START_EARLIEST;
 	conf->on_lost = EL_LOST_ERROR;
-	conf->session_timeout_ms = 45000;
-	conf->max_poll_ms = 300000;
+	conf->session_timeout_ms = DEFAULT_SESSION_TIMEOUT_MS;
+	conf->max_poll_ms = DEFAULT_MAX_POLL_MS;
 	conf->expire_after_ms = -1;
 }
 

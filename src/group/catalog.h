@@ -18,6 +18,13 @@
 
 #include "group/slots.h"
 
+/* Where a group starts that has committed nothing. */
+typedef enum ElStartFrom
+{
+	EL_START_EARLIEST,
+	EL_START_LATEST
+} ElStartFrom;
+
 /* Where a group goes on when events were removed before it consumed them. */
 typedef enum ElOnLost
 {
@@ -31,7 +38,7 @@ typedef struct ElGroupConf
 	char		name[EL_NAME_SIZE];
 	bool		exists;			/* made by create_group */
 	Oid			owner;
-	bool		start_latest;
+	ElStartFrom start_from;
 	ElOnLost	on_lost;
 	int64		session_timeout_ms;
 	int64		max_poll_ms;

@@ -519,7 +519,8 @@ subscribe_caller(Call *c)
 
 		if (c->join != EL_JOIN_NO)
 			(void) el_member_subscribe(c->member, topic);
-		ref->no_offsets = c->conf->start_latest && topic_without_offsets(topic);
+		ref->no_offsets = c->conf->start_from == EL_START_LATEST &&
+			topic_without_offsets(topic);
 	}
 }
 
@@ -621,7 +622,8 @@ el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
 		ElSlotNo	s;
 
 		EL_TOPIC(topic)->claimed = true;
-		ref->no_offsets = conf->start_latest && topic_without_offsets(topic);
+		ref->no_offsets = conf->start_from == EL_START_LATEST &&
+			topic_without_offsets(topic);
 		for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
 			 s = EL_PART(s)->next_part)
 		{
