@@ -11,17 +11,16 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "base/arguments.h"
+#include "base/extension.h"
+#include "group/arguments.h"
 #include "storage/lmgr.h"
+#include "topic/checks.h"
+#include "topic/topic.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "base/arguments.h"
-#include "base/compat.h"
-#include "base/extension.h"
-#include "group/arguments.h"
-#include "topic/checks.h"
-#include "topic/topic.h"
 
 static void
 check_name(const char *what, const char *name)

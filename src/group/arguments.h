@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "group/catalog.h"
 #include "group/slots.h"
 #include "topic/topic.h"

@@ -22,6 +22,7 @@
 #include "group/deliver.h"
 #include "group/member.h"
 #include "group/offsets_append.h"
+#include "rows/row.h"
 #include "rows/rows.h"
 
 EL_FUNCTION(eventlog_claim);

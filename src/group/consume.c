@@ -12,11 +12,6 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lmgr.h"
-#include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
-
 #include "base/arguments.h"
 #include "base/compat.h"
 #include "group/arguments.h"
@@ -26,8 +21,14 @@
 #include "group/offsets_append.h"
 #include "group/session.h"
 #include "group/wait.h"
+#include "rows/row.h"
 #include "rows/rows.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "topic/topic.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
 
 EL_FUNCTION(eventlog_consume);
 EL_FUNCTION(eventlog_consume_bytes);

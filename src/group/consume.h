@@ -17,7 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "group/deliver.h"
-#include "rows/rows.h"
+#include "rows/row.h"
 
 /* Prepare the result and the limits of a delivery; 22023 for a limit below 1.  min_age NULL: none. */
 extern void el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo,

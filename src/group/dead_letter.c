@@ -27,7 +27,9 @@
 
 #include "base/compat.h"
 #include "group/arguments.h"
+#include "kafka/record.h"
 #include "produce/produce.h"
+#include "storage/cursor.h"
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "topic/create.h"

@@ -16,13 +16,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/jsonb.h"
-#include "utils/lsyscache.h"
-
-#include "base/arguments.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "group/arguments.h"
@@ -33,7 +26,14 @@
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/session.h"
+#include "group/slots.h"
+#include "storage/lmgr.h"
 #include "topic/topic.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+
 
 EL_FUNCTION(eventlog_create_group);
 EL_FUNCTION(eventlog_alter_group);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "group/arguments.h"
 #include "group/coordinator.h"

@@ -26,7 +26,7 @@
 
 #include "base/compat_json.h"
 #include "group/offset_text.h"
-#include "storage/log.h"
+#include "storage/page.h"
 
 void
 el_offset_key_text(StringInfo buf, const ElPartKey *key)

@@ -25,22 +25,23 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
-#include "storage/procarray.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
 #include "base/compat.h"
 #include "base/extension.h"
 #include "base/hash.h"
 #include "group/offset_text.h"
 #include "group/offsets.h"
 #include "group/wake.h"
-#include "storage/log.h"
+#include "kafka/record.h"
+#include "storage/cursor.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "storage/visibility.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
 
 /*
  * Relations

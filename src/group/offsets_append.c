@@ -20,21 +20,25 @@
 #include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/lsyscache.h"
-
 #include "base/clock.h"
 #include "base/errors.h"
 #include "group/offset_text.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
+#include "group/slots.h"
 #include "group/wake.h"
-#include "kafka/batch.h"
+#include "kafka/batch_builder.h"
+#include "kafka/compression.h"
+#include "kafka/record.h"
+#include "kafka/scratch.h"
 #include "storage/append.h"
 #include "storage/compact.h"
+#include "storage/lmgr.h"
 #include "storage/log.h"
 #include "topic/log_floor.h"
 #include "topic/topic.h"
+#include "utils/lsyscache.h"
+
 
 void
 el_offsets_prepare_commit(void)

@@ -26,6 +26,8 @@
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/slots.h"
+#include "kafka/record.h"
+#include "storage/cursor.h"
 #include "storage/log.h"
 #include "storage/reader.h"
 #include "storage/search.h"

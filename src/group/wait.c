@@ -22,13 +22,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
 #include "base/arguments.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -38,8 +31,16 @@
 #include "group/deliver.h"
 #include "group/member.h"
 #include "group/session.h"
+#include "group/slots.h"
 #include "group/wait.h"
 #include "group/wake.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
 
 EL_FUNCTION(eventlog_wait_for_events);
 EL_FUNCTION(eventlog_wait_for_any);
