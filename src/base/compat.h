@@ -122,6 +122,24 @@ el_relation_locked(Oid relid, LOCKMODE mode)
 #define el_json_lexer(json)			makeJsonLexContext(NULL, json, false)
 #endif
 
+/* A lexer that hands out the strings of a text in the server's encoding. */
+#if PG_VERSION_NUM < 170000
+#define el_json_string_lexer(json, len) \
+	makeJsonLexContextCstringLen(json, len, GetDatabaseEncoding(), true)
+#else
+#define el_json_string_lexer(json, len) \
+	makeJsonLexContextCstringLen(NULL, json, len, GetDatabaseEncoding(), true)
+#endif
+
+/* What the parser's callbacks return: since 16 they may end the parse. */
+#if PG_VERSION_NUM < 160000
+#define EL_JSON_RESULT				void
+#define EL_JSON_RETURN				return
+#else
+#define EL_JSON_RESULT				JsonParseErrorType
+#define EL_JSON_RETURN				return JSON_SUCCESS
+#endif
+
 /* base64 moved from char to uint8 for what is not text. */
 #if PG_VERSION_NUM < 180000
 #define el_b64_bytes(p)				((char *) (p))

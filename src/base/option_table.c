@@ -265,7 +265,10 @@ value_detail(const ElOptionDef *def)
 	return NULL;
 }
 
-static void pg_attribute_noreturn()
+static void refuse_value(const ElOptionTable *table, const ElOptionDef *def,
+			 const JsonbValue *v) pg_attribute_noreturn();
+
+static void
 refuse_value(const ElOptionTable *table, const ElOptionDef *def,
 			 const JsonbValue *v)
 {
@@ -279,7 +282,10 @@ refuse_value(const ElOptionTable *table, const ElOptionDef *def,
 			 errhint("%s", value_hint(def))));
 }
 
-static void pg_attribute_noreturn()
+static void refuse_name(const ElOptionTable *table, const JsonbValue *name,
+			const char *other_names) pg_attribute_noreturn();
+
+static void
 refuse_name(const ElOptionTable *table, const JsonbValue *name,
 			const char *other_names)
 {

@@ -25,7 +25,10 @@
 EL_FUNCTION(eventlog_commit);
 EL_FUNCTION(eventlog_commit_offset);
 
-static void pg_attribute_noreturn()
+static void report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
+					  int32 partition) pg_attribute_noreturn();
+
+static void
 report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
 					  int32 partition)
 {
@@ -42,7 +45,9 @@ report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
 			 errhint("Retry the transaction.")));
 }
 
-static void pg_attribute_noreturn()
+static void report_nothing_delivered(const char *group, Oid topic, int32 partition) pg_attribute_noreturn();
+
+static void
 report_nothing_delivered(const char *group, Oid topic, int32 partition)
 {
 	ereport(ERROR,
@@ -290,7 +295,10 @@ find_delivered(const ElPartKey *key, const ElMemberRef *ref)
 }
 
 /* Nothing was delivered to this member that it could commit.  Why? */
-static void pg_attribute_noreturn()
+static void report_not_delivered(const ElCall *call, const ElPartKey *key,
+					 const ElMemberRef *ref) pg_attribute_noreturn();
+
+static void
 report_not_delivered(const ElCall *call, const ElPartKey *key,
 					 const ElMemberRef *ref)
 {

@@ -58,7 +58,9 @@ el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo, ElRowForm form,
 	d->min_age_ms = min_age ? el_interval_ms(min_age, "min_age") : -1;
 }
 
-static void pg_attribute_noreturn()
+static void report_no_topics(const char *group, const ElMemberName *member) pg_attribute_noreturn();
+
+static void
 report_no_topics(const char *group, const ElMemberName *member)
 {
 	ereport(ERROR,

@@ -54,7 +54,9 @@ typedef struct Source
 	ElRecord	rec;
 } Source;
 
-static void pg_attribute_noreturn()
+static void report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info) pg_attribute_noreturn();
+
+static void
 report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
 {
 	if (s->position > info->log_end)
@@ -204,7 +206,9 @@ close_source(Source *s)
 	table_close(s->rel, AccessShareLock);
 }
 
-static void pg_attribute_noreturn()
+static void report_partition_lost(const ElDelivery *d, const Source *s) pg_attribute_noreturn();
+
+static void
 report_partition_lost(const ElDelivery *d, const Source *s)
 {
 	ereport(ERROR,

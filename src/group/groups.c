@@ -120,7 +120,9 @@ forget_grants(const char *name)
 						   1, types, values);
 }
 
-static void pg_attribute_noreturn()
+static void report_no_group(const char *name) pg_attribute_noreturn();
+
+static void
 report_no_group(const char *name)
 {
 	ereport(ERROR,

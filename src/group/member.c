@@ -40,7 +40,10 @@
  * 40L01: the transaction is to be retried as a whole, and the next call starts
  * afresh.
  */
-static void pg_attribute_noreturn()
+static void report_no_member(const char *group, const ElMemberName *member, ElSession *session,
+				 bool replaced) pg_attribute_noreturn();
+
+static void
 report_no_member(const char *group, const ElMemberName *member, ElSession *session,
 				 bool replaced)
 {
@@ -82,7 +85,9 @@ report_no_member(const char *group, const ElMemberName *member, ElSession *sessi
 			 errhint("A member joins by consume() or join_group(), and is put out after max_poll_interval without a call.")));
 }
 
-static void pg_attribute_noreturn()
+static void report_member_busy(const char *group, const char *member, int pid) pg_attribute_noreturn();
+
+static void
 report_member_busy(const char *group, const char *member, int pid)
 {
 	ereport(ERROR,
@@ -448,7 +453,9 @@ find_caller(Call *c)
 }
 
 /* Lock not held. */
-static void pg_attribute_noreturn()
+static void report_refusal(const Call *c, Refusal refusal) pg_attribute_noreturn();
+
+static void
 report_refusal(const Call *c, Refusal refusal)
 {
 	Assert(!el_group_locked());

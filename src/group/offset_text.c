@@ -17,6 +17,8 @@
  */
 #include "postgres.h"
 
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include <ctype.h>
 
 #include "mb/pg_wchar.h"
@@ -24,7 +26,7 @@
 #include "utils/json.h"
 #include "utils/uuid.h"
 
-#include "base/compat_json.h"
+#include "base/compat.h"
 #include "group/offset_text.h"
 #include "storage/page.h"
 

@@ -1,0 +1,234 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.h
+ *	  What stands in shared memory: databases, groups, topics, partitions,
+ *	  members and subscriptions, each in a slot.
+ *
+ * IDENTIFICATION
+ *	  src/group/state.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_STATE_H
+#define EL_STATE_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "utils/uuid.h"
+
+/* Names of groups and members take at most 63 bytes. */
+#define EL_NAME_SIZE	64
+
+typedef int32 ElSlotNo;
+#define EL_NO_SLOT		(-1)
+#define EL_SLOT_SIZE	192
+
+typedef enum ElSlotKind
+{
+	EL_SLOT_FREE = 0,
+	EL_SLOT_DB,
+	EL_SLOT_GROUP,
+	EL_SLOT_TOPIC,
+	EL_SLOT_PART,
+	EL_SLOT_MEMBER,
+	EL_SLOT_SUB
+} ElSlotKind;
+
+typedef struct ElSlotHead
+{
+	int32		kind;			/* ElSlotKind */
+	ElSlotNo	next;			/* in its hash bucket, or in the free list */
+} ElSlotHead;
+
+/* State of the cache of committed offsets of one database. */
+typedef enum ElCacheState
+{
+	EL_CACHE_INVALID = 0,
+	EL_CACHE_BUILDING,
+	EL_CACHE_VALID
+} ElCacheState;
+
+/* Per database. */
+typedef struct ElDb
+{
+	ElSlotHead	head;
+	Oid			dbid;
+	int32		cache_state;	/* ElCacheState */
+	uint32		relnumber;		/* file of the offsets topic that the cache mirrors */
+	uint64		cache_gen;		/* entries of another generation mean nothing */
+
+	bool		prepared;		/* a prepared transaction wrote to the offsets topic,
+								 * not by commit(): its end invalidates the cache */
+	bool		compact_due;	/* the offsets topic has grown */
+	bool		compact_waits;	/* it could not be compacted the last time: no hurry */
+} ElDb;
+
+/* How a group is used at the moment. */
+typedef enum ElGroupUse
+{
+	EL_USE_NONE = 0,
+	EL_USE_MEMBERS,
+	EL_USE_CLAIMS
+} ElGroupUse;
+
+typedef struct ElGroup
+{
+	ElSlotHead	head;			/* hashed by database and name */
+	Oid			dbid;
+	char		name[EL_NAME_SIZE];
+	int32		use;			/* ElGroupUse; sticks after the last one left */
+	ElSlotNo	next_group;		/* list of all groups */
+	ElSlotNo	first_topic;
+	ElSlotNo	first_member;	/* in order of joining */
+	ElSlotNo	last_member;
+	int32		nmembers;
+	int32		nparts;			/* partition slots */
+	int32		claimers;		/* partitions locked by claims, until their finish_xact() */
+	int32		held;			/* partitions locked by anybody, likewise */
+	bool		reconcile;		/* ownership may be able to follow the target further */
+	int64		epoch;			/* goes up with each change of members or topics */
+	int64		assignment_epoch;	/* epoch for which targets were computed */
+	int64		max_poll_ms;	/* options, as of the last call */
+	int64		session_timeout_ms;
+	int64		last_used_ms;	/* monotonic */
+} ElGroup;
+
+/* A topic in a group. */
+typedef struct ElGroupTopic
+{
+	ElSlotHead	head;			/* not hashed */
+	ElSlotNo	group;
+	ElSlotNo	next_topic;		/* of the group */
+	ElSlotNo	first_part;
+	pg_uuid_t	uuid;
+	Oid			relid;			/* InvalidOid until somebody uses the topic */
+	int32		npartitions;	/* as its users told */
+	int32		nsubscribers;
+	int32		ordinal;		/* scratch for an assignment */
+	bool		claimed;		/* claims have read it: what a wait looks at */
+} ElGroupTopic;
+
+/*
+ * A committed offset as cached.
+ *
+ * Which field wins: an entry whose gen is not its database's cache_gen is empty,
+ * whatever else it says.  Of two offsets the one with the higher version is the
+ * committed one, for a version is the offset of the event that recorded it.  A
+ * pending one (pending_fxid valid) was appended by a transaction that may be
+ * undecided; el_entry_resolve() finds out: while that transaction runs, next and
+ * version hold; once it has committed, pending_next and pending_version take
+ * their place if their version is higher; if it was rolled back they are void.
+ */
+typedef struct ElEntry
+{
+	uint64		gen;			/* of the cache */
+	int64		next;			/* next offset to consume; -1: nothing committed, or dropped */
+	int64		version;		/* -1: no event has recorded one */
+	FullTransactionId fxid;		/* the transaction that wrote it */
+
+	FullTransactionId pending_fxid; /* invalid: none */
+	int64		pending_next;
+	int64		pending_version;
+} ElEntry;
+
+/* A partition in a group. */
+typedef struct ElPart
+{
+	ElSlotHead	head;			/* hashed by group, topic uuid, partition */
+	ElSlotNo	group;
+	ElSlotNo	topic;
+	ElSlotNo	next_part;		/* of the topic */
+	int32		partition;
+
+	ElEntry		entry;
+
+	ElSlotNo	owner;			/* member, or EL_NO_SLOT */
+	ElSlotNo	target;			/* member that shall own it; it may have left */
+	ElSlotNo	owned_next;		/* list of its owner's partitions */
+	ElSlotNo	owned_prev;
+	int64		epoch;			/* the group's epoch when its owner got it */
+	int32		holder;			/* pid whose transaction holds the lock; 0: nobody */
+	bool		claimed;		/* holder is a claim */
+	bool		outstanding;	/* delivered events await their commit */
+
+	int64		delivered;		/* end of what was delivered last; -1: nothing */
+	uint64		delivered_seq;	/* which consuming transaction of its member that was */
+	int64		first_offset;	/* first event of the last delivery; -1: none */
+	int64		events_lost;
+	TimestampTz stuck_since;	/* first delivery that began at first_offset */
+	int32		redeliveries;	/* further deliveries that began there */
+	int64		held_since_ms;	/* monotonic; when holder took the lock */
+} ElPart;
+
+typedef struct ElMember
+{
+	ElSlotHead	head;			/* hashed by group and name */
+	ElSlotNo	group;
+	ElSlotNo	next_member;	/* of the group */
+	ElSlotNo	first_sub;
+	ElSlotNo	first_owned;
+	int32		nowned;
+	char		name[EL_NAME_SIZE];
+	bool		named;			/* false: a database session */
+	bool		heartbeats;		/* it has sent one: session_timeout applies */
+	bool		news;			/* its assignment changed since it was last told */
+	int32		pid;			/* of the session, or of the last caller */
+	uint64		incarnation;	/* never repeats */
+	int64		epoch;			/* the assignment it has come to */
+	int64		last_call_ms;	/* monotonic; max_poll_interval counts from here */
+	int64		last_heard_ms;	/* session_timeout counts from here: calls and heartbeats */
+	TimestampTz last_seen;
+	int32		xact_pid;		/* backend whose transaction holds locks of this member */
+	int32		xact_holds;		/* how many */
+	int32		ordinal;		/* scratch for an assignment */
+	uint32		rotor;			/* where the next call starts */
+	uint64		last_seq;		/* its last consuming transaction that committed */
+	int64		fenced_count;
+} ElMember;
+
+typedef struct ElSub
+{
+	ElSlotHead	head;			/* not hashed */
+	ElSlotNo	next_sub;
+	ElSlotNo	topic;
+} ElSub;
+
+typedef struct ElShared
+{
+	LWLock		lock;			/* the coordinator's lock: all slots and what follows */
+	int			lock_tranche;
+
+	int32		nslots;
+	int32		nfree;
+	ElSlotNo	first_free;
+	uint32		bucket_mask;
+	ElSlotNo	first_group;
+	uint64		next_number;	/* epochs and incarnations: starts at a random place */
+
+	Latch	   *worker_latch;	/* NULL: not running */
+	Oid			unfinished_db;	/* database of a maintenance round that came to no end */
+	Oid			unfinished_topic;	/* the topic that it came to */
+} ElShared;
+
+/* Names of a partition in a group, which outlive any slot.  A hash key: made by el_part_key(). */
+typedef struct ElPartKey
+{
+	char		group[EL_NAME_SIZE];
+	pg_uuid_t	uuid;			/* of the topic */
+	int32		partition;
+} ElPartKey;
+
+/* A member, so that it can be recognised later. */
+typedef struct ElMemberRef
+{
+	ElSlotNo	slot;
+	uint64		incarnation;	/* 0: no member (claims, seek) */
+	bool		named;
+	char		name[EL_NAME_SIZE];
+} ElMemberRef;
+
+#endif							/* EL_STATE_H */
