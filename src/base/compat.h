@@ -13,9 +13,7 @@
 
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "storage/buf_internals.h"
-#include "storage/lock.h"
 #include "storage/smgr.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
@@ -54,29 +52,12 @@ typedef RelFileNode RelFileLocator;
 #define pg_attribute_noreturn()		__attribute__((noreturn))
 #endif
 
-/*
- * Does this backend hold that lock, or a stronger one, on a relation of this
- * database?  For assertions: not every minor version has
- * CheckRelationOidLockedByMe(), which says the same.
- */
-static inline bool
-el_relation_locked(Oid relid, LOCKMODE mode)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
-	for (; mode <= MaxLockMode; mode++)
-	{
+/* The third argument, weaker or stronger modes as well, came with 17. */
 #if PG_VERSION_NUM < 170000
-		if (LockHeldByMe(&tag, mode))
-			return true;
+#define el_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
 #else
-		if (LockHeldByMe(&tag, mode, false))
-			return true;
+#define el_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
 #endif
-	}
-	return false;
-}
 
 /* No backend: a file that is nobody's temporary one. */
 #if PG_VERSION_NUM >= 170000
@@ -105,15 +86,6 @@ el_relation_locked(Oid relid, LOCKMODE mode)
 /* Is a pinned shared buffer dirty?  (BufferIsDirty() wants a lock and is new in 16.) */
 #define el_buffer_is_dirty(buffer) \
 	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
-
-/* Do we hold a buffer's content lock exclusively, or at all?  For assertions. */
-#define el_buffer_locked_exclusively(buffer) \
-	(BufferIsLocal(buffer) || \
-	 LWLockHeldByMeInMode(BufferDescriptorGetContentLock(GetBufferDescriptor((buffer) - 1)), \
-						  LW_EXCLUSIVE))
-#define el_buffer_locked(buffer) \
-	(BufferIsLocal(buffer) || \
-	 LWLockHeldByMe(BufferDescriptorGetContentLock(GetBufferDescriptor((buffer) - 1))))
 
 /* A lexer over a text datum, for validating it as JSON. */
 #if PG_VERSION_NUM < 170000

@@ -44,6 +44,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "ddl/ddl.h"
 #include "ddl/lookup.h"
 #include "ddl/refuse.h"

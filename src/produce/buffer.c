@@ -53,6 +53,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "base/settings.h"
 #include "kafka/batch_builder.h"
 #include "kafka/batch_header.h"

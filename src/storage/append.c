@@ -27,6 +27,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "kafka/batch.h"
 #include "storage/append.h"
 #include "storage/retention.h"

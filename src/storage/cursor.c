@@ -28,6 +28,7 @@
 #include "storage/bufmgr.h"
 
 #include "base/compat.h"
+#include "base/locks.h"
 #include "storage/cursor.h"
 
 void

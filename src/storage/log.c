@@ -28,6 +28,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "storage/log.h"
 #include "storage/wal.h"
 

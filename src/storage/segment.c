@@ -19,6 +19,7 @@
 #include "storage/bufmgr.h"
 
 #include "base/compat.h"
+#include "base/locks.h"
 #include "storage/log.h"
 #include "storage/segment.h"
 #include "storage/wal.h"

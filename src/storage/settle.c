@@ -27,6 +27,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "storage/log.h"
 #include "storage/segment.h"
 #include "storage/settle.h"

@@ -32,6 +32,7 @@
 #include "storage/standby.h"
 
 #include "base/compat.h"
+#include "base/locks.h"
 #include "storage/wal.h"
 
 /*

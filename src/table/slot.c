@@ -80,7 +80,7 @@ make_value(ElTupleSlot *s, ElSerde *serde, const char *data, int32 len)
 			s->text_size = need;
 		}
 	}
-	text = s->text + s->text_used;
+	text = &s->text[s->text_used];
 	s->text_used += MAXALIGN(VARHDRSZ + len);
 	Assert(s->text_used <= s->text_size);
 	SET_VARSIZE(text, VARHDRSZ + len);

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/locks.h"
 #include "kafka/partitioner.h"
 #include "kafka/record.h"
 #include "topic/checks.h"

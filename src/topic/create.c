@@ -46,6 +46,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "topic/callbacks.h"
 #include "topic/create.h"
 #include "topic/options.h"

@@ -31,6 +31,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/locks.h"
 #include "topic/callbacks.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"

@@ -47,6 +47,7 @@
 #include "base/compat.h"
 #include "base/extension.h"
 #include "base/hash.h"
+#include "base/locks.h"
 #include "topic/callbacks.h"
 #include "topic/options.h"
 #include "topic/shape.h"
