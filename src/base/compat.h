@@ -128,6 +128,27 @@ typedef RelFileNode RelFileLocator;
 	((pscan)->phs_locator = (rel)->rd_locator)
 #endif
 
+/* ANALYZE hands an access method a block, since 17 a stream of buffers. */
+#if PG_VERSION_NUM < 170000
+#define EL_ANALYZE_PARAMS			BlockNumber el_block, BufferAccessStrategy el_strategy
+#define el_analyze_next(block)		(*(block) = el_block, true)
+#else
+#include "storage/read_stream.h"
+#define EL_ANALYZE_PARAMS			ReadStream *el_stream
+#define el_analyze_next(block)		el_stream_next_block(el_stream, block)
+static inline bool
+el_stream_next_block(ReadStream *stream, BlockNumber *block)
+{
+	Buffer		buffer = read_stream_next_buffer(stream, NULL);
+
+	if (!BufferIsValid(buffer))
+		return false;
+	*block = BufferGetBlockNumber(buffer);
+	ReleaseBuffer(buffer);
+	return true;
+}
+#endif
+
 /* table AM callbacks */
 #if PG_VERSION_NUM < 160000
 #define el_relation_set_new_filelocator relation_set_new_filenode

@@ -35,8 +35,11 @@ eventlog_claim(PG_FUNCTION_ARGS)
 		"group_name", "topic", "max_events", "max_bytes"
 	};
 	static const ElCallSpec spec = {
-		.command = "claim()", .writes = true,
-		.names = names, .nnames = lengthof(names), .topic_arg = 1
+		.command = "claim()",
+		.writes = true,
+		.names = names,
+		.nnames = lengthof(names),
+		.topic_arg = 1
 	};
 	ElCall		call;
 	ElDelivery	d;

@@ -239,8 +239,11 @@ eventlog_commit(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"group_name"};
 	static const ElCallSpec spec = {
-		.command = "commit()", .writes = true,
-		.names = names, .nnames = lengthof(names), .member_arg = 1
+		.command = "commit()",
+		.writes = true,
+		.names = names,
+		.nnames = lengthof(names),
+		.member_arg = 1
 	};
 	ElCall		call;
 	ElMemberRef ref;
@@ -329,9 +332,13 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 		"group_name", "topic", "partition", "next_offset"
 	};
 	static const ElCallSpec spec = {
-		.command = "commit()", .writes = true,
-		.names = names, .nnames = lengthof(names),
-		.topic_arg = 1, .partition_arg = 2, .member_arg = 4
+		.command = "commit()",
+		.writes = true,
+		.names = names,
+		.nnames = lengthof(names),
+		.topic_arg = 1,
+		.partition_arg = 2,
+		.member_arg = 4
 	};
 	ElCall		call;
 	ElMemberRef ref;

@@ -166,8 +166,10 @@ consume_events(FunctionCallInfo fcinfo, ElRowForm form)
 	bool		typed = form == EL_ROW_TYPED;
 	ElCallSpec	spec = {
 		.command = "consume()",
-		.names = typed ? typed_names : names, .nnames = lengthof(names),
-		.group_arg = typed ? 1 : 0, .member_arg = 3
+		.names = typed ? typed_names : names,
+		.nnames = lengthof(names),
+		.group_arg = typed ? 1 : 0,
+		.member_arg = 3
 	};
 	Call		c;
 

@@ -108,9 +108,12 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 		"__connect.errors.exception.message"
 	};
 	static const ElCallSpec spec = {
-		.command = "dead_letter()", .writes = true,
-		.names = names, .nnames = lengthof(names),
-		.topic_arg = 1, .partition_arg = 2
+		.command = "dead_letter()",
+		.writes = true,
+		.names = names,
+		.nnames = lengthof(names),
+		.topic_arg = 1,
+		.partition_arg = 2
 	};
 	const char *values[lengthof(headers)];
 	ElCall		call;

@@ -147,8 +147,11 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"group_name", "options"};
 	static const ElCallSpec spec = {
-		.command = "create_group()", .writes = true, .right = EL_CALL_ANYBODY,
-		.names = names, .nnames = lengthof(names)
+		.command = "create_group()",
+		.writes = true,
+		.right = EL_CALL_ANYBODY,
+		.names = names,
+		.nnames = lengthof(names)
 	};
 	ElCall		call;
 	ElGroupConf conf;
@@ -189,8 +192,11 @@ eventlog_alter_group(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"group_name", "options"};
 	static const ElCallSpec spec = {
-		.command = "alter_group()", .writes = true, .right = EL_CALL_ANYBODY,
-		.names = names, .nnames = lengthof(names)
+		.command = "alter_group()",
+		.writes = true,
+		.right = EL_CALL_ANYBODY,
+		.names = names,
+		.nnames = lengthof(names)
 	};
 	ElCall		call;
 	Oid			types[2] = {TEXTOID, JSONBOID};
@@ -309,8 +315,11 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"group_name"};
 	static const ElCallSpec spec = {
-		.command = "drop_group()", .writes = true, .right = EL_CALL_ANYBODY,
-		.names = names, .nnames = lengthof(names)
+		.command = "drop_group()",
+		.writes = true,
+		.right = EL_CALL_ANYBODY,
+		.names = names,
+		.nnames = lengthof(names)
 	};
 	ElCall		call;
 	Oid			types[1] = {TEXTOID};
@@ -348,8 +357,11 @@ change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
 {
 	static const char *const names[] = {"group_name", "role"};
 	ElCallSpec	spec = {
-		.command = command, .writes = true, .right = EL_CALL_ANYBODY,
-		.names = names, .nnames = lengthof(names)
+		.command = command,
+		.writes = true,
+		.right = EL_CALL_ANYBODY,
+		.names = names,
+		.nnames = lengthof(names)
 	};
 	ElCall		call;
 	Oid			types[2] = {TEXTOID, OIDOID};

@@ -75,7 +75,9 @@ eventlog_join_group(PG_FUNCTION_ARGS)
 	static const char *const names[] = {"group_name", "topics"};
 	static const ElCallSpec spec = {
 		.command = "join_group()",
-		.names = names, .nnames = lengthof(names), .member_arg = 2
+		.names = names,
+		.nnames = lengthof(names),
+		.member_arg = 2
 	};
 	ElCall		call;
 	List	   *topics;
@@ -110,7 +112,9 @@ begin_as_member(FunctionCallInfo fcinfo, const char *command, ElCall *call,
 	static const char *const names[] = {"group_name"};
 	ElCallSpec	spec = {
 		.command = command,
-		.names = names, .nnames = lengthof(names), .member_arg = 1
+		.names = names,
+		.nnames = lengthof(names),
+		.member_arg = 1
 	};
 
 	el_call_begin(fcinfo, &spec, call);

@@ -560,7 +560,12 @@ void
 el_member_call(const ElGroupConf *conf, const ElMemberName *member,
 			   List *topics, ElJoin join, bool yield, ElAssignment *a)
 {
-	Call		c = {.conf = conf, .name = member, .topics = topics, .join = join};
+	Call		c = {
+		.conf = conf,
+		.name = member,
+		.topics = topics,
+		.join = join
+	};
 	Refusal		refusal;
 	int64		epoch;
 	bool		moved;

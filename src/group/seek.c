@@ -99,9 +99,13 @@ eventlog_seek(PG_FUNCTION_ARGS)
 		"group_name", "topic", "partition", "event_offset"
 	};
 	static const ElCallSpec spec = {
-		.command = "seek()", .writes = true, .right = EL_CALL_OWNER,
-		.names = names, .nnames = lengthof(names),
-		.topic_arg = 1, .partition_arg = 2
+		.command = "seek()",
+		.writes = true,
+		.right = EL_CALL_OWNER,
+		.names = names,
+		.nnames = lengthof(names),
+		.topic_arg = 1,
+		.partition_arg = 2
 	};
 	ElCall		call;
 	int64		offset;
@@ -198,8 +202,12 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"group_name", "topic", "target"};
 	static const ElCallSpec spec = {
-		.command = "reset_group()", .writes = true, .right = EL_CALL_OWNER,
-		.names = names, .nnames = lengthof(names), .topic_arg = 1
+		.command = "reset_group()",
+		.writes = true,
+		.right = EL_CALL_OWNER,
+		.names = names,
+		.nnames = lengthof(names),
+		.topic_arg = 1
 	};
 	ElCall		call;
 	Target		target;

@@ -361,27 +361,13 @@ relation_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages,
  * ANALYZE and TABLESAMPLE
  */
 
-#if PG_VERSION_NUM < 170000
 static bool
-scan_analyze_next_block(TableScanDesc scan, BlockNumber blockno,
-						BufferAccessStrategy bstrategy)
+scan_analyze_next_block(TableScanDesc scan, EL_ANALYZE_PARAMS)
 {
-	return el_analyze_block(scan, blockno);
-}
-#else
-static bool
-scan_analyze_next_block(TableScanDesc scan, ReadStream *stream)
-{
-	Buffer		buffer = read_stream_next_buffer(stream, NULL);
 	BlockNumber block;
 
-	if (!BufferIsValid(buffer))
-		return false;
-	block = BufferGetBlockNumber(buffer);
-	ReleaseBuffer(buffer);
-	return el_analyze_block(scan, block);
+	return el_analyze_next(&block) && el_analyze_block(scan, block);
 }
-#endif
 
 static bool
 no_sample_block(TableScanDesc scan, struct SampleScanState *scanstate)

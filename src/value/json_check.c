@@ -235,7 +235,10 @@ skip_key(Scan *s, const char *p)
 bool
 el_json_is_plain(const char *json, int32 len)
 {
-	Scan		s = {.begin = json, .end = json + len};
+	Scan		s = {
+		.begin = json,
+		.end = json + len
+	};
 	const char *p;
 	uint64		in_object = 0;	/* bit 0: the innermost level is one */
 	int			level = 0;
