@@ -153,12 +153,10 @@ el_stream_next_block(ReadStream *stream, BlockNumber *block)
 #if PG_VERSION_NUM < 160000
 #define el_relation_set_new_filelocator relation_set_new_filenode
 #define el_update_indexes			bool
-#define el_rel_backend(rel)			((rel)->rd_backend)
 #define el_is_owner(relid, roleid)	pg_class_ownercheck(relid, roleid)
 #else
 #define el_relation_set_new_filelocator relation_set_new_filelocator
 #define el_update_indexes			TU_UpdateIndexes
-#define el_rel_backend(rel)			((rel)->rd_backend)
 #define el_is_owner(relid, roleid) \
 	object_ownercheck(RelationRelationId, relid, roleid)
 #endif
@@ -196,16 +194,6 @@ el_wait_event_info(void)
 		info = WaitEventExtensionNew("EventlogConsume");
 	return info;
 }
-#endif
-
-/*
- * From libpq/libpq.h, which includes GSSAPI's headers where the server was
- * built with GSSAPI, and they do not come with the server's.
- */
-#ifndef FeBeWaitSetSocketPos
-extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
-#define FeBeWaitSetSocketPos	0
-#define FeBeWaitSetNEvents		3
 #endif
 
 /* A standby's queries that do not see a transaction are cancelled. */

@@ -41,6 +41,16 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/*
+ * From libpq/libpq.h, which includes GSSAPI's headers where the server was
+ * built with GSSAPI, and they do not come with the server's.
+ */
+#ifndef FeBeWaitSetSocketPos
+extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
+#define FeBeWaitSetSocketPos	0
+#define FeBeWaitSetNEvents		3
+#endif
+
 
 EL_FUNCTION(eventlog_wait_for_events);
 EL_FUNCTION(eventlog_wait_for_any);

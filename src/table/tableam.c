@@ -262,7 +262,7 @@ relation_nontransactional_truncate(Relation rel)
 static void
 relation_copy_data(Relation rel, const RelFileLocator *newlocator)
 {
-	SMgrRelation dst = smgropen(*newlocator, el_rel_backend(rel));
+	SMgrRelation dst = smgropen(*newlocator, rel->rd_backend);
 
 	FlushRelationBuffers(rel);
 	RelationCreateStorage(*newlocator, rel->rd_rel->relpersistence, true);
