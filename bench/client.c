@@ -573,7 +573,8 @@ wake(const char *topic, int connections, int rounds)
 {
 	PGconn	   *conn = connect_db();
 	Waiter	   *waiters = calloc(connections, sizeof(Waiter));
-	Times		times[4] = {0};		/* by round: the first, the middle and the last waiter, the producer's answer */
+	Times		times[4] = {0}; /* by round: the first, the middle and the
+								 * last waiter, the producer's answer */
 	const char *params[] = {topic, "{\"wake\": true}"};
 	double		spent = cpu();
 

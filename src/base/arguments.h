@@ -18,6 +18,7 @@
 
 /* 22004 if argument n (from 0), which SQL calls by this name, is NULL. */
 extern void el_arg_not_null(FunctionCallInfo fcinfo, int n, const char *name);
+
 /* The same for the first n arguments; those whose name is NULL may be NULL. */
 extern void el_args_not_null(FunctionCallInfo fcinfo,
 							 const char *const *names, int n);

@@ -23,6 +23,7 @@ extern int64 el_monotonic_ms(void);
 
 /* Truncated towards the past. */
 extern int64 el_timestamptz_to_ms(TimestampTz time);
+
 /* Times beyond what a timestamptz can say become infinite. */
 extern TimestampTz el_ms_to_timestamptz(int64 ms);
 

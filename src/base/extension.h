@@ -32,6 +32,7 @@ extern void el_require_preload(void);
  * operation.  command is the name of what was called, as "consume()".
  */
 extern void el_require_primary(const char *command);
+
 /* What every function needs that writes: EL005, the above, and 25006 in a read-only transaction. */
 extern void el_require_write(const char *command);
 

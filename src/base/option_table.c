@@ -266,7 +266,7 @@ value_detail(const ElOptionDef *def)
 }
 
 static void refuse_value(const ElOptionTable *table, const ElOptionDef *def,
-			 const JsonbValue *v) pg_attribute_noreturn();
+						 const JsonbValue *v) pg_attribute_noreturn();
 
 static void
 refuse_value(const ElOptionTable *table, const ElOptionDef *def,
@@ -283,7 +283,7 @@ refuse_value(const ElOptionTable *table, const ElOptionDef *def,
 }
 
 static void refuse_name(const ElOptionTable *table, const JsonbValue *name,
-			const char *other_names) pg_attribute_noreturn();
+						const char *other_names) pg_attribute_noreturn();
 
 static void
 refuse_name(const ElOptionTable *table, const JsonbValue *name,

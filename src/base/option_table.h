@@ -22,7 +22,8 @@
 typedef enum ElOptionKind
 {
 	EL_OPTION_INTERVAL,			/* int64, ms; written as interval text */
-	EL_OPTION_SIZE,				/* int64, bytes; a number or text such as '16 MB' */
+	EL_OPTION_SIZE,				/* int64, bytes; a number or text such as '16
+								 * MB' */
 	EL_OPTION_BOOL,				/* bool */
 	EL_OPTION_CHOICE			/* int or enum; one of a list of words */
 } ElOptionKind;
@@ -43,12 +44,14 @@ typedef struct ElOptionDef
 	int64		max;
 	const ElOptionChoice *choices;	/* of CHOICE */
 	bool		nullable;		/* may null be given? */
-	int64		null_value;		/* what null means; of INTERVAL and SIZE, -1 is "no limit" */
+	int64		null_value;		/* what null means; of INTERVAL and SIZE, -1
+								 * is "no limit" */
 } ElOptionDef;
 
 typedef struct ElOptionTable
 {
-	const char *owner;			/* whose options they are, in messages: "topic" */
+	const char *owner;			/* whose options they are, in messages:
+								 * "topic" */
 	const ElOptionDef *defs;
 	int			ndefs;
 } ElOptionTable;
@@ -83,10 +86,13 @@ extern void el_options_push(const ElOptionTable *table,
 
 /* Is this the name of the member? */
 extern bool el_json_name_is(const JsonbValue *name, const char *wanted);
+
 /* Make a JSON string of a C string, which is not copied. */
 extern void el_json_string(JsonbValue *v, const char *str);
+
 /* How a value looks in an error message; palloc'd or constant. */
 extern const char *el_json_describe(const JsonbValue *v);
+
 /* Sets *result to the value if that is a whole number within int64; else returns false. */
 extern bool el_json_whole_number(const JsonbValue *v, int64 *result);
 

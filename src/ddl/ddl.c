@@ -159,7 +159,10 @@ carry_owner(ElTopic *t)
 	Assert(OidIsValid(owner));
 	foreach(lc, topic_leaves(t))
 	{
-		/* "recursing": a user who may give the topic away may give its partitions */
+		/*
+		 * "recursing": a user who may give the topic away may give its
+		 * partitions
+		 */
 		if (owner_of(lfirst_oid(lc)) != owner)
 			ATExecChangeOwner(lfirst_oid(lc), owner, true, AccessExclusiveLock);
 	}
@@ -390,8 +393,7 @@ other_statement(const ElUtility *u)
 }
 
 /* What runs statements of this kind, NULL if they have nothing to do with topics. */
-static void (*
-statement_runner(NodeTag tag)) (const ElUtility *u)
+static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 {
 	switch (tag)
 	{
@@ -458,7 +460,11 @@ dropping_relation(Oid relid)
 			break;
 
 		case RELKIND_PARTITIONED_TABLE:
-			/* its partitions may be gone by now: only the label knows the uuid */
+
+			/*
+			 * its partitions may be gone by now: only the label knows the
+			 * uuid
+			 */
 			label = el_label_get(relid);
 			if (label)
 			{
@@ -561,8 +567,8 @@ check_uuid(Oid relid, const pg_uuid_t *uuid)
 	bool		taken;
 
 	/*
-	 * Until the transaction ends, nobody else gives this uuid to a topic.
-	 * A session that waited here sees the label of the one it waited for:
+	 * Until the transaction ends, nobody else gives this uuid to a topic. A
+	 * session that waited here sees the label of the one it waited for:
 	 * pg_seclabel is read with a new snapshot.
 	 */
 	LockDatabaseObject(SecLabelRelationId,

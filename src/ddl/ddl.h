@@ -30,7 +30,8 @@ typedef struct ElUtility
 	DestReceiver *dest;
 	QueryCompletion *qc;
 
-	void		(*run) (const struct ElUtility *u); /* the next hook, or PostgreSQL */
+	void		(*run) (const struct ElUtility *u); /* the next hook, or
+													 * PostgreSQL */
 } ElUtility;
 
 /*

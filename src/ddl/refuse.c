@@ -355,12 +355,19 @@ refuse_alter_table(AlterTableStmt *stmt)
 				break;
 
 			case AT_DropConstraint:
-				/* since 18 it would stay on the partitions, which may not have one more than the topic */
+
+				/*
+				 * since 18 it would stay on the partitions, which may not
+				 * have one more than the topic
+				 */
 				if (kind == EL_REL_TOPIC && !stmt->relation->inh)
 					el_not_supported("dropping a constraint of the topic alone", "Leave out ONLY.");
 				break;
 
-				/* allowed; TRIGGER ALL is what pg_dump --disable-triggers says of every table */
+				/*
+				 * allowed; TRIGGER ALL is what pg_dump --disable-triggers
+				 * says of every table
+				 */
 			case AT_ChangeOwner:
 			case AT_SetTableSpace:
 			case AT_ValidateConstraint:
@@ -491,7 +498,10 @@ el_refuse_utility(Node *stmt)
 
 		case T_ExplainStmt:
 			{
-				/* EXPLAIN ANALYZE CREATE TABLE AS makes the table without coming by here again */
+				/*
+				 * EXPLAIN ANALYZE CREATE TABLE AS makes the table without
+				 * coming by here again
+				 */
 				Query	   *query = (Query *) ((ExplainStmt *) stmt)->query;
 
 				if (query && IsA(query, Query) && query->utilityStmt &&
@@ -699,7 +709,10 @@ el_check_topic_table(Oid relid)
 		leaf = relation_open(t->leaves[i], AccessShareLock);
 		check_attachments(leaf);
 
-		/* the log knows which partition it is; another number would mix two of them up */
+		/*
+		 * the log knows which partition it is; another number would mix two
+		 * of them up
+		 */
 		el_log_info(leaf, &info);
 		if (info.exists && info.partition != i)
 			ereport(ERROR,

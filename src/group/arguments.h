@@ -52,7 +52,8 @@ typedef struct ElCallSpec
 	const char *command;		/* as users write it, "commit()" */
 	bool		writes;			/* nothing for a read-only transaction */
 	ElCallRight right;
-	const char *const *names;	/* of arguments that must not be NULL; NULL: may be */
+	const char *const *names;	/* of arguments that must not be NULL; NULL:
+								 * may be */
 	int			nnames;
 	int			group_arg;
 	int			member_arg;		/* 0: none */
@@ -82,8 +83,10 @@ extern char *el_text_to_name(const text *t, const char *what);
 extern ElMemberName *el_text_to_member(const text *t);
 
 extern void el_check_select(Oid relid);
+
 /* Of a topic that the caller has locked. */
 extern ElTopicRef *el_topic_ref(ElTopic *t);
+
 /*
  * The topic, locked and checked to be readable by the caller; NULL, and not
  * locked, if it is gone, or (uuid given) another one has taken its place.

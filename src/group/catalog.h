@@ -43,19 +43,23 @@ typedef struct ElGroupConf
 	int64		session_timeout_ms;
 	int64		max_poll_ms;
 	int64		expire_after_ms;	/* -1: never */
-	int64		noted_ms;		/* when it was created or the worker last noted it in use, ms since 1970 */
+	int64		noted_ms;		/* when it was created or the worker last
+								 * noted it in use, ms since 1970 */
 } ElGroupConf;
 
 /* Look a group up; conf->exists says whether it has a row. */
 extern void el_group_conf(const char *name, ElGroupConf *conf);
+
 /* Of all groups that have a row; ElGroupConf *. */
 extern List *el_group_confs(void);
+
 /* The default options, and options as create_group() takes them (22023) on top of what conf has. */
 extern void el_group_conf_defaults(ElGroupConf *conf, const char *name);
 extern void el_group_conf_set(ElGroupConf *conf, Jsonb *options);
 
 /* May the caller use this group, which exists? */
 extern bool el_group_may_use(const ElGroupConf *conf);
+
 /* 42501 unless the caller may use the group / owns it. */
 extern void el_group_check_use(const ElGroupConf *conf);
 extern void el_group_check_owner(const ElGroupConf *conf);

@@ -26,7 +26,7 @@ EL_FUNCTION(eventlog_commit);
 EL_FUNCTION(eventlog_commit_offset);
 
 static void report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
-					  int32 partition) pg_attribute_noreturn();
+								  int32 partition) pg_attribute_noreturn();
 
 static void
 report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
@@ -113,7 +113,10 @@ lock_for_commit(ElLocalPart *lp, const ElMemberRef *ref, ElEntry *entry)
 	int32		partition = lp->key.partition;
 	ElSlotNo	part = find_owned(ref, &lp->key, &epoch);
 
-	/* it outlives el_local_remove() below, for the end of the transaction frees it */
+	/*
+	 * it outlives el_local_remove() below, for the end of the transaction
+	 * frees it
+	 */
 	Assert(lp->in_xact);
 	if (part == EL_NO_SLOT || epoch != consumed_epoch || !is_same_member(lp, ref) ||
 		lp->must_fail_commit)
@@ -214,7 +217,8 @@ commit_last_delivered(const ElMemberRef *ref, const ElPartKey *only)
 			continue;
 		if (get_rel_relkind(d->relid) == '\0')
 			continue;			/* the topic is gone */
-		el_check_select(d->relid);	/* it was perhaps another role that consumed */
+		el_check_select(d->relid);	/* it was perhaps another role that
+									 * consumed */
 		lp = el_local_get(&d->key, d->relid);
 		if (lp->state.commit)
 			continue;			/* this transaction's business already */
@@ -299,7 +303,7 @@ find_delivered(const ElPartKey *key, const ElMemberRef *ref)
 
 /* Nothing was delivered to this member that it could commit.  Why? */
 static void report_not_delivered(const ElCall *call, const ElPartKey *key,
-					 const ElMemberRef *ref) pg_attribute_noreturn();
+								 const ElMemberRef *ref) pg_attribute_noreturn();
 
 static void
 report_not_delivered(const ElCall *call, const ElPartKey *key,

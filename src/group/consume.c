@@ -140,7 +140,11 @@ deliver_or_wait(Call *c)
 
 		if (d->nrows > 0 || c->wait_ms == 0)
 			return;
-		/* nothing came of this look, so it prevents nobody from dropping a topic */
+
+		/*
+		 * nothing came of this look, so it prevents nobody from dropping a
+		 * topic
+		 */
 		foreach(lc, topics)
 			UnlockRelationOid(((ElTopicRef *) lfirst(lc))->relid, AccessShareLock);
 		if (waiting)
@@ -201,7 +205,8 @@ consume_events(FunctionCallInfo fcinfo, ElRowForm form)
 	if (IsolationUsesXactSnapshot())
 		c.wait_ms = 0;
 
-	el_session_init();			/* registers an exit callback: not inside the block */
+	el_session_init();			/* registers an exit callback: not inside the
+								 * block */
 	el_wait_begin(&c.wait, c.wait_ms);
 	c.wait.max_poll_ms = c.call.conf.max_poll_ms;
 	PG_ENSURE_ERROR_CLEANUP(el_wait_cleanup, PointerGetDatum(&c.wait));

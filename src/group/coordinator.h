@@ -19,6 +19,7 @@
 
 /* 53200 if there is no room. */
 extern ElSlotNo el_member_join(ElSlotNo group, const char *name, bool named);
+
 /* A new incarnation of a named member. */
 extern void el_member_rejoin(ElSlotNo member);
 extern void el_member_leave(ElSlotNo member);
@@ -27,6 +28,7 @@ extern void el_member_leave(ElSlotNo member);
 extern bool el_member_subscribe(ElSlotNo member, ElSlotNo topic);
 extern bool el_member_unsubscribe(ElSlotNo member, ElSlotNo topic);
 extern bool el_member_subscribed(ElSlotNo member, ElSlotNo topic);
+
 /* The topic is gone: take it off all subscriptions.  Cannot fail. */
 extern void el_topic_dropped(Oid dbid, Oid relid);
 
@@ -39,6 +41,7 @@ extern bool el_group_steps(ElSlotNo group, ElSlotNo yielding);
 
 /* Give back what nothing refers to any more; true if the group is gone. */
 extern bool el_group_sweep(ElSlotNo group, int64 idle_ms);
+
 /* A database that is gone takes its groups with it. */
 extern void el_db_drop(Oid dbid);
 

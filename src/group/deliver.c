@@ -48,7 +48,8 @@ typedef struct Source
 	ElEntry		entry;
 	int64		position;
 	int64		skipped;		/* events passed over on the way to position */
-	bool		jump;			/* position is the latest, to be recorded as such */
+	bool		jump;			/* position is the latest, to be recorded as
+								 * such */
 	Relation	rel;
 	ElReader   *reader;
 	ElRecord	rec;
@@ -567,7 +568,10 @@ el_deliver(ElDelivery *d, ElAssignment *a)
 	d->due_ms = 0;
 	for (i = 0; i < a->n && d->events_left > 0 && d->bytes_left > 0; i++)
 	{
-		/* start elsewhere each time, or the first partitions starve the others */
+		/*
+		 * start elsewhere each time, or the first partitions starve the
+		 * others
+		 */
 		ElAssigned *p = &a->parts[(a->rotor + i) % a->n];
 
 		if (p->topic == skip)

@@ -24,7 +24,8 @@ typedef struct ElDelivery
 	const ElGroupConf *conf;
 	Snapshot	snapshot;
 	bool		claim;
-	bool		commit;			/* what is delivered is committed with the transaction */
+	bool		commit;			/* what is delivered is committed with the
+								 * transaction */
 	ElRows	   *rows;
 	int64		events_left;
 	int64		bytes_left;
@@ -32,8 +33,10 @@ typedef struct ElDelivery
 
 	/* what came of it */
 	int64		nrows;
-	bool		busy;			/* a partition with events was left to another transaction */
-	int64		due_ms;			/* event time + min_age of the earliest held back; 0: none */
+	bool		busy;			/* a partition with events was left to another
+								 * transaction */
+	int64		due_ms;			/* event time + min_age of the earliest held
+								 * back; 0: none */
 } ElDelivery;
 
 /*
@@ -42,6 +45,7 @@ typedef struct ElDelivery
  * consumed from was given to another member), 40001.
  */
 extern void el_deliver(ElDelivery *d, ElAssignment *a);
+
 /* Is there an event that el_deliver would deliver?  Takes no ownership lock. */
 extern bool el_deliver_peek(ElDelivery *d, ElAssignment *a);
 

@@ -35,7 +35,8 @@
 typedef struct Candidate
 {
 	ElGroupConf *conf;
-	int64		committed_ms;	/* time of the last commit; 0: it has no committed offset */
+	int64		committed_ms;	/* time of the last commit; 0: it has no
+								 * committed offset */
 } Candidate;
 
 /* Groups with expire_after. */

@@ -182,7 +182,8 @@ eventlog_create_group(PG_FUNCTION_ARGS)
 				 errmsg("group \"%s\" already exists, skipping", call.group)));
 	}
 	else
-		forget_grants(call.group);	/* one given while its former namesake was dropped */
+		forget_grants(call.group);	/* one given while its former namesake was
+									 * dropped */
 	PG_RETURN_VOID();
 }
 

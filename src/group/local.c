@@ -142,8 +142,9 @@ el_local_remove(ElLocalPart *lp)
 	if (lp->in_xact)
 	{
 		/*
-		 * The end of the transaction removes it.  Until then it is known whose
-		 * it was: what the transaction said it commits is still to be checked.
+		 * The end of the transaction removes it.  Until then it is known
+		 * whose it was: what the transaction said it commits is still to be
+		 * checked.
 		 */
 		lp->drop_at_end = true;
 		lp->state.position = -1;

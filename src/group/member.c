@@ -41,7 +41,7 @@
  * afresh.
  */
 static void report_no_member(const char *group, const ElMemberName *member, ElSession *session,
-				 bool replaced) pg_attribute_noreturn();
+							 bool replaced) pg_attribute_noreturn();
 
 static void
 report_no_member(const char *group, const ElMemberName *member, ElSession *session,
@@ -388,7 +388,8 @@ typedef struct Call
 {
 	const ElGroupConf *conf;
 	const ElMemberName *name;	/* NULL: the session */
-	ElSession  *session;		/* NULL: it has never joined, or the member has a name */
+	ElSession  *session;		/* NULL: it has never joined, or the member
+								 * has a name */
 	List	   *topics;
 	ElJoin		join;
 

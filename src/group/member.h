@@ -59,8 +59,10 @@ extern void el_member_check_may_act(const ElGroupConf *conf,
 typedef enum ElJoin
 {
 	EL_JOIN_NO,					/* a non-member is EL001 */
-	EL_JOIN_ADD,				/* join if it must, and subscribe to the topics */
-	EL_JOIN_AFRESH				/* as a new incarnation, subscribed to just these */
+	EL_JOIN_ADD,				/* join if it must, and subscribe to the
+								 * topics */
+	EL_JOIN_AFRESH				/* as a new incarnation, subscribed to just
+								 * these */
 } ElJoin;
 
 /*
@@ -73,6 +75,7 @@ typedef enum ElJoin
 extern void el_member_call(const ElGroupConf *conf,
 						   const ElMemberName *member, List *topics,
 						   ElJoin join, bool yield, ElAssignment *result);
+
 /*
  * The member that acts, or the errors above.  working: this is a call for
  * max_poll_interval, and nothing for a member busy in another session.
@@ -84,6 +87,7 @@ extern void el_member_require(const char *group, const ElMemberName *member,
 extern void el_claim_call(const ElGroupConf *conf, List *topics,
 						  ElAssignment *result);
 extern bool el_group_used_by_claims(const char *group);
+
 /* Topics that claims of the group have read, locked. */
 extern List *el_claimed_topics(const char *group);
 

@@ -35,7 +35,8 @@
 static Oid	appended[MAX_APPENDED];
 static int	nappended = 0;
 static bool wake_all = false;
-static bool offsets_appended = false;	/* to the offsets topic, not by commit() */
+static bool offsets_appended = false;	/* to the offsets topic, not by
+										 * commit() */
 
 /* Groups and topics dropped, in call order: a rolled-back subtransaction's are the last. */
 typedef struct Dropped

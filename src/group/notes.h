@@ -18,16 +18,19 @@
 /* For ElTopicCallbacks: this transaction appends to a partition / drops a topic or adds partitions. */
 extern void el_note_append(Oid topic, Oid leaf);
 extern void el_note_topic(Oid topic, bool dropped);
+
 /* A group whose members shall be removed if this transaction commits. */
 extern void el_note_dropped_group(const char *group);
 
 /* Is there anything to do at the end of the transaction? */
 extern bool el_notes_pending(void);
+
 /* 0A000 for what cannot be prepared. */
 extern void el_notes_check_prepare(void);
 extern void el_notes_prepared(void);
 extern void el_notes_subxact(SubXactEvent event, SubTransactionId mine,
 							 SubTransactionId parent);
+
 /* The locks are gone.  Must not fail. */
 extern void el_notes_finish(bool is_commit);
 

@@ -61,8 +61,9 @@ typedef struct Flat
 {
 	bool		is_object;
 	int			depth;
-	int			n;				/* MAX_SCALARS + 1: it is not flat, or has too many */
-	char	   *names[MAX_SCALARS];	/* of an object's fields */
+	int			n;				/* MAX_SCALARS + 1: it is not flat, or has too
+								 * many */
+	char	   *names[MAX_SCALARS]; /* of an object's fields */
 	char	   *tokens[MAX_SCALARS];
 	JsonTokenType types[MAX_SCALARS];
 } Flat;
@@ -126,7 +127,7 @@ parse_flat(const char *data, int32 len, bool is_object, int n, Flat *f)
 	};
 	char	   *text = pg_any_to_server(data, len, PG_UTF8);
 
-	if (text != data)
+	if (text !=data)
 		len = strlen(text);
 	memset(f, 0, sizeof(*f));
 	return pg_parse_json(el_json_string_lexer(text, len), &actions) == JSON_SUCCESS &&

@@ -66,7 +66,10 @@ el_offsets_relations(Oid *topic, Oid *leaf)
 
 	if (found_at != relation_changes)
 	{
-		/* invalidations may arrive during the lookups, and a lookup may raise: note the counter first */
+		/*
+		 * invalidations may arrive during the lookups, and a lookup may
+		 * raise: note the counter first
+		 */
 		uint64		changes = relation_changes;
 		Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
 
@@ -140,7 +143,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 
 	while (r->info.exists && el_reader_next(r, &rec))
 	{
-		ElPartKey key;
+		ElPartKey	key;
 		ElOffset   *o;
 		int64		next;
 		bool		found;
@@ -437,7 +440,10 @@ el_entry_resolve(ElEntry *e)
 {
 	TransactionId xid;
 
-	/* the process array and the commit log are asked with none of our locks held */
+	/*
+	 * the process array and the commit log are asked with none of our locks
+	 * held
+	 */
 	Assert(!el_group_locked());
 	if (!FullTransactionIdIsValid(e->pending_fxid))
 		return true;
@@ -528,11 +534,19 @@ el_entry_set_pending(ElSlotNo part, FullTransactionId fxid, int64 next,
 	ElEntry    *e = &EL_PART(part)->entry;
 
 	Assert(el_group_locked_exclusive());
-	/* no database slot: nobody has built a cache, and who does will read the event */
+
+	/*
+	 * no database slot: nobody has built a cache, and who does will read the
+	 * event
+	 */
 	if (db == EL_NO_SLOT)
 		return;
 	renew_entry(e, EL_DB(db)->cache_gen);
-	/* writers of a key hold its lock until they end: an older one has been resolved, or is ours */
+
+	/*
+	 * writers of a key hold its lock until they end: an older one has been
+	 * resolved, or is ours
+	 */
 	Assert(!FullTransactionIdIsValid(e->pending_fxid) ||
 		   e->pending_version < version);
 	Assert(version > e->version);

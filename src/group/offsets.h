@@ -26,6 +26,7 @@
  */
 extern bool el_offsets_relations(Oid *topic, Oid *leaf);
 extern void el_offsets_require_relations(Oid *topic, Oid *leaf);
+
 /* Syscache callback: a table or schema may have another name. */
 extern void el_offsets_forget_relations(Datum arg, int cacheid, uint32 hashvalue);
 
@@ -34,7 +35,8 @@ typedef struct ElOffset
 {
 	ElPartKey	key;
 	int64		next;
-	int64		version;		/* its offset; -1: only a pending one was found */
+	int64		version;		/* its offset; -1: only a pending one was
+								 * found */
 	int64		time_ms;		/* when it was committed */
 	FullTransactionId fxid;
 	FullTransactionId pending_fxid;
@@ -54,10 +56,13 @@ extern HTAB *el_offsets_scan(Snapshot snapshot, bool all);
 
 /* See that it mirrors the topic.  Once per call. */
 extern void el_offsets_ensure(void);
+
 /* Take the coordinator's lock with a valid cache; el_group_unlock() releases it. */
 extern void el_group_lock_with_offsets(LWLockMode mode);
+
 /* What the cache says is no longer what the topic says.  Cannot fail. */
 extern void el_offsets_invalidate(void);
+
 /* A transaction that wrote to the topic by itself was prepared / a prepared transaction has ended. */
 extern void el_offsets_note_prepared(void);
 extern void el_offsets_prepared_ended(void);
@@ -68,18 +73,23 @@ extern void el_offsets_prepared_ended(void);
 
 /* A copy of a part's entry, empty if it belongs to another generation; lock held. */
 extern void el_entry_copy(ElSlotNo part, ElEntry *entry);
+
 /*
  * Find out what became of a pending offset; without the lock.  Returns false
  * while that is undecided (the rest of the entry holds).
  */
 extern bool el_entry_resolve(ElEntry *entry);
+
 /* Copy, resolve, and store the outcome for others; without the lock. */
 extern bool el_entry_read(ElSlotNo part, ElEntry *entry);
+
 /* Is the transaction that wrote the entry visible to the snapshot? */
 extern bool el_entry_visible(const ElEntry *entry, Snapshot snapshot);
+
 /* fxid has appended an offset of the partition; lock held exclusively. */
 extern void el_entry_set_pending(ElSlotNo part, FullTransactionId fxid,
 								 int64 next, int64 version);
+
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_entries_fold_all(void);
 

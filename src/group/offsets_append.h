@@ -17,6 +17,7 @@
 
 /* What commits offsets calls this first: locks the topic for writing, 25000 inside COMMIT. */
 extern void el_offsets_prepare_commit(void);
+
 /* At PRE_COMMIT: append the committed offsets of these parts, whose locks are held. */
 extern void el_offsets_append(ElLocalPart **parts, int nparts);
 

@@ -29,19 +29,25 @@ typedef struct ElSession
 
 /* Before a session may join: registers an exit callback. */
 extern void el_session_init(void);
+
 /* NULL if the session has never joined the group. */
 extern ElSession *el_session_find(const char *group);
+
 /* Memory for a membership, before there is one. */
 extern ElSession *el_session_prepare(const char *group);
 extern void el_session_add_topic(ElSession *s, Oid relid);
+
 /* The session's member slot, EL_NO_SLOT if it was put out (or session is NULL); lock held. */
 extern ElSlotNo el_session_slot(const ElSession *s);
+
 /* The session's membership of a group; false if it has none. */
 extern bool el_session_member(const char *group, ElMemberRef *ref);
 
 extern void el_session_leave(const char *group);
+
 /* The group was dropped by this transaction, which just committed.  Must not fail. */
 extern void el_session_forget(const char *group);
+
 /* DISCARD ALL: the session leaves all its groups. */
 extern void el_session_discard(void);
 

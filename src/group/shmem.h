@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 extern Size el_group_shmem_size(void);
+
 /* AddinShmemInitLock is held. */
 extern void el_group_shmem_init(void);
 

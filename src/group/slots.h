@@ -58,8 +58,10 @@ extern void el_slots_shmem_init(void);	/* AddinShmemInitLock is held */
 
 /* Those that allocate raise 53200 before anything is changed, with the lock held. */
 extern void el_slots_reserve(int32 n);
-extern ElSlotNo el_slot_new(ElSlotKind kind);	/* after el_slots_reserve; not hashed yet */
-extern void el_slot_link(ElSlotNo s);	/* into the hash table, once its key is set */
+extern ElSlotNo el_slot_new(ElSlotKind kind);	/* after el_slots_reserve; not
+												 * hashed yet */
+extern void el_slot_link(ElSlotNo s);	/* into the hash table, once its key
+										 * is set */
 extern void el_slot_free(ElSlotNo s);
 
 extern ElSlotNo el_db_find(Oid dbid);
@@ -73,6 +75,7 @@ extern ElSlotNo el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid,
 extern ElSlotNo el_part_find(ElSlotNo group, const pg_uuid_t *uuid,
 							 int32 partition);
 extern ElSlotNo el_part_get(ElSlotNo group, ElSlotNo topic, int32 partition);
+
 /* A named member; sessions' are found through their session only. */
 extern ElSlotNo el_member_find(ElSlotNo group, const char *name);
 

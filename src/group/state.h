@@ -58,13 +58,16 @@ typedef struct ElDb
 	ElSlotHead	head;
 	Oid			dbid;
 	int32		cache_state;	/* ElCacheState */
-	uint32		relnumber;		/* file of the offsets topic that the cache mirrors */
+	uint32		relnumber;		/* file of the offsets topic that the cache
+								 * mirrors */
 	uint64		cache_gen;		/* entries of another generation mean nothing */
 
-	bool		prepared;		/* a prepared transaction wrote to the offsets topic,
-								 * not by commit(): its end invalidates the cache */
+	bool		prepared;		/* a prepared transaction wrote to the offsets
+								 * topic, not by commit(): its end invalidates
+								 * the cache */
 	bool		compact_due;	/* the offsets topic has grown */
-	bool		compact_waits;	/* it could not be compacted the last time: no hurry */
+	bool		compact_waits;	/* it could not be compacted the last time: no
+								 * hurry */
 } ElDb;
 
 /* How a group is used at the moment. */
@@ -87,10 +90,13 @@ typedef struct ElGroup
 	ElSlotNo	last_member;
 	int32		nmembers;
 	int32		nparts;			/* partition slots */
-	int32		claimers;		/* partitions locked by claims, until their finish_xact() */
+	int32		claimers;		/* partitions locked by claims, until their
+								 * finish_xact() */
 	int32		held;			/* partitions locked by anybody, likewise */
-	bool		reconcile;		/* ownership may be able to follow the target further */
-	int64		epoch;			/* goes up with each change of members or topics */
+	bool		reconcile;		/* ownership may be able to follow the target
+								 * further */
+	int64		epoch;			/* goes up with each change of members or
+								 * topics */
 	int64		assignment_epoch;	/* epoch for which targets were computed */
 	int64		max_poll_ms;	/* options, as of the last call */
 	int64		session_timeout_ms;
@@ -126,7 +132,8 @@ typedef struct ElGroupTopic
 typedef struct ElEntry
 {
 	uint64		gen;			/* of the cache */
-	int64		next;			/* next offset to consume; -1: nothing committed, or dropped */
+	int64		next;			/* next offset to consume; -1: nothing
+								 * committed, or dropped */
 	int64		version;		/* -1: no event has recorded one */
 	FullTransactionId fxid;		/* the transaction that wrote it */
 
@@ -151,12 +158,14 @@ typedef struct ElPart
 	ElSlotNo	owned_next;		/* list of its owner's partitions */
 	ElSlotNo	owned_prev;
 	int64		epoch;			/* the group's epoch when its owner got it */
-	int32		holder;			/* pid whose transaction holds the lock; 0: nobody */
+	int32		holder;			/* pid whose transaction holds the lock; 0:
+								 * nobody */
 	bool		claimed;		/* holder is a claim */
 	bool		outstanding;	/* delivered events await their commit */
 
 	int64		delivered;		/* end of what was delivered last; -1: nothing */
-	uint64		delivered_seq;	/* which consuming transaction of its member that was */
+	uint64		delivered_seq;	/* which consuming transaction of its member
+								 * that was */
 	int64		first_offset;	/* first event of the last delivery; -1: none */
 	int64		events_lost;
 	TimestampTz stuck_since;	/* first delivery that began at first_offset */
@@ -175,18 +184,23 @@ typedef struct ElMember
 	char		name[EL_NAME_SIZE];
 	bool		named;			/* false: a database session */
 	bool		heartbeats;		/* it has sent one: session_timeout applies */
-	bool		news;			/* its assignment changed since it was last told */
+	bool		news;			/* its assignment changed since it was last
+								 * told */
 	int32		pid;			/* of the session, or of the last caller */
 	uint64		incarnation;	/* never repeats */
 	int64		epoch;			/* the assignment it has come to */
-	int64		last_call_ms;	/* monotonic; max_poll_interval counts from here */
-	int64		last_heard_ms;	/* session_timeout counts from here: calls and heartbeats */
+	int64		last_call_ms;	/* monotonic; max_poll_interval counts from
+								 * here */
+	int64		last_heard_ms;	/* session_timeout counts from here: calls and
+								 * heartbeats */
 	TimestampTz last_seen;
-	int32		xact_pid;		/* backend whose transaction holds locks of this member */
+	int32		xact_pid;		/* backend whose transaction holds locks of
+								 * this member */
 	int32		xact_holds;		/* how many */
 	int32		ordinal;		/* scratch for an assignment */
 	uint32		rotor;			/* where the next call starts */
-	uint64		last_seq;		/* its last consuming transaction that committed */
+	uint64		last_seq;		/* its last consuming transaction that
+								 * committed */
 	int64		fenced_count;
 } ElMember;
 
@@ -199,7 +213,8 @@ typedef struct ElSub
 
 typedef struct ElShared
 {
-	LWLock		lock;			/* the coordinator's lock: all slots and what follows */
+	LWLock		lock;			/* the coordinator's lock: all slots and what
+								 * follows */
 	int			lock_tranche;
 
 	int32		nslots;
@@ -207,10 +222,12 @@ typedef struct ElShared
 	ElSlotNo	first_free;
 	uint32		bucket_mask;
 	ElSlotNo	first_group;
-	uint64		next_number;	/* epochs and incarnations: starts at a random place */
+	uint64		next_number;	/* epochs and incarnations: starts at a random
+								 * place */
 
 	Latch	   *worker_latch;	/* NULL: not running */
-	Oid			unfinished_db;	/* database of a maintenance round that came to no end */
+	Oid			unfinished_db;	/* database of a maintenance round that came
+								 * to no end */
 	Oid			unfinished_topic;	/* the topic that it came to */
 } ElShared;
 

@@ -191,7 +191,8 @@ typedef struct WaitCall
 	bool	   *ready;			/* [ngroups] */
 	ElMemberName *member;		/* NULL: the session, or claims */
 	int64		min_age_ms;
-	int64		due_ms;			/* when the first event held back is due; 0: none is */
+	int64		due_ms;			/* when the first event held back is due; 0:
+								 * none is */
 	ElWaitState wait;
 } WaitCall;
 
@@ -396,6 +397,6 @@ eventlog_wait_for_any(PG_FUNCTION_ARGS)
 			datums[n++] = CStringGetTextDatum(c.groups[i]);
 	}
 	PG_RETURN_DATUM(make_output_row(tupdesc,
-						   PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false,
-														   TYPALIGN_INT))));
+									PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false,
+																	TYPALIGN_INT))));
 }

@@ -35,7 +35,8 @@ typedef struct Waiter
 	Latch	   *latch;			/* NULL: free */
 	int32		pid;
 	Oid			dbid;
-	bool		want_free;		/* it met a partition that another transaction works on */
+	bool		want_free;		/* it met a partition that another transaction
+								 * works on */
 	ElInterest	interest;
 } Waiter;
 
@@ -45,7 +46,8 @@ typedef struct WaiterTable
 	int			tranche;
 	int32		size;
 	int32		high;			/* no waiter at or beyond it */
-	pg_atomic_uint32 count;		/* registered; read without the lock before a signal */
+	pg_atomic_uint32 count;		/* registered; read without the lock before a
+								 * signal */
 	Waiter		waiters[FLEXIBLE_ARRAY_MEMBER];
 } WaiterTable;
 
@@ -285,7 +287,10 @@ el_wake_worker(void)
 {
 	Latch	   *latch = el_shared->worker_latch;
 
-	/* a latch of a process that has gone belongs to nobody, or to one that will not mind */
+	/*
+	 * a latch of a process that has gone belongs to nobody, or to one that
+	 * will not mind
+	 */
 	if (latch != NULL)
 		SetLatch(latch);
 }

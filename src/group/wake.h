@@ -23,7 +23,8 @@ typedef struct ElInterest
 	bool		any_group;		/* more groups than fit */
 	bool		any_leaf;		/* more partitions than fit */
 	int32		ngroups;
-	ElSlotNo	groups[EL_INTEREST_GROUPS]; /* whose assignment changes concern it */
+	ElSlotNo	groups[EL_INTEREST_GROUPS]; /* whose assignment changes
+											 * concern it */
 	int32		nleaves;
 	Oid			leaves[EL_INTEREST_LEAVES]; /* partitions' tables */
 } ElInterest;
@@ -37,9 +38,11 @@ extern void el_wake_shmem_init(void);	/* AddinShmemInitLock is held */
  * is full.
  */
 extern int	el_waiter_register(int place, const ElInterest *interest);
+
 /* A release of a partition in the groups would end the wait, too. */
 extern void el_waiter_want_free(int place);
 extern void el_waiter_unregister(int place);
+
 /* Does this backend wait for events? */
 extern bool el_waits(int pid);
 

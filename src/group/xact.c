@@ -226,7 +226,8 @@ el_group_xact(XactEvent event)
 
 		case XACT_EVENT_PREPARE:
 			el_notes_prepared();
-			el_local_set_phase(EL_XACT_ABORTED);	/* parts that were looked at, but not locked, go */
+			el_local_set_phase(EL_XACT_ABORTED);	/* parts that were looked
+													 * at, but not locked, go */
 			break;
 
 		default:

@@ -19,8 +19,10 @@
 extern void el_group_xact(XactEvent event);
 extern void el_group_subxact(SubXactEvent event, SubTransactionId mine,
 							 SubTransactionId parent);
+
 /* After a top-level transaction's locks are gone.  Must not fail. */
 extern void el_group_after_locks(bool is_commit);
+
 /* After a statement that ends transactions or a session's work; looks at no catalog. */
 extern void el_group_utility_done(Node *stmt);
 

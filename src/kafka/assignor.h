@@ -27,8 +27,8 @@
 typedef struct ElAssignTopic
 {
 	int32		npartitions;
-	int32	   *target;			/* [npartitions] in: target so far, or EL_NOBODY; out: the new
-								 * one */
+	int32	   *target;			/* [npartitions] in: target so far, or
+								 * EL_NOBODY; out: the new one */
 	int32		nsubscribers;
 	const int32 *subscribers;	/* [nsubscribers] members, ascending */
 } ElAssignTopic;

@@ -55,6 +55,7 @@ el_batch_add(ElBatchBuilder *b, const ElRecord *r)
 		b->delete_horizon != 0 ? b->delete_horizon : r->timestamp;
 	int64		base_offset = b->count == 0 ? r->offset : b->base_offset;
 	int32		delta = b->keep_offsets ? (int32) (r->offset - base_offset) : b->count;
+
 	/* in two's complement, as Java's: the reader adds the same way */
 	uint64		timestamp = el_zigzag64((int64) ((uint64) r->timestamp - (uint64) base));
 	uint32		offset = el_zigzag32(delta);

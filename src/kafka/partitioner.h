@@ -22,8 +22,10 @@ typedef enum ElPartitioner
 
 /* MurmurHash2 with seed 0x9747b28c (org.apache.kafka.common.utils.Utils.murmur2). */
 extern int32 el_murmur2(const char *key, size_t len);
+
 /* CRC-32 (IEEE 802.3), as zlib's. */
 extern uint32 el_crc32(const char *key, size_t len);
+
 /*
  * Partition, 0 .. npartitions - 1, of a key that is not null; npartitions > 0.
  */

@@ -20,7 +20,8 @@ typedef struct ElReconcilePart
 	int32		target;
 	int64		epoch;			/* in/out: the epoch at which the owner got it */
 	bool		busy;			/* a transaction of its owner holds its lock */
-	bool		outstanding;	/* its owner was given events that it has not committed */
+	bool		outstanding;	/* its owner was given events that it has not
+								 * committed */
 	bool		changed;		/* out: owner is another than before */
 } ElReconcilePart;
 

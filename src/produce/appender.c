@@ -36,7 +36,11 @@ bool
 el_appender_open(ElAppender *a, Oid topic, int32 partition, Oid leaf)
 {
 	memset(a, 0, sizeof(*a));
-	/* as try_table_open() does, but for a look into the catalog cache: it is locked */
+
+	/*
+	 * as try_table_open() does, but for a look into the catalog cache: it is
+	 * locked
+	 */
 	a->rel = RelationIdGetRelation(leaf);
 	if (a->rel == NULL)
 		return false;
@@ -109,7 +113,7 @@ call_wal_writer(uint32 appended)
 
 int64
 el_appender_append(ElAppender *a, char *batch, uint32 len, int32 count,
-				FullTransactionId fxid, CommandId cid, int64 at_offset)
+				   FullTransactionId fxid, CommandId cid, int64 at_offset)
 {
 	int64		first;
 

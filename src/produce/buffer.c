@@ -75,7 +75,7 @@ typedef struct Mark
 	int			level;			/* nesting level of the subtransaction */
 	int			prev;			/* the entry's next mark down, or -1 */
 	ElPoint		point;
-	ElPendingBatches *saved;			/* put aside by el_buffer_forget(), or NULL */
+	ElPendingBatches *saved;	/* put aside by el_buffer_forget(), or NULL */
 } Mark;
 
 typedef struct Entry
@@ -119,10 +119,12 @@ static struct
 	int			nmarks;
 	int			maxmarks;
 
-	size_t		relief_at;		/* value of el_pending_bytes that calls for spilling */
+	size_t		relief_at;		/* value of el_pending_bytes that calls for
+								 * spilling */
 	ElBatchBuilder builder;		/* of what is appended at once */
-	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us again */
-} buf;
+	bool		at_once;		/* PRE_COMMIT has run: nobody comes for us
+								 * again */
+}			buf;
 
 /* Before the first event. */
 static const ElPoint start = {0};
@@ -149,7 +151,11 @@ assert_mark(int i)
 		   (prev->entry == m->entry && prev->level < m->level));
 	/* what was put aside lay before all that is there now */
 	Assert(m->saved == NULL || memcmp(&m->point, &start, sizeof(start)) == 0);
-	/* the topmost mark of an entry is not behind its end, nor in a sealed batch */
+
+	/*
+	 * the topmost mark of an entry is not behind its end, nor in a sealed
+	 * batch
+	 */
 	if (m->entry->mark == i)
 	{
 		Assert(m->point.nsealed >= 0 && m->point.nsealed <= p->nsealed);
@@ -183,8 +189,8 @@ seal_open(Entry *e, ElCodec codec)
 		return;
 
 	/*
-	 * Marks below one that has put batches aside speak of those; and that one's
-	 * own is never inside, as it stands at the beginning.
+	 * Marks below one that has put batches aside speak of those; and that
+	 * one's own is never inside, as it stands at the beginning.
 	 */
 	for (i = e->mark; i >= 0 && buf.marks[i].point.open_count > 0;
 		 i = buf.marks[i].prev)
@@ -438,7 +444,10 @@ commit_level(int level)
 		{
 			if (level - 1 > 1 && prev->saved == NULL)
 			{
-				/* rolling back the parent brings back what was before the parent */
+				/*
+				 * rolling back the parent brings back what was before the
+				 * parent
+				 */
 				el_pending_cut(m->saved, &prev->point);
 				prev->saved = m->saved;
 				prev->point = start;
@@ -554,8 +563,8 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 
 		count = s->count;
 		first = el_appender_append(&a, el_pending_load(s), s->len, count,
-								el_appender_owner(&a, batch_level(e, c->first)),
-								cid, -1);
+								   el_appender_owner(&a, batch_level(e, c->first)),
+								   cid, -1);
 		el_pending_appended_first(c);
 		range_add(&range, e, first, count);
 	}
@@ -569,8 +578,8 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 		batch = el_pending_finish(&c->open, a.topic->options.compression,
 								  &len);
 		first = el_appender_append(&a, batch, len, count,
-								el_appender_owner(&a, batch_level(e, c->nsealed)),
-								cid, -1);
+								   el_appender_owner(&a, batch_level(e, c->nsealed)),
+								   cid, -1);
 		entry_appended(e);
 		range_add(&range, e, first, count);
 	}
@@ -800,8 +809,8 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 
 		batch = el_pending_finish(b, t->options.compression, &len);
 		first = el_appender_append(&a, batch, len, i - from,
-								GetCurrentFullTransactionId(), cid,
-								explicit_offsets ? records[from].offset : -1);
+								   GetCurrentFullTransactionId(), cid,
+								   explicit_offsets ? records[from].offset : -1);
 		if (from == 0)
 			result = first;
 	}
@@ -853,7 +862,7 @@ el_buffer_forget(Oid leaf)
 	if (m->saved == NULL)
 	{
 		ElPendingBatches *saved = MemoryContextAlloc(el_pending_context(),
-											   sizeof(ElPendingBatches));
+													 sizeof(ElPendingBatches));
 
 		*saved = e->pending;
 		memset(&e->pending, 0, sizeof(e->pending));

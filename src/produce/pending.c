@@ -47,7 +47,7 @@ static struct
 	File		file;			/* 0 until needed */
 	int			nbatches;		/* in it that may still be wanted */
 	off_t		end;			/* where the next one goes */
-} spill;
+}			spill;
 
 /* Work space, reused from batch to batch. */
 static struct
@@ -56,7 +56,7 @@ static struct
 	ElBatchReader reader;
 	ElScratch	scratch;		/* of el_batch_finish() */
 	ElScratch	readback;		/* a batch from the spill file */
-} work;
+}			work;
 
 MemoryContext
 el_pending_context(void)
@@ -143,6 +143,7 @@ el_pending_cut(ElPendingBatches *c, const ElPoint *point)
 	int			nsealed = Max(point->nsealed, c->first);
 
 	Assert(c->first <= c->nsealed && nsealed <= c->nsealed);
+
 	/*
 	 * The open batch of then is the open batch of now, unless batches were
 	 * sealed or appended since: but then the point is not inside it.

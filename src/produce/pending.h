@@ -61,13 +61,16 @@ typedef struct ElPoint
 
 /* The context of all pending batches, and of what belongs to this transaction's buffer. */
 extern MemoryContext el_pending_context(void);
+
 /* Bytes in memory: sealed batches and open ones. */
 extern size_t el_pending_bytes;
 
 /* Bytes that the record takes at most; 54000 if no batch can hold it. */
 extern size_t el_pending_check_size(const ElRecord *r);
+
 /* Add a record to the open batch, which has room for it (or is empty). */
 extern void el_pending_add(ElPendingBatches *c, const ElRecord *r);
+
 /* Would the open batch, with that many bytes more, be larger than it should? */
 static inline bool
 el_pending_full(const ElPendingBatches *c, size_t bytes)
@@ -91,6 +94,7 @@ extern uint64 el_pending_size(const ElPendingBatches *c);
  */
 extern void el_pending_seal(ElPendingBatches *c, ElCodec codec, ElPoint **points,
 							int npoints);
+
 /* Finish the builder's batch, compressed if that is worth it; valid until the next call. */
 extern char *el_pending_finish(ElBatchBuilder *b, ElCodec codec, uint32 *len);
 
@@ -112,19 +116,23 @@ extern void el_pending_clear(ElPendingBatches *c);
 
 /* The bytes of a sealed batch, valid until the next call. */
 extern char *el_pending_load(ElSealed *s);
+
 /* sealed[c->first] has been appended / all has.  Cannot fail. */
 extern void el_pending_appended_first(ElPendingBatches *c);
 extern void el_pending_appended_all(ElPendingBatches *c);
 
 /* Move sealed batches from memory to the temporary file. */
 extern void el_pending_spill(ElPendingBatches *c);
+
 /* Give back the memory of an open batch that is empty. */
 extern void el_pending_release_open(ElPendingBatches *c);
+
 /* Give back work space that an exceptionally large event left. */
 extern void el_pending_trim(void);
 
 /* Close the temporary file; before the resource owner does, and complains. */
 extern void el_pending_close_file(void);
+
 /* The transaction is over.  Cannot fail. */
 extern void el_pending_reset(void);
 

@@ -393,7 +393,7 @@ json_partition(const JsonbValue *v)
 	if (v->type == jbvNumeric)
 	{
 		char	   *s = DatumGetCString(DirectFunctionCall1(numeric_out,
-														   NumericGetDatum(v->val.numeric)));
+															NumericGetDatum(v->val.numeric)));
 		char	   *end;
 		long long	n;
 

@@ -65,7 +65,10 @@ read_partition(ElTopic *t, int32 partition, int64 from_offset, int64 max,
 	r->serializable = true;
 	while (n < max && el_reader_next(r, &rec))
 	{
-		/* from wherever the log starts: that it has moved meanwhile changes nothing */
+		/*
+		 * from wherever the log starts: that it has moved meanwhile changes
+		 * nothing
+		 */
 		if (r->trimmed && (n > 0 || !from_start))
 			ereport(ERROR,
 					(errcode(ERRCODE_EL_EVENTS_LOST),

@@ -23,8 +23,10 @@
  */
 typedef enum ElRowForm
 {
-	EL_ROW_EVENT,				/* eventlog_event: 7 columns, key text, value json */
-	EL_ROW_BYTES,				/* eventlog_event_bytes: 7 columns, key and value bytea */
+	EL_ROW_EVENT,				/* eventlog_event: 7 columns, key text, value
+								 * json */
+	EL_ROW_BYTES,				/* eventlog_event_bytes: 7 columns, key and
+								 * value bytea */
 	EL_ROW_TYPED				/* the topic's own row type: EL_NATTS columns */
 } ElRowForm;
 

@@ -66,12 +66,14 @@ struct ElRows
 	int			nblocks;
 	int			room;
 	int64		count;
-	Size		memory;			/* of blocks; beyond work_mem they go to the file */
+	Size		memory;			/* of blocks; beyond work_mem they go to the
+								 * file */
 	BufFile    *file;
 	int			end_fileno;		/* where it ends */
 	off_t		end_offset;
 	int			current;		/* block last read from */
-	int			loaded;			/* block of the file that is in buffer, -1: none */
+	int			loaded;			/* block of the file that is in buffer, -1:
+								 * none */
 	char	   *buffer;
 	Size		buffer_size;
 };

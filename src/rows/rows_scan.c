@@ -57,7 +57,8 @@ typedef struct RowsScan
 	int64		current;		/* row last returned, -1 before the first */
 	uint32		columns;		/* of the function's row that are looked at */
 	int			natts;			/* number of columns of the slot */
-	int			column[EL_ROW_MAX_COLUMNS]; /* which of the function's row each is */
+	int			column[EL_ROW_MAX_COLUMNS]; /* which of the function's row
+											 * each is */
 } RowsScan;
 
 /*
@@ -197,6 +198,7 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 {
 	CustomScan *scan = makeNode(CustomScan);
 	List	   *quals = extract_actual_clauses(clauses, false);
+
 	/* not of the target list: it may be set after us */
 	List	   *vars = pull_var_clause((Node *) list_make2(rel->reltarget->exprs,
 														   quals),

@@ -106,7 +106,10 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 	}
 	else
 	{
-		/* a batch over several segments begins one: the page is 0, right in each of them */
+		/*
+		 * a batch over several segments begins one: the page is 0, right in
+		 * each of them
+		 */
 		rec->max_time = max_time;
 		rec->time_page = EL_POS_PAGE(pos) % meta->seg_pages;
 	}
@@ -136,7 +139,11 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 		}
 		blocks[n++] = el_segment_open(rel, metabuf, seg, &entry);
 	}
-	/* a batch that begins in the tail's segment ends in it; else it begins one */
+
+	/*
+	 * a batch that begins in the tail's segment ends in it; else it begins
+	 * one
+	 */
 	Assert(rec->batch_pos % seg_data == 0 || last_seg + 1 == meta->end_seg);
 	Assert(rec->batch_pos >= meta->tail_pos);
 	Assert(last_seg < meta->alloc_seg);
@@ -293,7 +300,7 @@ segments_over_limit(const ElMeta *meta, uint32 space, int64 retention_bytes)
 		return 0;
 	end = meta->end_seg + (space + seg_data - 1) / seg_data;
 	return end - meta->first_seg > el_retained_segments(meta->seg_pages,
-														 retention_bytes) ?
+														retention_bytes) ?
 		end - meta->end_seg : 0;
 }
 
@@ -339,7 +346,7 @@ lock_with_room(Relation rel, const ElLogOptions *options, uint32 space)
 	while (options->retention_bytes >= 0)
 	{
 		uint64		room = segments_over_limit(ElPageGetMeta(BufferGetPage(metabuf)),
-										 space, options->retention_bytes);
+											   space, options->retention_bytes);
 		bool		made;
 
 		if (room == 0)
@@ -363,7 +370,7 @@ el_log_require_room(Relation rel, const ElLogOptions *options, uint32 bytes)
 	if (!el_meta_read(rel, copy.data))
 		return;
 	room = segments_over_limit(ElPageGetMeta(copy.data), EL_BATCH_SPACE(bytes),
-						 options->retention_bytes);
+							   options->retention_bytes);
 	if (room > 0)
 		(void) make_room(rel, options, room);
 }

@@ -87,7 +87,11 @@ list_at_position(ElReader *r)
 
 		if (found < 0)
 			return false;
-		/* should even the first one be behind, it and all after it are passed over */
+
+		/*
+		 * should even the first one be behind, it and all after it are passed
+		 * over
+		 */
 		if (found == 0 || r->header.base_offset > offset)
 			break;
 		at = r->priv->pos;

@@ -30,7 +30,8 @@ typedef struct CheckWalk
 	void	   *arg;
 	int64		offset;			/* of the batch looked at */
 	uint64		page;			/* logical page it begins on */
-	int64		last;			/* offset of the last one where the log could be read, for progress */
+	int64		last;			/* offset of the last one where the log could
+								 * be read, for progress */
 } CheckWalk;
 
 /* Has a segment been freed since the metapage was read? */
@@ -158,13 +159,19 @@ check_times(CheckWalk *walk, ElReader *r, SegmentTimes *t)
 	uint64		last = EL_POS_PAGE(pos + EL_BATCH_SPACE(r->batch_len) - 1);
 	uint64		seg = page / r->info.seg_pages;
 
-	/* what an append that failed has left on the last page of a segment does no harm there */
+	/*
+	 * what an append that failed has left on the last page of a segment does
+	 * no harm there
+	 */
 	if (t->pending && (seg == t->seg ? t->page < page : t->page_max_time <= t->max_time))
 		compare_times(walk, r, t, t->page, t->page_max_time, t->page_time_page);
 	t->pending = false;
 	if (seg != t->seg)
 	{
-		/* where the reader is; of a batch over several segments that is the last one */
+		/*
+		 * where the reader is; of a batch over several segments that is the
+		 * last one
+		 */
 		if (last / r->info.seg_pages == t->seg + 1)
 			check_segment_time(walk, t, el_reader_time_before(r));
 		t->known = false;
@@ -217,6 +224,7 @@ check_batches(void *arg)
 
 			CHECK_FOR_INTERRUPTS();
 			walk->page = el_reader_page(r);
+
 			/*
 			 * The log was trimmed or compacted: what we expected of the next
 			 * batch no longer applies.

@@ -77,7 +77,8 @@ typedef struct Compaction
 	uint64		end_seg;		/* the boundary */
 	uint32		gen;
 	ElKeyMap   *keys;
-	int64		last_offset;	/* of the last committed event before the boundary */
+	int64		last_offset;	/* of the last committed event before the
+								 * boundary */
 	uint64		max_fxid;		/* greatest of what is replaced */
 	int64		tombstones_due;
 
@@ -94,13 +95,15 @@ typedef struct Compaction
 	int			max_segments;
 	ElSegment  *segments;		/* segments written so far; prev_end is a
 								 * position in the output stream until
-								 * switch_to_output() adds the offset of the first
-								 * segment */
+								 * switch_to_output() adds the offset of the
+								 * first segment */
 	List	   *free;			/* first blocks of extents left behind */
 	BlockNumber nblocks;		/* the file has at least that many */
-	uint64		page_no;		/* page at hand, of the output; PG_UINT64_MAX: none */
+	uint64		page_no;		/* page at hand, of the output; PG_UINT64_MAX:
+								 * none */
 	PGAlignedBlock page;
-	bool		in_vain;		/* it would take more segments than it replaces */
+	bool		in_vain;		/* it would take more segments than it
+								 * replaces */
 } Compaction;
 
 /*
@@ -364,7 +367,11 @@ write_output_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64
 	}
 	if (b->count == 0)
 		b->delete_horizon = horizon;
-	/* one that is over by now is the last event, and has to wait for another, not for a time */
+
+	/*
+	 * one that is over by now is the last event, and has to wait for another,
+	 * not for a time
+	 */
 	if (horizon > c->now && (c->tombstones_due == 0 || horizon < c->tombstones_due))
 		c->tombstones_due = horizon;
 	el_batch_add(b, rec);
@@ -514,7 +521,11 @@ switch_to_output(Compaction *c)
 	rec.compactions = meta->compactions + 1;
 	rec.tombstones_due = c->tombstones_due;
 	rec.conflict_fxid = c->max_fxid;
-	/* what is there of the segment before the boundary, for the entry behind it */
+
+	/*
+	 * what is there of the segment before the boundary, for the entry behind
+	 * it
+	 */
 	rec.prev_end = k > 0 ? EL_PAGE_POS(first * meta->seg_pages) + c->pos :
 		EL_PAGE_POS((c->end_seg - 1) * meta->seg_pages);
 	rec.prev_max_time = k > 0 ? c->seg_time : EL_MIN_TIME;
@@ -668,7 +679,10 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 	{
 		uint64		clean = Max(c->meta->clean_seg, c->meta->first_seg);
 
-		/* only tombstones to go: the last segment tells which event is the last */
+		/*
+		 * only tombstones to go: the last segment tells which event is the
+		 * last
+		 */
 		while (clean > c->meta->first_seg &&
 			   (clean >= c->end_seg ||
 				el_segment_boundary(rel, clean, clean + 1) != clean))

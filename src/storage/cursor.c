@@ -237,7 +237,11 @@ el_reader_peek(ElReader *r, ElEnvelope **env)
 	}
 	if (!el_reader_load_page(r, EL_POS_PAGE(p->pos)))
 		return -1;
-	/* no content lock is held while the copy is looked at, and none across calls */
+
+	/*
+	 * no content lock is held while the copy is looked at, and none across
+	 * calls
+	 */
 	Assert(p->page_valid && !el_buffer_locked(p->buffer));
 	Assert(p->pos % MAXIMUM_ALIGNOF == 0);
 	Assert(EL_PAGE_DATA - EL_POS_BYTE(p->pos) >= EL_BATCH_ROOM);

@@ -26,11 +26,13 @@
 
 typedef enum ElReadMode
 {
-	EL_READ_STABLE,				/* Kafka's read_committed: stop at the last stable
-								 * offset, that is, at the first own or
+	EL_READ_STABLE,				/* Kafka's read_committed: stop at the last
+								 * stable offset, that is, at the first own or
 								 * undecided batch; skip aborted ones */
-	EL_READ_MVCC,				/* plain SELECT: own by command id, skip undecided */
-	EL_READ_ALL					/* every batch, with its state; nothing is skipped */
+	EL_READ_MVCC,				/* plain SELECT: own by command id, skip
+								 * undecided */
+	EL_READ_ALL					/* every batch, with its state; nothing is
+								 * skipped */
 } ElReadMode;
 
 /*
@@ -55,18 +57,22 @@ typedef struct ElReader
 	ElBatchState state;
 
 	/*
-	 * Next offset this reader would look at.  After a stop: the base offset of
-	 * the batch it stopped at; past aborted batches, it has moved on.
+	 * Next offset this reader would look at.  After a stop: the base offset
+	 * of the batch it stopped at; past aborted batches, it has moved on.
 	 */
 	int64		position;
-	bool		stopped;		/* EL_READ_STABLE met an own or undecided batch */
+	bool		stopped;		/* EL_READ_STABLE met an own or undecided
+								 * batch */
 	FullTransactionId stop_fxid;	/* whose */
 	bool		trimmed;		/* the position was removed meanwhile;
 								 * position is the new log start */
 
-	int64		batch_start;	/* current batch: first offset at or after where the reader stood */
-	bool		serializable;	/* report conflicts with what the snapshot does not see */
-	BufferAccessStrategy strategy;	/* NULL, or how to go through the buffer pool */
+	int64		batch_start;	/* current batch: first offset at or after
+								 * where the reader stood */
+	bool		serializable;	/* report conflicts with what the snapshot
+								 * does not see */
+	BufferAccessStrategy strategy;	/* NULL, or how to go through the buffer
+									 * pool */
 	struct ElReaderPrivate *priv;
 } ElReader;
 
@@ -79,7 +85,8 @@ typedef struct ElReaderPrivate
 	bool		has_meta;
 	uint64		pos;			/* stream position of the next batch */
 	bool		positioned;		/* pos is valid: position was sought */
-	uint64		limit;			/* batches begin below it; UINT64 max: no limit */
+	uint64		limit;			/* batches begin below it; UINT64 max: no
+								 * limit */
 	ElBatchReader records;		/* of the current batch */
 	bool		in_batch;		/* records is open */
 	bool		from_rest;		/* its records are to be taken from what the
@@ -106,7 +113,10 @@ typedef struct ElReaderPrivate
 		uint16		flags;
 	}			hints[EL_MAX_HINTS];
 
-	/* going back (backward.c): batches that begin on a page and are not passed yet */
+	/*
+	 * going back (backward.c): batches that begin on a page and are not
+	 * passed yet
+	 */
 	bool		back_listed;
 	uint64		back_page;
 	int			back_nbatches;
@@ -139,26 +149,33 @@ el_reader_last_page(const ElReader *r)
 
 /* Read the metapage; what was cached from the directory is void. */
 extern void el_reader_read_meta(ElReader *r);
+
 /* XX001 with block and offset. */
 extern void el_reader_corrupt(ElReader *r, uint64 pos, const char *what) pg_attribute_noreturn();
+
 /*
  * Make a segment the one at hand; false if it was trimmed.  Or compacted: the
  * metapage, this entry and the next are read one after another, and must be of
  * the same time.
  */
 extern bool el_reader_enter_segment(ElReader *r, uint64 seg);
+
 /* Make a page the one at hand; false if it was trimmed. */
 extern bool el_reader_load_page(ElReader *r, uint64 page_no);
+
 /* Let the page at hand go, with the hints found for it. */
 extern void el_reader_leave_page(ElReader *r);
+
 /*
  * Look at the batch at pos without putting it together: its envelope and
  * header.  Moves pos to where a batch really begins.  1: found; 0: end of the
  * log; -1: trimmed.
  */
 extern int	el_reader_peek(ElReader *r, ElEnvelope **env);
+
 /* What became of the peeked batch?  Says whether the mode shows it. */
 extern bool el_reader_judge(ElReader *r, const ElEnvelope *env);
+
 /*
  * Have the bytes of the peeked batch, which begins at pos, in one piece; false
  * if it was trimmed meanwhile.

@@ -261,4 +261,3 @@ el_log_create(const RelFileLocator *locator, char persistence, int32 partition,
 	 */
 	smgrimmedsync(srel, MAIN_FORKNUM);
 }
-

@@ -27,7 +27,8 @@
 /* What the metapage says about a log, copied under its share lock. */
 typedef struct ElLogInfo
 {
-	bool		exists;			/* false: nothing was ever appended; the rest is 0 */
+	bool		exists;			/* false: nothing was ever appended; the rest
+								 * is 0 */
 	int32		partition;
 	int64		log_start;		/* first offset that may be read */
 	int64		log_end;		/* next offset to be given */
@@ -39,12 +40,15 @@ typedef struct ElLogInfo
 	uint32		seg_pages;		/* pages of a segment */
 	uint64		appended_batches;	/* ever, for statistics */
 	uint32		compactions;	/* ever */
-	uint64		tried_seg;		/* compaction has done what it could with the segments before */
+	uint64		tried_seg;		/* compaction has done what it could with the
+								 * segments before */
 } ElLogInfo;
 
 extern void el_log_info(Relation rel, ElLogInfo *info);
+
 /* Is there a log, that is, was anything ever appended?  Cheap. */
 extern bool el_log_exists(Relation rel);
+
 /* Blocks of the file, asked of the file system. */
 extern BlockNumber el_log_blocks(Relation rel);
 
@@ -56,10 +60,13 @@ typedef struct ElLogOptions
 {
 	int32		partition;
 	int64		segment_bytes;
-	int64		first_offset;	/* log start and end of a log made now; normally 0 */
-	int64		floor;			/* offsets below were given out before, in an earlier file */
-	int64		retention_bytes;	/* an append that opens segments frees the oldest first, to keep
-								 * live ones within; -1: no limit */
+	int64		first_offset;	/* log start and end of a log made now;
+								 * normally 0 */
+	int64		floor;			/* offsets below were given out before, in an
+								 * earlier file */
+	int64		retention_bytes;	/* an append that opens segments frees the
+									 * oldest first, to keep live ones within;
+									 * -1: no limit */
 
 	/*
 	 * If set: events from the offset that held_from returns on are not freed
@@ -74,6 +81,7 @@ typedef struct ElLogOptions
 
 /* Make the metapage of a log that has none yet. */
 extern void el_log_make(Relation rel, const ElLogOptions *options);
+
 /* Make an empty log whose first offset will be offset, in a new file (TRUNCATE). */
 extern void el_log_create(const RelFileLocator *locator, char persistence,
 						  int32 partition, uint32 seg_pages, int64 offset);
@@ -84,6 +92,7 @@ extern void el_log_create(const RelFileLocator *locator, char persistence,
 
 /* Copy the metapage into copy (BLCKSZ bytes, aligned); false if there is no log yet. */
 extern bool el_meta_read(Relation rel, char *copy);
+
 /*
  * The metapage, pinned and locked exclusively.  If there is none, it is made
  * when options is given; else the result is InvalidBuffer.

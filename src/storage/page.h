@@ -56,15 +56,16 @@ typedef struct ElPageSpecial
 {
 	uint64		page_no;		/* data: el_page_tag; directory: its number;
 								 * meta: 0 */
-	int64		first_offset;	/* base offset of the first batch that begins here; if none
-								 * does, of the batch that covers the page */
-	int64		max_time;		/* greatest event time, ms, of the segment's batches begun
-								 * on or before this page */
+	int64		first_offset;	/* base offset of the first batch that begins
+								 * here; if none does, of the batch that
+								 * covers the page */
+	int64		max_time;		/* greatest event time, ms, of the segment's
+								 * batches begun on or before this page */
 	uint32		pages_back;		/* if no batch begins here: pages back to
 								 * where the covering batch begins */
 	uint32		crc;			/* el_page_seal() */
-	uint32		time_page;		/* the page, counted from the segment's first, that was the
-								 * first to reach max_time */
+	uint32		time_page;		/* the page, counted from the segment's first,
+								 * that was the first to reach max_time */
 	uint16		first_byte;		/* where the first batch begins, from the
 								 * page's start; 0: none begins here */
 	uint16		page_id;
@@ -80,19 +81,22 @@ typedef struct ElPageSpecial
 /* In front of each RecordBatch, in the machine's byte order. */
 typedef struct ElEnvelope
 {
-	uint64		fxid;			/* FullTransactionId of the (sub)transaction that wrote it */
+	uint64		fxid;			/* FullTransactionId of the (sub)transaction
+								 * that wrote it */
 	uint32		length;			/* bytes of RecordBatch that follow */
 	uint32		cid;			/* command id */
 	uint16		magic;			/* EL_ENVELOPE_MAGIC */
 	uint16		flags;			/* EL_HINT_*, EL_SETTLED */
-	uint32		crc;			/* of this, without flags, and the batch header */
+	uint32		crc;			/* of this, without flags, and the batch
+								 * header */
 } ElEnvelope;
 
 /* Flags are there twice, so that a flipped bit shows: no checksum covers them. */
 #define EL_ENVELOPE_MAGIC	0xBA7C
 #define EL_HINT_COMMITTED	0x0101	/* outcome remembered; not WAL-logged */
 #define EL_HINT_ABORTED		0x0202
-#define EL_SETTLED			0x0404	/* the hint beside it is permanent, WAL-logged */
+#define EL_SETTLED			0x0404	/* the hint beside it is permanent,
+									 * WAL-logged */
 
 /* Bytes a batch of len bytes takes in the stream. */
 #define EL_BATCH_SPACE(len) \
@@ -118,9 +122,11 @@ el_batch_begin_pos(uint64 pos)
 /* Directory entry of a segment. */
 typedef struct ElSegment
 {
-	int64		base_offset;	/* of the first batch in it (or that covers it) */
+	int64		base_offset;	/* of the first batch in it (or that covers
+								 * it) */
 	int64		prev_max_time;	/* greatest event time of the segment before */
-	uint64		prev_end;		/* stream position where the data of the segment before ends */
+	uint64		prev_end;		/* stream position where the data of the
+								 * segment before ends */
 	BlockNumber first_block;
 	uint32		flags;			/* EL_SEGMENT_CONTINUES and two generations */
 } ElSegment;
@@ -169,9 +175,11 @@ typedef struct ElMeta
 	uint32		seg_pages;		/* fixed for the life of the file */
 	int64		log_start;
 	int64		log_end;
-	int64		floor;			/* the log gives out no offset below (they may be restored) */
+	int64		floor;			/* the log gives out no offset below (they may
+								 * be restored) */
 	uint64		tail_pos;
-	int64		tail_time;		/* greatest event time in the segment of the tail */
+	int64		tail_time;		/* greatest event time in the segment of the
+								 * tail */
 	uint64		settled_pos;	/* every batch below has its outcome settled */
 	int64		settled_offset;
 	uint64		batches;		/* appended ever */
@@ -190,14 +198,15 @@ typedef struct ElMeta
 
 	uint32		compactions;	/* ever */
 	uint64		clean_seg;		/* no key occurs twice in the segments before */
-	int64		tombstones_due;	/* ms: when the first tombstone in there may go; 0: none */
+	int64		tombstones_due; /* ms: when the first tombstone in there may
+								 * go; 0: none */
 	uint32		unshrinkable_segs;	/* segments from clean_seg on for which
 									 * the last compaction saved nothing; not
 									 * tried again until more are closed */
 	uint32		tail_time_page; /* as time_page, of the tail's segment */
 	uint32		nroots;			/* used slots of root */
-	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* blocks of the directory pages,
-												 * by ElMetaRoot() */
+	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* blocks of the directory
+												 * pages, by ElMetaRoot() */
 } ElMeta;
 
 /* Directory pages that a log can have at a time. */
@@ -247,6 +256,7 @@ extern void el_assert_meta(Page page);
 
 /* CRC of an envelope and of its batch header: an aborted batch is passed by those alone. */
 extern uint32 el_envelope_crc(const ElEnvelope *env, const char *batch);
+
 /* What is wrong with an envelope whose batch header follows; NULL: nothing. */
 extern const char *el_envelope_problem(const ElEnvelope *env);
 

@@ -67,7 +67,7 @@ el_reader_end(ElReader *r)
 void
 el_reader_refresh(ElReader *r)
 {
-	el_reader_leave_page(r);				/* the tail page has grown */
+	el_reader_leave_page(r);	/* the tail page has grown */
 	el_reader_read_meta(r);
 	r->stopped = false;
 }
@@ -195,7 +195,7 @@ read_next_batch(ElReader *r, bool may_use_rest)
 
 		wanted = el_reader_judge(r, env);
 		if (r->mode == EL_READ_STABLE && (r->state == EL_BATCH_OWN ||
-										r->state == EL_BATCH_IN_PROGRESS))
+										  r->state == EL_BATCH_IN_PROGRESS))
 		{
 			/* a batch whose beginning was delivered is decided */
 			r->position = Max(r->position, r->header.base_offset);

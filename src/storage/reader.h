@@ -22,15 +22,19 @@
 extern ElReader *el_reader_begin(Relation rel, Snapshot snapshot,
 								 ElReadMode mode);
 extern void el_reader_end(ElReader *r);
+
 /* Read the metapage again: the log end may have moved.  Keeps the position; clears stopped. */
 extern void el_reader_refresh(ElReader *r);
+
 /* The next batch that the mode shows; false at the end or at a stop. */
 extern bool el_reader_next_batch(ElReader *r);
+
 /*
  * The next event at or after the position, going on to further batches; false
  * at the end or at a stop.  Corrupt bytes raise XX001 with block and offset.
  */
 extern bool el_reader_next(ElReader *r, ElRecord *rec);
+
 /*
  * Base offset, and the offset behind (NULL: not asked), of the last batch below
  * limit that the mode shows; those that end before low are not looked at.
@@ -44,8 +48,10 @@ extern bool el_reader_last_batch(ElReader *r, int64 low, int64 limit,
  * alignment of the next one, 0 as they should be?
  */
 extern bool el_reader_padding_clean(const ElReader *r);
+
 /* The logical page that the reader is at. */
 extern uint64 el_reader_page(const ElReader *r);
+
 /* Stream position of the batch that el_reader_next_batch() gave. */
 extern uint64 el_reader_batch_pos(const ElReader *r);
 

@@ -21,9 +21,11 @@
 /* Keep what a reader that stands at position has not read of its batch, if that is worth it. */
 extern void el_rest_keep(const RelFileLocator *locator, FullTransactionId fxid,
 						 int64 position, const ElBatchReader *records);
+
 /* Does it hold the batch with this header, from position on? */
 extern bool el_rest_has(const RelFileLocator *locator, FullTransactionId fxid,
 						int64 position, const ElBatchHeader *header);
+
 /* Open records with a copy of it.  Its scratch is allocated in the current memory context. */
 extern void el_rest_open(ElBatchReader *records);
 

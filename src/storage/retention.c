@@ -67,7 +67,11 @@ offset_for_bytes(Relation rel, uint64 keep)
 		meta->end_seg - meta->first_seg <= keep)
 		return -1;
 	dir = el_directory_new();
-	/* the next one that begins with a batch; if there is none, the last one before */
+
+	/*
+	 * the next one that begins with a batch; if there is none, the last one
+	 * before
+	 */
 	for (seg = meta->end_seg - keep; seg < meta->end_seg; seg++)
 		if ((target = segment_begin_offset(rel, meta, dir, seg)) >= 0)
 			break;

@@ -36,6 +36,7 @@ typedef struct ElRetention
  * held_from stood in the way of bytes.
  */
 extern int64 el_log_retain(Relation rel, const ElRetention *policy, bool *held);
+
 /* How many segments bytes are, one at least. */
 extern uint64 el_retained_segments(uint32 seg_pages, int64 bytes);
 

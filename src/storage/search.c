@@ -159,7 +159,10 @@ find_segment(ElReader *r, int64 offset, PageRange *range)
 	gallop_from_guess(&search, offset, r->info.log_start, r->info.log_end);
 	while (search.lo < search.hi)
 	{
-		/* a directory page used again: its segments were freed, so mid is too low */
+		/*
+		 * a directory page used again: its segments were freed, so mid is too
+		 * low
+		 */
 		entry = el_directory_entry(r->rel, meta, &p->dir, search.mid);
 		gallop_on(&search, entry != NULL && entry->base_offset > offset);
 	}
@@ -206,7 +209,11 @@ narrow_range(ElReader *r, int64 offset, PageRange *range, bool *found)
 		ElPageSpecial *special;
 
 		Assert(range->lo < range->hi);
-		/* estimates come close within a few steps, or the batches are too uneven */
+
+		/*
+		 * estimates come close within a few steps, or the batches are too
+		 * uneven
+		 */
 		if (probes < EL_MAX_ESTIMATES && offset >= range->lo_offset &&
 			range->hi_offset > range->lo_offset)
 			mid = range->lo +
@@ -226,7 +233,10 @@ narrow_range(ElReader *r, int64 offset, PageRange *range, bool *found)
 			continue;
 		}
 
-		/* where the batch that covers the page begins, its header tells how far it goes */
+		/*
+		 * where the batch that covers the page begins, its header tells how
+		 * far it goes
+		 */
 		begin = mid - (special->first_byte == 0 ? special->pages_back : 0);
 		if (!el_reader_load_page(r, begin))
 			return false;
@@ -465,7 +475,10 @@ find_extent(ElReader *r, BlockNumber block, uint64 tag, uint64 *seg)
 	ElReaderPrivate *p = r->priv;
 	uint64		guess = tag / r->info.seg_pages;
 
-	/* a page that was appended says so itself; one that was compacted is looked for */
+	/*
+	 * a page that was appended says so itself; one that was compacted is
+	 * looked for
+	 */
 	for (*seg = r->info.first_seg; *seg < r->info.end_seg; (*seg)++)
 	{
 		ElSegment  *entry;

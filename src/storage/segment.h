@@ -29,6 +29,7 @@ typedef struct ElDirectory
 
 /* A copy that holds nothing yet, in the current memory context; pfree() it. */
 extern ElDirectory *el_directory_new(void);
+
 /*
  * The entry of a segment, through the copy in dir, which is read again if it
  * holds another page.  NULL if the directory page has been reused since meta
@@ -36,14 +37,17 @@ extern ElDirectory *el_directory_new(void);
  */
 extern ElSegment *el_directory_entry(Relation rel, const ElMeta *meta,
 									 ElDirectory *dir, uint64 seg);
+
 /* The same where it must be there: XX001 if it is not. */
 extern ElSegment *el_directory_require(Relation rel, const ElMeta *meta,
 									   ElDirectory *dir, uint64 seg);
+
 /*
  * The first segment from seg on, up to limit, that begins with a batch; limit
  * if there is none.
  */
 extern uint64 el_segment_boundary(Relation rel, uint64 seg, uint64 limit);
+
 /*
  * Write the directory entry of a segment that an append is about to enter,
  * setting an extent aside if it has none; returns its first block.  The
@@ -51,6 +55,7 @@ extern uint64 el_segment_boundary(Relation rel, uint64 seg, uint64 limit);
  */
 extern BlockNumber el_segment_open(Relation rel, Buffer metabuf, uint64 seg,
 								   ElSegment *entry);
+
 /*
  * Make sure that blocks up to and including last exist; the metapage is locked
  * exclusively.

@@ -43,7 +43,8 @@ typedef struct SettlePass
 	Relation	rel;
 	uint64		horizon;		/* xids below are decided */
 	uint64		oldest_left;	/* smallest xid left unsettled */
-	bool		gap;			/* something was left: the settled position stays */
+	bool		gap;			/* something was left: the settled position
+								 * stays */
 	uint64		settled_pos;
 	int64		settled_offset;
 } SettlePass;

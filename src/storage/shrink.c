@@ -169,8 +169,9 @@ el_log_shrink(Relation rel)
 	int64		given;
 
 	/*
-	 * A cursor of this session has pages pinned, and our own locks do not keep us out:
-	 * dropping a pinned buffer is an error where RelationTruncate() must not fail.
+	 * A cursor of this session has pages pinned, and our own locks do not
+	 * keep us out: dropping a pinned buffer is an error where
+	 * RelationTruncate() must not fail.
 	 */
 	if (rel->rd_refcnt > 1)
 		return 0;

@@ -35,7 +35,8 @@ typedef struct KnownLog
 	RelFileLocator locator;		/* hash key */
 	int64		offset;			/* all below was decided for a snapshot with: */
 	uint64		xmax;			/* full form of its xmax */
-	uint32		xcnt;			/* number of transactions that it saw in progress */
+	uint32		xcnt;			/* number of transactions that it saw in
+								 * progress */
 } KnownLog;
 
 static HTAB *known_logs = NULL;

@@ -23,6 +23,7 @@
  */
 extern int64 el_log_stable_offset(Relation rel, Snapshot snapshot,
 								  FullTransactionId *stop_fxid);
+
 /*
  * Kafka's "latest" for a consumer: the offset behind the last committed batch
  * below the last stable offset; low, usually the log start, if there is none.

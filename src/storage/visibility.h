@@ -38,6 +38,7 @@ extern ElBatchState el_batch_state(Relation rel, Snapshot snapshot,
 								   FullTransactionId xmin,
 								   bool report_conflicts,
 								   const ElEnvelope *env);
+
 /* Flags worth remembering for a batch in that state, 0 if none (yet). */
 extern uint16 el_hint_for(const ElEnvelope *env, ElBatchState state,
 						  Buffer buffer);

@@ -63,7 +63,10 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 	special = ElPageGetSpecial(page);
 	if (nth == 0)
 	{
-		/* what lies behind the batch's start was left by an append that failed */
+		/*
+		 * what lies behind the batch's start was left by an append that
+		 * failed
+		 */
 		if (special->first_byte == 0 || special->first_byte >= start)
 		{
 			special->first_byte = start;
@@ -78,7 +81,11 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 	}
 	special->max_time = rec->max_time;
 	special->time_page = rec->time_page;
-	/* a batch begins here, or the page says how far back the one that covers it does */
+
+	/*
+	 * a batch begins here, or the page says how far back the one that covers
+	 * it does
+	 */
 	Assert(special->page_no == page_no);
 	Assert(special->first_byte != 0 || special->pages_back > 0);
 	Assert(special->first_byte == 0 || special->first_byte <= start);

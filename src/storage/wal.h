@@ -60,12 +60,14 @@ typedef struct xl_el_init
 typedef struct xl_el_append
 {
 	int64		base_offset;
-	int64		max_time;		/* greatest in the segment, this batch's included */
+	int64		max_time;		/* greatest in the segment, this batch's
+								 * included */
 	uint64		batch_pos;		/* stream position of the batch */
 	uint32		space;			/* EL_BATCH_SPACE of the batch */
 	uint32		count;			/* offsets it takes */
 	uint32		first_page;		/* pages of the batch in earlier records */
-	BlockNumber tail_block;		/* first block of the segment the batch ends in */
+	BlockNumber tail_block;		/* first block of the segment the batch ends
+								 * in */
 	uint32		time_page;		/* of its segment: the first to reach max_time */
 	uint32		flags;
 } xl_el_append;
@@ -135,7 +137,8 @@ typedef struct xl_el_compact
 {
 	uint64		first_seg;
 	uint64		end_seg;
-	uint64		prev_end;		/* of entry end_seg: where the data before ends, ... */
+	uint64		prev_end;		/* of entry end_seg: where the data before
+								 * ends, ... */
 	int64		prev_max_time;	/* ... its greatest time ... */
 	uint32		gen;			/* ... and generation */
 	uint32		compactions;
@@ -171,6 +174,7 @@ extern void el_apply_settled(Page page, const xl_el_settled *rec);
  */
 extern XLogRecPtr el_wal_log_meta(Relation rel, Buffer metabuf, uint8 info,
 								  const void *rec, Size size);
+
 /* A page that was changed without a record of our own: all of it. */
 extern void el_wal_log_page(Relation rel, Buffer buffer);
 

@@ -52,7 +52,8 @@ typedef struct ElParallelScan
 	ParallelTableScanDescData base;
 	pg_atomic_uint64 next_range;
 	int			nranges;
-	int64		begin[EL_PARALLEL_RANGES];	/* offsets; the last range has no end */
+	int64		begin[EL_PARALLEL_RANGES];	/* offsets; the last range has no
+											 * end */
 } ElParallelScan;
 
 typedef struct ElScan
@@ -61,14 +62,17 @@ typedef struct ElScan
 	ElReader   *reader;
 	ElTopic    *topic;			/* only the types */
 	MemoryContext mcxt;			/* of the reader */
-	ScanDirection placed;		/* where the reader goes on; no movement: it is to be placed first */
+	ScanDirection placed;		/* where the reader goes on; no movement: it
+								 * is to be placed first */
 	int64		range_end;		/* parallel: end of the range at hand */
 	bool		in_range;		/* one is at hand */
-	int64		current;		/* offset of the row last returned, -1 before the first */
+	int64		current;		/* offset of the row last returned, -1 before
+								 * the first */
 	int64		min_offset;		/* what is asked for */
 	int64		max_offset;
-	int64		from_time;		/* ms: begin where it may be reached; EL_MIN_TIME: no bound, or min_offset
-								 * has it in */
+	int64		from_time;		/* ms: begin where it may be reached;
+								 * EL_MIN_TIME: no bound, or min_offset has it
+								 * in */
 } ElScan;
 
 /*

@@ -27,6 +27,7 @@ extern void el_scan_rescan(TableScanDesc scan, struct ScanKeyData *key,
 						   bool allow_pagemode);
 extern bool el_scan_getnextslot(TableScanDesc scan, ScanDirection direction,
 								TupleTableSlot *slot);
+
 /*
  * Start over with the rows min_offset .. max_offset (none if it is empty), without those that lie before the
  * first event at or after from_time (ms; EL_MIN_TIME: no bound).
@@ -45,6 +46,7 @@ extern void el_parallelscan_reinitialize(Relation rel,
 										 ParallelTableScanDesc pscan);
 extern bool el_fetch_row_version(Relation rel, ItemPointer tid,
 								 Snapshot snapshot, TupleTableSlot *slot);
+
 /* ANALYZE: start with the batches that begin on this block / the next of their rows. */
 extern bool el_analyze_block(TableScanDesc scan, BlockNumber block);
 extern bool el_analyze_tuple(TableScanDesc scan, TransactionId oldest_xmin,

@@ -80,7 +80,8 @@ typedef struct SeekState
 	SeekBound  *bounds;
 	ExprState  *recheck;		/* all bounds as a condition */
 	TableScanDesc scan;			/* made when the first row is asked for */
-	bool		bounded;		/* the bounds have been evaluated for this scan */
+	bool		bounded;		/* the bounds have been evaluated for this
+								 * scan */
 } SeekState;
 
 static Plan *plan_seek(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
@@ -284,9 +285,10 @@ add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
 	cost_qual_eval(&qual, filter, root);
 
 	/*
-	 * The seek is no start-up cost, as a B-tree's pages are none: a LIMIT would
-	 * prefer the sequential scan, which starts at once and, the planner thinks, meets
-	 * matching rows soon, when all that do not match come first.
+	 * The seek is no start-up cost, as a B-tree's pages are none: a LIMIT
+	 * would prefer the sequential scan, which starts at once and, the planner
+	 * thinks, meets matching rows soon, when all that do not match come
+	 * first.
 	 */
 	path->startup_cost = qual.startup + path->pathtarget->cost.startup;
 	path->total_cost = path->startup_cost + random_page +
@@ -509,7 +511,11 @@ bound_time(const SeekBound *bound, Datum value)
 	}
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		return EL_MIN_TIME;
-	/* a log may have times that are beyond PostgreSQL's, which are shown as infinity */
+
+	/*
+	 * a log may have times that are beyond PostgreSQL's, which are shown as
+	 * infinity
+	 */
 	return el_timestamptz_to_ms(Min(time, END_TIMESTAMP - 1));
 }
 
@@ -605,8 +611,8 @@ explain_seek(CustomScanState *css, List *ancestors, ExplainState *es)
 	if (cscan->custom_exprs != NIL)
 	{
 		List	   *context = set_deparse_context_plan(es->deparse_cxt,
-													  &cscan->scan.plan,
-													  ancestors);
+													   &cscan->scan.plan,
+													   ancestors);
 
 		ExplainPropertyText("Seek Cond",
 							deparse_expression((Node *) make_ands_explicit(cscan->custom_exprs),

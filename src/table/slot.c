@@ -40,7 +40,10 @@ typedef struct ElTupleSlot
 	ElRecord	record;
 	MemoryContext mcxt;			/* of the datums; made when first needed */
 
-	/* text and the like is not allocated for each row: it goes here, one behind the other */
+	/*
+	 * text and the like is not allocated for each row: it goes here, one
+	 * behind the other
+	 */
 	char	   *text;
 	Size		text_size;
 	Size		text_used;
@@ -81,6 +84,7 @@ make_value(ElTupleSlot *s, ElSerde *serde, const char *data, int32 len)
 		}
 	}
 	text = &s->text[s->text_used];
+
 	s->text_used += MAXALIGN(VARHDRSZ + len);
 	Assert(s->text_used <= s->text_size);
 	SET_VARSIZE(text, VARHDRSZ + len);
@@ -216,7 +220,8 @@ el_slot_getsysattr(TupleTableSlot *slot, int attnum, bool *isnull)
 }
 
 /* Asked only for rows to be updated, of which there are none. */
-static pg_attribute_unused() bool
+static pg_attribute_unused()
+bool
 el_slot_is_current_xact_tuple(TupleTableSlot *slot)
 {
 	ereport(ERROR,
@@ -269,7 +274,7 @@ el_slot_copy_minimal_tuple(TupleTableSlot *slot EL_EXTRA_PARAM)
 {
 	slot_getallattrs(slot);
 	return el_heap_form_minimal_tuple(slot->tts_tupleDescriptor,
-										 slot->tts_values, slot->tts_isnull);
+									  slot->tts_values, slot->tts_isnull);
 }
 
 const TupleTableSlotOps ElTupleSlotOps = {

@@ -19,6 +19,7 @@
 #include "topic/topic.h"
 
 extern const TupleTableSlotOps ElTupleSlotOps;
+
 /*
  * Store a record of a partition, and set the row's ctid.  The record's bytes stay
  * the reader's and must outlive the slot's use, or its materialisation.  Of the

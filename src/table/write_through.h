@@ -25,6 +25,7 @@ extern bool el_write_through(Oid topic);
  * partitions; noted if what it returns needs the offset.
  */
 extern void el_write_through_begin(QueryDesc *query, ModifyTable *mt, Oid relid);
+
 /* The query has ended; cannot fail. */
 extern void el_write_through_end(QueryDesc *query);
 

@@ -26,7 +26,10 @@ typedef struct ElTopicCallbacks
 	 */
 	void		(*appended) (Oid topic, Oid leaf);
 
-	/* This transaction drops a partitioned table, or adds partitions to a topic.  Must not fail. */
+	/*
+	 * This transaction drops a partitioned table, or adds partitions to a
+	 * topic.  Must not fail.
+	 */
 	void		(*topic_changed) (Oid topic, bool dropped);
 
 	/*

@@ -188,7 +188,10 @@ compile_checks(ElTopic *t, ElTopicChecks *c)
 	c->release.arg = c;
 	MemoryContextRegisterResetCallback(c->mcxt, &c->release);
 
-	/* CheckConstraintFetch may have found fewer than there are; then the executor complains */
+	/*
+	 * CheckConstraintFetch may have found fewer than there are; then the
+	 * executor complains
+	 */
 	rel = table_open(t->relid, AccessShareLock);
 	if (constr->num_check != rel->rd_rel->relchecks)
 		elog(ERROR, "%d pg_constraint record(s) missing for relation \"%s\"",

@@ -25,10 +25,13 @@
 
 /* 54000 with the limit in the detail when key + value + headers exceed max_event_bytes. */
 extern void el_check_event_size(ElTopic *t, const ElRecord *r, bool restored);
+
 /* timestamptz -> ms; 22008 for infinite or later than now + max_clock_ahead. */
 extern int64 el_event_time(ElTopic *t, TimestampTz time, bool restored);
+
 /* Partition for a key (NULL key: round robin, per backend and topic); 55000 if the topic has none. */
 extern int32 el_choose_partition(ElTopic *t, const ElRecord *r);
+
 /* 22023 if the topic has no such partition, or its table is missing. */
 extern void el_check_partition(ElTopic *t, int64 partition);
 

@@ -408,7 +408,8 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 
 	/*
 	 * segment_bytes is fixed when a log is made: a new value takes effect for
-	 * partitions that are empty, after TRUNCATE, and for partitions added later.
+	 * partitions that are empty, after TRUNCATE, and for partitions added
+	 * later.
 	 */
 	options = t->options;
 	partitions = t->npartitions;

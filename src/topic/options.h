@@ -79,15 +79,19 @@ extern Jsonb *el_options_to_jsonb(const ElTopicOptions *o);
 extern char *el_label_make(const ElTopicOptions *o, const pg_uuid_t *uuid);
 extern bool el_label_parse(const char *label, bool strict, ElTopicOptions *o,
 						   pg_uuid_t *uuid);
+
 /* The uuid alone, of a label that is there already; false if the label has no uuid. */
 extern bool el_label_uuid(const char *label, pg_uuid_t *uuid);
+
 /* The label of a relation, NULL if it has none. */
 extern char *el_label_get(Oid relid);
 
 /* A new random (version 4) uuid. */
 extern void el_uuid_draw(pg_uuid_t *uuid);
+
 /* The uuid of a topic without label. */
 extern void el_uuid_from_oid(Oid relid, pg_uuid_t *uuid);
+
 /* The OID a uuid was made from by el_uuid_from_oid(), else InvalidOid. */
 extern Oid	el_uuid_to_oid(const pg_uuid_t *uuid);
 

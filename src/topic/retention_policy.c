@@ -79,7 +79,11 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 	if (!el_is_compacted(o))
 		return 0;
 	Assert(CheckRelationLockedByMe(leaf, ShareUpdateExclusiveLock, true));
-	/* as VACUUM does, which need not have run; an old snapshot must not make each round longer */
+
+	/*
+	 * as VACUUM does, which need not have run; an old snapshot must not make
+	 * each round longer
+	 */
 	(void) el_log_settle(leaf, GetOldestNonRemovableTransactionId(leaf), false);
 	return el_log_compact(leaf, &policy);
 }

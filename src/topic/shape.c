@@ -31,6 +31,7 @@ static const struct
 	const char *name;
 	Oid			type;			/* InvalidOid: the topic's choice */
 }			topic_columns[EL_NATTS] =
+
 {
 	{"partition", INT4OID},
 	{"event_offset", INT8OID},

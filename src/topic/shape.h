@@ -30,6 +30,7 @@
  * not PARTITION BY LIST (partition)); NULL if it can.  An untranslated phrase.
  */
 extern const char *el_topic_shape_problem(Relation rel);
+
 /* The columns alone, of a topic or a partition. */
 extern const char *el_columns_problem(TupleDesc tupdesc);
 

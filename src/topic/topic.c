@@ -150,7 +150,10 @@ load_partitions(ElTopic *t, Relation rel)
 
 	if (desc->nparts == 0)
 	{
-		/* what pg_dump creates first, or a topic of which only the label is left */
+		/*
+		 * what pg_dump creates first, or a topic of which only the label is
+		 * left
+		 */
 		return t->labelled ? NULL : "it has no partitions";
 	}
 
@@ -234,7 +237,10 @@ load_topic(Oid relid, const char **why, bool *exists)
 		return NULL;
 	}
 
-	/* below a short-lived context until it is complete, so that errors leak nothing */
+	/*
+	 * below a short-lived context until it is complete, so that errors leak
+	 * nothing
+	 */
 	mcxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog topic",
 								 ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(mcxt);
@@ -313,7 +319,10 @@ fill_cache(Oid relid, const char **why, bool *exists)
 	{
 		e->topic = NULL;
 
-		/* sessions that produce one event each must not all choose partition 0 */
+		/*
+		 * sessions that produce one event each must not all choose partition
+		 * 0
+		 */
 		e->next_partition = pg_prng_uint32(&pg_global_prng_state);
 	}
 	e->valid = false;
@@ -346,7 +355,10 @@ fill_cache(Oid relid, const char **why, bool *exists)
 static inline ElTopic *
 cached_topic(Oid relid)
 {
-	/* asked for each event, most often for the same one; entries stay where they are */
+	/*
+	 * asked for each event, most often for the same one; entries stay where
+	 * they are
+	 */
 	static TopicEntry *e = NULL;
 
 	if (e == NULL || e->relid != relid)
@@ -438,7 +450,10 @@ el_topic_of_leaf(Oid leaf, int32 *partition)
 
 		if (!e->valid)
 		{
-			/* the topic was loaded after the leaf was invalidated, or is being now */
+			/*
+			 * the topic was loaded after the leaf was invalidated, or is
+			 * being now
+			 */
 			Oid			topic = get_partition_parent(leaf, true);
 			const char *why;
 			bool		exists;

@@ -36,7 +36,8 @@ typedef struct ElTopic
 	Oid			relid;			/* the topic table */
 	pg_uuid_t	uuid;
 	int32		npartitions;
-	Oid		   *leaves;			/* [npartitions] the partitions' tables; InvalidOid where one is missing */
+	Oid		   *leaves;			/* [npartitions] the partitions' tables;
+								 * InvalidOid where one is missing */
 	Oid			default_leaf;	/* InvalidOid if there is none */
 	ElSerde		key;
 	ElSerde		value;
@@ -48,8 +49,10 @@ typedef struct ElTopic
 
 	/* private to topic.c and checks.c */
 	bool		labelled;		/* options and uuid come from a label */
-	uint32	   *next_partition; /* round robin of this backend; outlives reloads */
-	struct ElTopicChecks *checks;	/* compiled CHECK constraints, made at first use */
+	uint32	   *next_partition; /* round robin of this backend; outlives
+								 * reloads */
+	struct ElTopicChecks *checks;	/* compiled CHECK constraints, made at
+									 * first use */
 	struct ElTopic *next_stale;
 } ElTopic;
 
@@ -93,11 +96,13 @@ extern bool el_is_topic(Oid relid);
 
 /* All topics of this database (OIDs), for views and the worker; without the internal ones of _eventlog. */
 extern List *el_all_topics(void);
+
 /* Open a partition's table with AccessShareLock; NULL if it is gone, or never was. */
 extern Relation el_open_leaf(const ElTopic *t, int32 partition);
 
 /* Free what the transaction kept alive; called when it ends. */
 extern void el_topic_xact_end(void);
+
 /* Relcache callback.  Cannot fail, and looks at no catalog. */
 extern void el_topic_invalidate(Datum arg, Oid relid);
 

@@ -223,7 +223,8 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 
 	/*
 	 * Before the trim, which takes effect at once.  Asked for again even if
-	 * there is nothing to trim: the transaction that emptied the log may have rolled back.
+	 * there is nothing to trim: the transaction that emptied the log may have
+	 * rolled back.
 	 */
 	if (info.exists && !events_remain(leaf, offset))
 		el_record_log_floor(t, partition, info.log_end);
@@ -275,7 +276,10 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 	if (!el_may_see_topic(relid))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, t->name);
 
-	/* a publication of all tables, made after the topic: create_topic could not warn */
+	/*
+	 * a publication of all tables, made after the topic: create_topic could
+	 * not warn
+	 */
 	foreach(lc, list_concat_copy(GetAllTablesPublications(),
 								 GetSchemaPublications(get_rel_namespace(relid))))
 	{

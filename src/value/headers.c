@@ -106,7 +106,7 @@ append_value(StringInfo buf, JsonbValue *v, bool is_name)
 	}
 
 	refuse_headers(is_name ? "The name of a header is not a string." :
-				"The value of a header is not a string.");
+				   "The value of a header is not a string.");
 }
 
 /* The record's form: the number of headers, then of each name and value with their lengths. */

@@ -36,7 +36,8 @@ typedef struct Scan
 	const char *begin;			/* of the text */
 	const char *end;
 	const char *window;			/* bit i is about window[i] */
-	uint64		stops;			/* is " or \ or a control character, or beyond the end */
+	uint64		stops;			/* is " or \ or a control character, or beyond
+								 * the end */
 	uint64		others;			/* is no digit */
 } Scan;
 

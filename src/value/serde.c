@@ -632,7 +632,10 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 	/* most often, and then without a look at the catalog */
 	from_base = from_type == TEXTOID ? TEXTOID : getBaseType(from_type);
 
-	/* a domain's own values have been checked; a typmod has to be applied by the input function */
+	/*
+	 * a domain's own values have been checked; a typmod has to be applied by
+	 * the input function
+	 */
 	if (from_type == to->type && to->typmod < 0)
 	{
 		c->method = CONV_AS_IS;

@@ -23,7 +23,8 @@
 typedef enum ElSerdeKind
 {
 	EL_SERDE_BYTEA,
-	EL_SERDE_TEXT,				/* text, varchar, bpchar, name-like: bytes are the text */
+	EL_SERDE_TEXT,				/* text, varchar, bpchar, name-like: bytes are
+								 * the text */
 	EL_SERDE_JSON,
 	EL_SERDE_JSONB,
 	EL_SERDE_INT2,
@@ -47,7 +48,8 @@ typedef struct ElSerde
 	Oid			typioparam;
 	FmgrInfo	input;
 	FmgrInfo	output;
-	FmgrInfo	to_json;		/* to_json(anyelement) with this type, for EL_SERDE_OTHER and bytea */
+	FmgrInfo	to_json;		/* to_json(anyelement) with this type, for
+								 * EL_SERDE_OTHER and bytea */
 	MemoryContext mcxt;
 } ElSerde;
 

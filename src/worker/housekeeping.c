@@ -54,7 +54,8 @@ terminate_stuck(int pid, const char *group, const char *member)
 typedef struct Stuck
 {
 	int			pid;
-	char		member[EL_NAME_SIZE];	/* empty: it holds the partition as no member */
+	char		member[EL_NAME_SIZE];	/* empty: it holds the partition as no
+										 * member */
 } Stuck;
 
 /* How long a member may stay silent from now on. */
@@ -65,7 +66,11 @@ time_left(const ElGroup *g, const ElMember *m, int64 now)
 
 	if (!m->heartbeats)
 		return left;
-	/* while its transaction works it counts as alive; look again some time after */
+
+	/*
+	 * while its transaction works it counts as alive; look again some time
+	 * after
+	 */
 	if (m->xact_pid != 0)
 		return left > 0 ? Min(left, g->session_timeout_ms) : left;
 	return Min(left, m->last_heard_ms + g->session_timeout_ms - now);

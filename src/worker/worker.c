@@ -71,7 +71,8 @@ el_worker_main(Datum arg)
 
 		/*
 		 * Always with code 1: after code 0 the postmaster would not start it
-		 * again, should this have been no shutdown but a pg_terminate_backend().
+		 * again, should this have been no shutdown but a
+		 * pg_terminate_backend().
 		 */
 		if (ShutdownRequestPending)
 			proc_exit(1);

@@ -221,7 +221,7 @@ read_all(const char *batch, size_t len, bool skip_crc, const char **error)
 		if (!el_record_headers_open(&headers, rec.headers, rec.headers_len))
 			abort();
 		while (el_record_headers_next(&headers, &key, &key_len, &value,
-							   &value_len) == 1)
+									  &value_len) == 1)
 		{
 			if (key_len > 0)
 				free(copy_of(key, (size_t) key_len));
@@ -427,7 +427,7 @@ check_headers(const ElRecord *rec, char *want)
 		char	   *name = next_field(&field, '=');
 
 		CHECK(el_record_headers_next(&reader, &key, &key_len, &value,
-							  &value_len) == 1);
+									 &value_len) == 1);
 		CHECK(same_bytes(key, key_len, name, (int32) strlen(name)));
 		if (strcmp(field, "null") == 0)
 			CHECK(value == NULL && value_len == -1);
@@ -667,7 +667,7 @@ static void
 test_sizes(void)
 {
 	static const int32 sizes[] = {50, 56, 57, 58, 63, 64, 65, 127, 128, 8177,
-		8178, 8191, 8192, 8193, 65535, 65536, 65537, 1048575, 1048577};
+	8178, 8191, 8192, 8193, 65535, 65536, 65537, 1048575, 1048577};
 	char	   *bytes = xmalloc(1048577);
 	size_t		i;
 	size_t		j;
@@ -764,7 +764,7 @@ test_headers(void)
 		CHECK(reader.count == counts[i]);
 		for (n = 0; n < counts[i]; n++)
 			if (el_record_headers_next(&reader, &key, &key_len, &value,
-								&value_len) == 1 &&
+									   &value_len) == 1 &&
 				same_bytes(key, key_len, "abc", n % 3) &&
 				value_len == n % 258 - 1 &&
 				(value_len < 0 ? value == NULL :
@@ -772,7 +772,7 @@ test_headers(void)
 				good++;
 		CHECK(good == counts[i]);
 		CHECK(el_record_headers_next(&reader, &key, &key_len, &value,
-							  &value_len) == 0);
+									 &value_len) == 0);
 		free(h.buf);
 	}
 }
@@ -818,7 +818,7 @@ test_bad_headers(void)
 		if (opened)
 		{
 			while ((ret = el_record_headers_next(&reader, &key, &key_len, &value,
-										  &value_len)) == 1)
+												 &value_len)) == 1)
 				good++;
 			CHECK(good == cases[i].good);
 			CHECK(ret == -1);

@@ -78,7 +78,8 @@ typedef struct Seen
 {
 	bool		known;
 	ElSlotNo	owner;
-	uint64		join;			/* number of the owner's join; tells slots' users apart */
+	uint64		join;			/* number of the owner's join; tells slots'
+								 * users apart */
 	int64		epoch;
 	int64		max_epoch;
 	bool		outstanding;
@@ -305,7 +306,8 @@ check_ownership(void)
 				join = part->owner == EL_NO_SLOT ? 0 : join_of_slot[part->owner];
 				if (was->known && was->owner != EL_NO_SLOT && was->join == join)
 				{
-					CHECK(part->epoch == was->epoch);	/* still the same owner's */
+					CHECK(part->epoch == was->epoch);	/* still the same
+														 * owner's */
 				}
 				else if (part->owner != EL_NO_SLOT)
 				{
@@ -316,7 +318,10 @@ check_ownership(void)
 				{
 					bool		gone = left >= 0 && members[left].slot == was->owner;
 
-					/* taken from nobody who works on it, or has not asked for more */
+					/*
+					 * taken from nobody who works on it, or has not asked for
+					 * more
+					 */
 					if (h->held && !h->claim && is_member(h->member) && h->member_slot == was->owner &&
 						members[h->member].incarnation == h->incarnation)
 						CHECK(gone);
@@ -395,7 +400,8 @@ call(int m, bool join, unsigned mask, bool yield)
 	}
 	(void) el_group_steps(group, yield ? me->slot : EL_NO_SLOT);
 	if (quiet)
-		CHECK(EL_GROUP(group)->epoch == epoch);	/* a call without news changes nothing */
+		CHECK(EL_GROUP(group)->epoch == epoch); /* a call without news changes
+												 * nothing */
 	CHECK(EL_GROUP(group)->epoch == EL_GROUP(group)->assignment_epoch);
 	em = EL_MEMBER(me->slot);
 	em->news = false;
@@ -528,7 +534,8 @@ random_step(void)
 			call(m, true, mask, true);
 		}
 		else
-			end_xact(members[m].pid, kind & 1, false);	/* a transaction that outlived its member */
+			end_xact(members[m].pid, kind & 1, false);	/* a transaction that
+														 * outlived its member */
 		return;
 	}
 	g = members[m].group;
@@ -827,7 +834,10 @@ test_surplus(void)
 	int			i;
 	int			vector[NTOPICS * MAX_PARTS];
 
-	/* five members of a topic with three partitions: two are idle until one goes */
+	/*
+	 * five members of a topic with three partitions: two are idle until one
+	 * goes
+	 */
 	start(128);
 	npartitions[0] = 3;
 	for (i = 0; i < 5; i++)
@@ -841,7 +851,11 @@ test_surplus(void)
 	el_member_leave(members[1].slot);
 	(void) el_group_steps(find_group(0), EL_NO_SLOT);
 	CHECK(owned(3, vector) + owned(4, vector) == 1);
-	/* a partition that is worked on stays; its successor gets it when it is free */
+
+	/*
+	 * a partition that is worked on stays; its successor gets it when it is
+	 * free
+	 */
 	hold(0, 0, 0, 0);
 	hold(0, 0, 0, 1);
 	hold(0, 0, 0, 2);

@@ -91,7 +91,7 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 		touch(rec.value, rec.value_len);
 		REQUIRE(el_record_headers_open(&headers, rec.headers, rec.headers_len));
 		while ((ret = el_record_headers_next(&headers, &key, &key_len,
-									  &value, &value_len)) == 1)
+											 &value, &value_len)) == 1)
 		{
 			REQUIRE(key_len >= 0);
 			touch(key, key_len);
