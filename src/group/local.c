@@ -243,7 +243,7 @@ static bool
 try_lock(const LOCKTAG *tag)
 {
 	ResourceOwner saved = CurrentResourceOwner;
-	LockAcquireResult result;
+	volatile LockAcquireResult result;
 
 	/* never waited for, but the lock manager's own LWLocks are */
 	Assert(!el_group_locked());
