@@ -121,8 +121,8 @@ el_slots_shmem_init(void)
 
 /*
  * Raise 53200 unless n slots are free; called before anything is changed.  The
- * lock is still held then: it is the caller's, and the handling of the error
- * releases it.
+ * caller's lock is released first, so that nobody waits for the error's way to
+ * the client.
  */
 void
 el_slots_reserve(int32 n)
@@ -135,6 +135,12 @@ el_slots_reserve(int32 n)
 		return;
 
 	kb = ((int64) (el_shared->nslots - el_shared->nfree + n) * SLOT_COST + 1023) / 1024;
+
+	/*
+	 * The error goes to the client before the server releases what was held;
+	 * one that does not read would hold up everybody's groups.
+	 */
+	el_group_unlock();
 	ereport(ERROR,
 			(errcode(ERRCODE_OUT_OF_MEMORY),
 			 errmsg("out of shared memory for consumer groups"),

@@ -56,7 +56,7 @@ extern void el_slots_shmem_init(void);	/* AddinShmemInitLock is held */
 
 /* All below with the lock held, exclusively if they change anything. */
 
-/* Those that allocate raise 53200 before anything is changed, with the lock held. */
+/* Those that allocate raise 53200 before anything is changed; the lock is released then. */
 extern void el_slots_reserve(int32 n);
 extern ElSlotNo el_slot_new(ElSlotKind kind);	/* after el_slots_reserve; not
 												 * hashed yet */
