@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# What scripts/demo, scripts/check and test/drivers/run have in common.
+# What the scripts have in common that build the extension and start servers: demo, check, check-versions, check-bare, bench/*, test/nightly/*.
 #
 #   set_up "$@"         installs the packages that are missing, builds, installs the extension, and goes on
 #                       with the same script in the built copy of the tree

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016,SC2034
 #
-# Other versions of PostgreSQL than the machine's: where scripts/check-compile and scripts/check-versions get them from (and
-# the mirror, scripts/check-bare).
+# Other versions of PostgreSQL than the machine's, their headers, servers and sources: where the scripts get them from that
+# compile for them (check-compile), test on them (check-versions, test/nightly/*) or take a tool from them (indent).
 # 15, 17 and 18 are packages of Debian suites; 16 is in no current suite, but in a Python package. The machine's own packages,
 # apt sources and lists are not touched.
 

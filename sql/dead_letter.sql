@@ -23,10 +23,19 @@ BEGIN;
 SELECT dead_letter('dlg', 'dl', 1, 0, 'not in the transaction');
 ROLLBACK;
 SELECT to_regclass('dl_dlq');
+-- event triggers see the topic being made, as by create_topic()
+CREATE TABLE dl_seen (tag text, object text);
+CREATE FUNCTION dl_note() RETURNS event_trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO dl_seen SELECT command_tag, object_identity FROM pg_event_trigger_ddl_commands(); END $$;
+CREATE EVENT TRIGGER dl_watch ON ddl_command_end EXECUTE FUNCTION dl_note();
 BEGIN;
 SELECT dead_letter('dlg', 'dl', 1, 0, 'invalid colour');
 SELECT commit('dlg');
 COMMIT;
+SELECT * FROM dl_seen ORDER BY tag, object;
+DROP EVENT TRIGGER dl_watch;
+DROP FUNCTION dl_note;
+DROP TABLE dl_seen;
 SELECT key_type, value_type, partitions, options->>'retention' AS retention FROM eventlog_topics WHERE topic = 'dl_dlq'::regclass;
 SELECT partition, event_offset, event_time AT TIME ZONE 'UTC' AS event_time, convert_from(key, 'UTF8') AS key,
        convert_from(value, 'UTF8') AS value, jsonb_pretty(headers) FROM dl_dlq;

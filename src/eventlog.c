@@ -99,8 +99,8 @@ static planner_hook_type prev_planner = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
 
 static PlannedStmt *
-plan(Query *parse, const char *query_string, int cursor_options,
-	 ParamListInfo bound_params)
+plan_query(Query *parse, const char *query_string, int cursor_options,
+		   ParamListInfo bound_params)
 {
 	el_dml_check_parsed(parse);
 	if (prev_planner)
@@ -311,7 +311,7 @@ _PG_init(void)
 		preload();
 
 	prev_planner = planner_hook;
-	planner_hook = plan;
+	planner_hook = plan_query;
 	prev_set_rel_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = set_rel_pathlist;
 	el_rows_scan_install(returning_events);

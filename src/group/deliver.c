@@ -63,16 +63,16 @@ report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
 	if (s->position > info->log_end)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_EVENTS_LOST),
-				 errmsg("group \"%s\" has consumed topic \"%s\" partition %d beyond its end",
-						d->conf->name, get_rel_name(s->topic->relid),
-						s->a->partition),
+				 errmsg("group \"%s\" has consumed partition %d of topic \"%s\" beyond its end",
+						d->conf->name, s->a->partition,
+						get_rel_name(s->topic->relid)),
 				 errdetail("Its next offset is %lld, the log ends at %lld.",
 						   (long long) s->position, (long long) info->log_end),
 				 errhint("The log may have been restored from an older state; set the group's offset with seek().")));
 	ereport(ERROR,
 			(errcode(ERRCODE_EL_EVENTS_LOST),
-			 errmsg("events of topic \"%s\" partition %d were removed before group \"%s\" consumed them",
-					get_rel_name(s->topic->relid), s->a->partition,
+			 errmsg("events of partition %d of topic \"%s\" were removed before group \"%s\" consumed them",
+					s->a->partition, get_rel_name(s->topic->relid),
 					d->conf->name),
 			 errdetail("Its next offset is %lld, the log starts at %lld.",
 					   (long long) s->position, (long long) info->log_start),
@@ -292,9 +292,9 @@ log_skipped(const ElDelivery *d, const Source *s)
 {
 	if (s->skipped > 0)
 		ereport(LOG,
-				(errmsg("group \"%s\" goes on at offset %lld of topic \"%s\" partition %d",
+				(errmsg("group \"%s\" goes on at offset %lld of partition %d of topic \"%s\"",
 						d->conf->name, (long long) s->position,
-						get_rel_name(s->topic->relid), s->a->partition),
+						s->a->partition, get_rel_name(s->topic->relid)),
 				 errdetail("%lld offsets before it were removed or skipped before the group consumed them.",
 						   (long long) s->skipped)));
 }

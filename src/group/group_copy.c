@@ -33,6 +33,7 @@ copy_member(ElMember *m, ElMemberCopy *c)
 	ElSlotNo	sub;
 	int			n = 0;
 
+	Assert(el_group_locked());
 	strlcpy(c->name, m->name, EL_NAME_SIZE);
 	c->named = m->named;
 	c->pid = m->pid;
@@ -56,6 +57,7 @@ copy_part(ElSlotNo s, ElPartCopy *c)
 {
 	ElPart	   *p = EL_PART(s);
 
+	Assert(el_group_locked());
 	c->uuid = EL_TOPIC(p->topic)->uuid;
 	c->partition = p->partition;
 	el_entry_copy(s, &c->entry);

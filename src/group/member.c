@@ -299,6 +299,7 @@ topic_without_offsets(ElSlotNo topic)
 {
 	ElSlotNo	s;
 
+	Assert(el_group_locked());
 	for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
 		 s = EL_PART(s)->next_part)
 	{
@@ -317,6 +318,7 @@ fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
 {
 	ElPart	   *p = EL_PART(part);
 
+	Assert(el_group_locked());
 	a->part = part;
 	a->topic = topic;
 	a->partition = p->partition;
@@ -363,6 +365,7 @@ reserve_for_call(ElSlotNo group, ElSlotNo member, List *topics, bool subscribe)
 	int32		n = group == EL_NO_SLOT ? 1 : 0;
 	ListCell   *lc;
 
+	Assert(el_group_locked());
 	if (subscribe && member == EL_NO_SLOT)
 		n++;
 	foreach(lc, topics)
@@ -444,6 +447,7 @@ find_caller(Call *c)
 		return REFUSAL_NONE;
 	}
 
+	Assert(el_group_locked_exclusive());
 	/* may it join? */
 	if (c->join == EL_JOIN_NO || (c->name != NULL && c->name->incarnation != 0) ||
 		el_local_consumed_by(c->conf->name, c->name ? c->name->name : NULL))
@@ -478,6 +482,7 @@ admit_caller(Call *c)
 	const ElGroupConf *conf = c->conf;
 	ElGroup    *g;
 
+	Assert(el_group_locked_exclusive());
 	c->group = el_group_get(MyDatabaseId, conf->name);
 	if (c->member == EL_NO_SLOT)
 	{
@@ -506,6 +511,7 @@ subscribe_caller(Call *c)
 {
 	ListCell   *lc;
 
+	Assert(el_group_locked_exclusive());
 	if (c->join == EL_JOIN_AFRESH)
 	{
 		/* to just these */
@@ -540,6 +546,7 @@ collect_owned(const Call *c, ElAssignment *a)
 	ElMember   *m = EL_MEMBER(c->member);
 	ElSlotNo	s;
 
+	Assert(el_group_locked());
 	for (s = m->first_owned; s != EL_NO_SLOT; s = EL_PART(s)->owned_next)
 	{
 		ElTopicRef *ref = find_topic_ref(c->topics, EL_PART(s)->topic);

@@ -42,12 +42,9 @@ el_visible_topics(void)
 		if (get_rel_relkind(relid) == '\0' ||
 			get_rel_namespace(relid) == internal || !el_may_see_topic(relid))
 			continue;
-		LockRelationOid(relid, AccessShareLock);
-		t = get_rel_relkind(relid) == '\0' ? NULL : el_topic_or_null(relid);
+		t = el_topic_lock_if_there(relid, AccessShareLock, true);
 		if (t != NULL)
 			result = lappend(result, t);
-		else
-			UnlockRelationOid(relid, AccessShareLock);
 	}
 	return result;
 }

@@ -84,6 +84,7 @@ publish_part(const ElLocalPart *lp, uint64 seq)
 {
 	ElPart	   *p = EL_PART(lp->slot);
 
+	Assert(el_group_locked_exclusive());
 	p->events_lost += lp->state.events_skipped;
 	if (!lp->state.consumed && !lp->state.commit)
 		return;

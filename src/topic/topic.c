@@ -48,12 +48,9 @@
 #include "base/extension.h"
 #include "base/hash.h"
 #include "base/locks.h"
-#include "topic/callbacks.h"
 #include "topic/options.h"
 #include "topic/shape.h"
 #include "topic/topic.h"
-
-const ElTopicCallbacks *el_topic_callbacks = NULL;
 
 /* A partition number beyond this is a mistake, not a topic; bounds the array of leaves. */
 #define EL_PARTITION_NUMBER_LIMIT	1000000
