@@ -303,6 +303,23 @@ SELECT group_name, committed_offset, events_lost FROM eventlog_lag WHERE topic =
 SELECT seek('lost', 'c_lost', 0, 9);
 SELECT event_offset FROM consume('lost', 'c_lost');
 
+-- a claim from where this transaction has sought
+BEGIN;
+SELECT seek('resought', 'c_lost', 0, 8);
+SELECT event_offset FROM claim('resought', 'c_lost', max_events => 1);
+COMMIT;
+SELECT event_offset FROM claim('resought', 'c_lost', max_events => 1);
+
+-- what others put into the topic of committed offsets is no error, whatever it is
+BEGIN;
+INSERT INTO _eventlog.committed_offsets (partition, key, value) VALUES
+    (0, repeat('[', 10000), '{"next": 1}'), (0, '["\u4e2d", "00000000-0000-0000-0000-000000000000", 0]', '{"next": 1}'),
+    (0, '["g", "00000000-0000-0000-0000-000000000000", 0]', '{"next": [1]}'), (0, '["g", "no uuid", 0]', '{"next": 1}');
+SELECT count(*) FROM flush();
+SET LOCAL client_min_messages = error;
+SELECT count(*) FROM consume('no_offsets', 'c_lost', max_events => 1);
+ROLLBACK;
+
 -- the session leaves
 SELECT count(*) > 5 AS member FROM eventlog_members WHERE pid = pg_backend_pid();
 DISCARD ALL;

@@ -52,6 +52,10 @@ SELECT try(format('SELECT create_topic(%L)', repeat('x', 55)));
 SELECT try(format('SELECT create_topic(%L, 2)', repeat('é', 28)));
 SELECT try(format('SELECT create_topic(%L)', repeat('x', 200)));
 
+-- a table that all databases share is no topic either
+SELECT try($$SELECT * FROM check_topic('pg_catalog.pg_database')$$);
+SELECT try($$SELECT * FROM read_topic('pg_catalog.pg_database')$$);
+
 -- arguments
 SELECT try($$SELECT create_topic(NULL)$$);
 SELECT try($$SELECT create_topic('n', NULL)$$);

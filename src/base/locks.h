@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "catalog/catalog.h"
 #include "miscadmin.h"
 #include "storage/buf_internals.h"
 #include "storage/lock.h"
@@ -38,7 +39,8 @@ el_relation_locked(Oid relid, LOCKMODE mode)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
+	SET_LOCKTAG_RELATION(tag, IsSharedRelation(relid) ? InvalidOid : MyDatabaseId,
+						 relid);
 	for (; mode <= MaxLockMode; mode++)
 	{
 		if (el_lock_held_by_me(&tag, mode))

@@ -175,10 +175,14 @@ consume_events(FunctionCallInfo fcinfo, ElRowForm form)
 		.group_arg = typed ? 1 : 0,
 		.member_arg = 3
 	};
+	bool		commit;
 	Call		c;
 
 	memset(&c, 0, sizeof(c));
 	el_call_begin(fcinfo, &spec, &c.call);
+	commit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	if (commit)
+		PreventCommandIfReadOnly("consume(commit => true)");
 	if (typed)
 		c.relid = topic_of_row_type(fcinfo);
 	else if (!PG_ARGISNULL(1))
@@ -191,12 +195,9 @@ consume_events(FunctionCallInfo fcinfo, ElRowForm form)
 					 PG_GETARG_INT64(6),
 					 PG_ARGISNULL(7) ? NULL : PG_GETARG_INTERVAL_P(7));
 	c.delivery.conf = &c.call.conf;
-	c.delivery.commit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
-	if (c.delivery.commit)
-	{
-		PreventCommandIfReadOnly("consume(commit => true)");
+	c.delivery.commit = commit;
+	if (commit)
 		el_offsets_prepare_commit();
-	}
 
 	/*
 	 * In REPEATABLE READ nothing that happens from now on could be seen, so

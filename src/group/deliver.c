@@ -406,7 +406,7 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	close_source(&s);
 
 	lp = s.lp;
-	Assert(lp->locked && lp->claim == d->claim);
+	Assert(lp->locked);
 	el_local_save(lp);
 	if (!lp->state.commit)
 		lp->state.committed = s.entry.next;

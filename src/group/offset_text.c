@@ -114,7 +114,34 @@ take_scalar(void *arg, char *token, JsonTokenType type)
 	EL_JSON_RETURN;
 }
 
-/* Read such an array or object of n scalars; false for anything else. */
+/*
+ * The parser raises for what is nested too deep, and for characters that the
+ * server's encoding does not have.  Nothing is nested in a text of ours, and
+ * only control characters are escaped in it by number.
+ */
+static bool
+is_plain_text(const char *data, int32 len)
+{
+	bool		in_string = false;
+	int			depth = 0;
+
+	if (!pg_verify_mbstr(PG_UTF8, data, len, true))
+		return false;
+	for (int32 i = 0; i < len; i++)
+	{
+		if (data[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && (data[i] == '[' || data[i] == '{') && ++depth > 1)
+			return false;
+		else if (data[i] == '\\' && ++i < len && data[i] == 'u' &&
+				 (len - i < 5 || data[i + 1] != '0' || data[i + 2] != '0' ||
+				  data[i + 3] > '7'))
+			return false;
+	}
+	return true;
+}
+
+/* Read such an array or object of n scalars; false for anything else, without an error. */
 static bool
 parse_flat(const char *data, int32 len, bool is_object, int n, Flat *f)
 {
@@ -125,12 +152,10 @@ parse_flat(const char *data, int32 len, bool is_object, int n, Flat *f)
 		.object_field_start = begin_field,
 		.scalar = take_scalar
 	};
-	char	   *text = pg_any_to_server(data, len, PG_UTF8);
 
-	if (text !=data)
-		len = strlen(text);
 	memset(f, 0, sizeof(*f));
-	return pg_parse_json(el_json_string_lexer(text, len), &actions) == JSON_SUCCESS &&
+	return is_plain_text(data, len) &&
+		pg_parse_json(el_json_utf8_lexer(data, len), &actions) == JSON_SUCCESS &&
 		f->is_object == is_object && f->n == n;
 }
 
@@ -169,6 +194,7 @@ bool
 el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 {
 	Flat		f;
+	char	   *group;
 	pg_uuid_t	uuid;
 	int64		partition;
 
@@ -177,9 +203,10 @@ el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 		!parse_uuid(f.tokens[1], &uuid) ||
 		!parse_number(&f, 2, PG_INT32_MAX, &partition))
 		return false;
-	if (f.tokens[0][0] == '\0' || strlen(f.tokens[0]) >= EL_NAME_SIZE)
+	group = pg_any_to_server(f.tokens[0], strlen(f.tokens[0]), PG_UTF8);
+	if (group[0] == '\0' || strlen(group) >= EL_NAME_SIZE)
 		return false;
-	el_part_key(key, f.tokens[0], &uuid, (int32) partition);
+	el_part_key(key, group, &uuid, (int32) partition);
 	return true;
 }
 

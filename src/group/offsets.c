@@ -427,8 +427,11 @@ el_entry_copy(ElSlotNo part, ElEntry *entry)
 	ElDb	   *db = valid_db();
 
 	Assert(el_group_locked());
-	*entry = EL_PART(part)->entry;
-	if (db == NULL || entry->gen != db->cache_gen)
+	/* the slot's number may be of before a wait: freed since, it says nothing */
+	if (db != NULL && EL_HEAD(part)->kind == EL_SLOT_PART &&
+		EL_PART(part)->entry.gen == db->cache_gen)
+		*entry = EL_PART(part)->entry;
+	else
 	{
 		memset(entry, 0, sizeof(*entry));
 		renew_entry(entry, db ? db->cache_gen : 1);
@@ -544,12 +547,10 @@ el_entry_set_pending(ElSlotNo part, FullTransactionId fxid, int64 next,
 	renew_entry(e, EL_DB(db)->cache_gen);
 
 	/*
-	 * writers of a key hold its lock until they end: an older one has been
-	 * resolved, or is ours
+	 * Writers of a key hold its lock until they end, but for those who INSERT
+	 * into the topic.  A rebuild that came in between may have found this
+	 * very event, or a later one of theirs; their end invalidates the cache.
 	 */
-	Assert(!FullTransactionIdIsValid(e->pending_fxid) ||
-		   e->pending_version < version);
-	Assert(version > e->version);
 	e->pending_fxid = fxid;
 	e->pending_next = next;
 	e->pending_version = version;

@@ -32,6 +32,7 @@
 #include "storage/reader.h"
 #include "storage/search.h"
 #include "storage/stable.h"
+#include "topic/checks.h"
 #include "topic/log_floor.h"
 #include "topic/topic.h"
 
@@ -215,6 +216,7 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 	int32		p;
 
 	el_call_begin(fcinfo, &spec, &call);
+	el_check_partition(call.topic->topic, 0);	/* it has some */
 	target = parse_target(text_to_cstring(PG_GETARG_TEXT_PP(2)), &time_ms);
 
 	el_offsets_prepare_commit();

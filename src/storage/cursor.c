@@ -130,9 +130,11 @@ el_reader_enter_segment(ElReader *r, uint64 seg)
 	}
 	else if (EL_SEGMENT_GEN(p->seg_flags) != 0)
 		return false;			/* the last one never is */
+	if (p->seg_block == EL_META_BLOCK)
+		return false;			/* an entry that was never written: the page
+								 * is an old one */
 	p->seg = seg;
 	p->seg_valid = true;
-	Assert(p->seg_block != EL_META_BLOCK);
 	return true;
 }
 

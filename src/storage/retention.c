@@ -98,7 +98,9 @@ removable_offset(ElReader *r, int64 target)
 	 */
 	target = Min(target, r->info.log_end);
 	from = Min(settled, target);
-	Assert(from >= r->info.log_start);
+	/* an append has trimmed further meanwhile: there is nothing left to do */
+	if (from < r->info.log_start)
+		return target;
 	if (el_reader_seek(r, from) == EL_SEEK_OK)
 	{
 		while (el_reader_next_batch(r))

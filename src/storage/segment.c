@@ -33,6 +33,34 @@ el_directory_new(void)
 	return dir;
 }
 
+/* Does the locked block hold this page of the directory?  XX001 if it does, but is damaged. */
+static bool
+holds_directory(Relation rel, Buffer buffer, uint64 no)
+{
+	Page		page = BufferGetPage(buffer);
+	ElPageSpecial *special = el_page_special(page, EL_PAGE_ID_DIRECTORY);
+
+	Assert(el_buffer_locked(buffer));
+	if (special != NULL && !el_page_sound(page))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("directory of topic partition \"%s\" is corrupt: its checksum differs",
+						RelationGetRelationName(rel)),
+				 errdetail("Block %u.", BufferGetBlockNumber(buffer))));
+	return special != NULL && special->page_no == no;
+}
+
+static void report_missing_segment(Relation rel, uint64 seg) pg_attribute_noreturn();
+
+static void
+report_missing_segment(Relation rel, uint64 seg)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("directory of topic partition \"%s\" lacks segment %llu",
+					RelationGetRelationName(rel), (unsigned long long) seg)));
+}
+
 ElSegment *
 el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
 				   uint64 seg)
@@ -43,21 +71,13 @@ el_directory_entry(Relation rel, const ElMeta *meta, ElDirectory *dir,
 	{
 		Buffer		buffer;
 		Page		page;
-		ElPageSpecial *special;
 
 		if (EL_ROOT_SLOT(no) >= meta->nroots)
 			return NULL;
 		buffer = ReadBuffer(rel, ElMetaRoot(meta, no));
-		page = BufferGetPage(buffer);
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		special = el_page_special(page, EL_PAGE_ID_DIRECTORY);
-		dir->valid = special != NULL && special->page_no == no;
-		if (special != NULL && !el_page_sound(page))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("directory of topic partition \"%s\" is corrupt: its checksum differs",
-							RelationGetRelationName(rel)),
-					 errdetail("Block %u.", ElMetaRoot(meta, no))));
+		page = BufferGetPage(buffer);
+		dir->valid = holds_directory(rel, buffer, no);
 		if (dir->valid)
 			memcpy(dir->page.data, page, ((PageHeader) page)->pd_lower);
 		UnlockReleaseBuffer(buffer);
@@ -75,10 +95,7 @@ el_directory_require(Relation rel, const ElMeta *meta, ElDirectory *dir,
 	ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
 
 	if (entry == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("directory of topic partition \"%s\" lacks segment %llu",
-						RelationGetRelationName(rel), (unsigned long long) seg)));
+		report_missing_segment(rel, seg);
 	return entry;
 }
 
@@ -234,7 +251,12 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry)
 								(rec.flags & EL_SEGMENT_NEW_PAGE) ?
 								RBM_ZERO_AND_LOCK : RBM_NORMAL, NULL);
 	if (!(rec.flags & EL_SEGMENT_NEW_PAGE))
+	{
 		LockBuffer(dirbuf, BUFFER_LOCK_EXCLUSIVE);
+		/* to seal a damaged page anew would hide the damage */
+		if (!holds_directory(rel, dirbuf, EL_DIRECTORY_NO(seg)))
+			report_missing_segment(rel, seg);
+	}
 
 	Assert(rec.reuse_seg <= meta->first_seg);
 	Assert(entry->first_block != EL_META_BLOCK &&

@@ -204,7 +204,8 @@ relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
 {
 	SMgrRelation srel;
 
-	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, true));
+	Assert(rel->rd_createSubid != InvalidSubTransactionId ||
+		   CheckRelationLockedByMe(rel, AccessExclusiveLock, true));
 	if (persistence != RELPERSISTENCE_PERMANENT)
 		el_not_supported("an unlogged or temporary table",
 						 "Topics are as durable as the server; set synchronous_commit for speed.");

@@ -126,6 +126,14 @@ check_type(Oid type, const char *what)
 				 errhint("Use a type that a table column can have.")));
 }
 
+static void
+check_new_topic(int64 partitions, Oid key_type, Oid value_type)
+{
+	check_partition_count(partitions);
+	check_type(key_type, "key_type");
+	check_type(value_type, "value_type");
+}
+
 /* As SQL.  "typmod given" keeps character and bit from becoming character(1) and bit(1). */
 static char *
 column_type(Oid type)
@@ -261,9 +269,7 @@ el_create_topic(const RangeVar *rv, int64 partitions, Oid key_type,
 	Oid			relid;
 	pg_uuid_t	uuid;
 
-	check_partition_count(partitions);
-	check_type(key_type, "key_type");
-	check_type(value_type, "value_type");
+	check_new_topic(partitions, key_type, value_type);
 	nsp = check_topic_name(rv, (int32) partitions);
 	relid = find_existing(rv, nsp, if_not_exists);
 	if (OidIsValid(relid))
@@ -293,6 +299,8 @@ eventlog_create_topic(PG_FUNCTION_ARGS)
 	rv = parse_topic_name(PG_GETARG_TEXT_PP(0));
 	el_require_write("create_topic()");
 
+	/* what is said first: the form of the topic, then its options */
+	check_new_topic(PG_GETARG_INT64(1), PG_GETARG_OID(2), PG_GETARG_OID(3));
 	el_options_default(&options);
 	if (!PG_ARGISNULL(4))
 		el_options_apply(&options, PG_GETARG_JSONB_P(4), NULL);
