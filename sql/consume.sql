@@ -313,7 +313,7 @@ SELECT event_offset FROM claim('resought', 'c_lost', max_events => 1);
 -- what others put into the topic of committed offsets is no error, whatever it is
 BEGIN;
 INSERT INTO _eventlog.committed_offsets (partition, key, value) VALUES
-    (0, repeat('[', 10000), '{"next": 1}'), (0, '["\u4e2d", "00000000-0000-0000-0000-000000000000", 0]', '{"next": 1}'),
+    (0, repeat('[', 500000), '{"next": 1}'), (0, '["\u4e2d", "00000000-0000-0000-0000-000000000000", 0]', '{"next": 1}'),
     (0, '["g", "00000000-0000-0000-0000-000000000000", 0]', '{"next": [1]}'), (0, '["g", "no uuid", 0]', '{"next": 1}');
 SELECT count(*) FROM flush();
 SET LOCAL client_min_messages = error;
