@@ -40,7 +40,8 @@ sub kill_amid
 	my $pid = session_pid($session);
 
 	$session->query_safe('BEGIN');
-	$session->query_safe("INSERT INTO twin VALUES ('big')");
+	# should the end come too late, and the transaction commit, these are its events
+	$session->query_safe('INSERT INTO twin SELECT key FROM big');
 	$session->query_until(qr/started/, "\\echo started\n$write;\n\\echo finished\n");
 	if ($append_first)
 	{
