@@ -427,7 +427,11 @@ el_entry_copy(ElSlotNo part, ElEntry *entry)
 	ElDb	   *db = valid_db();
 
 	Assert(el_group_locked());
-	/* the slot's number may be of before a wait: freed since, it says nothing */
+
+	/*
+	 * The caller may have noted the slot's number before it waited for a
+	 * lock.  A slot that was freed meanwhile holds no committed offset.
+	 */
 	if (db != NULL && EL_HEAD(part)->kind == EL_SLOT_PART &&
 		EL_PART(part)->entry.gen == db->cache_gen)
 		*entry = EL_PART(part)->entry;

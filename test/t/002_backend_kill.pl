@@ -110,6 +110,7 @@ check_log('INSERT RETURNING');
 kill_amid("$produce; PREPARE TRANSACTION 'bk'", $terminate, 1);
 # all of it if the end came too late, else nothing
 $node->safe_psql('postgres', $_) foreach split /\n/, $node->safe_psql('postgres', "SELECT format('COMMIT PREPARED %L', gid) FROM pg_prepared_xacts");
+is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), '0', 'nothing stays prepared');
 check_log('PREPARE');
 
 # killed the hard way: all sessions end, the server recovers by itself
