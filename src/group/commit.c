@@ -17,33 +17,15 @@
 #include "base/errors.h"
 #include "group/arguments.h"
 #include "group/local.h"
+#include "group/losses.h"
 #include "group/member.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
+#include "group/part_lock.h"
 #include "group/slots.h"
 
 EL_FUNCTION(eventlog_commit);
 EL_FUNCTION(eventlog_commit_offset);
-
-static void report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
-								  int32 partition) pg_attribute_noreturn();
-
-static void
-report_partition_lost(const char *group, const ElMemberRef *ref, Oid topic,
-					  int32 partition)
-{
-	char	   *name = get_rel_name(topic);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_EL_FENCED),
-			 ref->named ?
-			 errmsg("member \"%s\" of group \"%s\" has lost partition %d of topic \"%s\"",
-					ref->name, group, partition, name ? name : "?") :
-			 errmsg("this session has lost partition %d of topic \"%s\" in group \"%s\"",
-					partition, name ? name : "?", group),
-			 errdetail("The partition was given to another member after this one consumed from it."),
-			 errhint("Retry the transaction.")));
-}
 
 static void report_nothing_delivered(const char *group, Oid topic, int32 partition) pg_attribute_noreturn();
 
@@ -55,12 +37,6 @@ report_nothing_delivered(const char *group, Oid topic, int32 partition)
 			 errmsg("nothing was delivered from partition %d of topic \"%s\" to this member of group \"%s\"",
 					partition, get_rel_name(topic), group),
 			 errhint("Use seek() to move a group to another offset.")));
-}
-
-static bool
-is_same_member(const ElLocalPart *lp, const ElMemberRef *ref)
-{
-	return lp->member.incarnation == ref->incarnation;
 }
 
 /* The partition's slot and since when the member owns it; EL_NO_SLOT if it does not. */
@@ -84,9 +60,17 @@ find_owned(const ElMemberRef *ref, const ElPartKey *key, int64 *epoch)
 	return part;
 }
 
-/* A member's commit was refused. */
+static const char *
+name_of(const ElCall *call)
+{
+	return call->member != NULL ? call->member->name : NULL;
+}
+
+/* 40L01 for partitions that the member has lost. */
+static void report_lost(const ElCall *call, const ElMemberRef *ref, List *lost) pg_attribute_noreturn();
+
 static void
-count_fenced(const ElMemberRef *ref)
+report_lost(const ElCall *call, const ElMemberRef *ref, List *lost)
 {
 	ElMember   *m;
 
@@ -95,62 +79,55 @@ count_fenced(const ElMemberRef *ref)
 	if (m != NULL)
 		m->fenced_count++;
 	el_group_unlock();
+	el_losses_report(call->group, name_of(call), lost);
 }
 
 /*
- * Lock the partition for this transaction, on behalf of a member that consumed
- * from it, perhaps in an earlier one.  Returns with the committed offset in
- * *entry.  40L01 if the member has lost the partition since, 55006 if another
- * transaction works on it.
+ * Lock the partition for this transaction, on behalf of the member that consumed
+ * from it, perhaps in an earlier one.  40L01 if the member has lost the partition
+ * since, 55006 if another transaction works on it.
  */
 static void
-lock_for_commit(ElLocalPart *lp, const ElMemberRef *ref, ElEntry *entry)
+lock_for_commit(const ElCall *call, ElLocalPart *lp, const ElMemberRef *ref,
+				ElSlotNo part, int64 epoch)
 {
-	const char *group = lp->key.group;
-	int64		epoch = 0;
-	int64		consumed_epoch = lp->epoch;
-	Oid			topic = lp->topic;
-	int32		partition = lp->key.partition;
-	ElSlotNo	part = find_owned(ref, &lp->key, &epoch);
+	ElLockResult result = EL_LOCK_NOT_OWNED;
 
-	/*
-	 * it outlives el_local_remove() below, for the end of the transaction
-	 * frees it
-	 */
 	Assert(lp->in_xact);
-	if (part == EL_NO_SLOT || epoch != consumed_epoch || !is_same_member(lp, ref) ||
-		lp->must_fail_commit)
-	{
-		count_fenced(ref);
-		el_local_remove(lp);	/* it is told once */
-		report_partition_lost(group, ref, topic, partition);
-	}
-	switch (el_part_lock(lp, part, ref, epoch, false, entry))
-	{
-		case EL_LOCK_OK:
-			break;
-		case EL_LOCK_BUSY:
-			el_report_part_busy(group, topic, partition);
-			break;
-		case EL_LOCK_NOT_OWNED:
-			count_fenced(ref);
-			report_partition_lost(group, ref, topic, partition);
-			break;
-	}
+	if (part != EL_NO_SLOT)
+		result = el_part_lock(lp, part, ref, epoch, false, NULL);
+	if (result == EL_LOCK_NOT_OWNED)
+		report_lost(call, ref, list_make1(lp));
+	if (result == EL_LOCK_BUSY)
+		el_report_part_busy(call->group, lp->topic, lp->key.partition);
+}
+
+/* The same of a partition whose deliveries this backend knows: el_losses_find() has found nothing amiss with it. */
+static void
+lock_delivered(const ElCall *call, ElLocalPart *lp)
+{
+	const ElMemberRef ref = lp->state.member;
+	int64		epoch;
+	ElSlotNo	part;
+
+	(void) el_local_get(&lp->key, lp->topic);
+	if (lp->locked)
+		return;
+	part = find_owned(&ref, &lp->key, &epoch);
+	lock_for_commit(call, lp, &ref, part, lp->state.epoch);
 }
 
 /* Commit a part up to next; true if that moves it. */
 static bool
-commit_part(ElLocalPart *lp, const ElEntry *entry, int64 next)
+commit_part(ElLocalPart *lp, int64 next)
 {
-	int64		before = lp->state.commit ? lp->state.committed : entry->next;
-
-	if (next == before)
+	if (next == el_local_committed(lp, &lp->entry))
 		return false;
 	el_local_save(lp);
-	lp->state.version = entry->version;
+	lp->state.version = lp->entry.version;
 	lp->state.committed = next;
 	lp->state.commit = true;
+	lp->state.any_owner = false;
 	return true;
 }
 
@@ -162,8 +139,10 @@ typedef struct Delivered
 {
 	ElPartKey	key;
 	Oid			relid;
+	ElSlotNo	part;
 	int64		epoch;
 	int64		delivered;
+	int64		version;		/* of the committed offset that goes before it */
 } Delivered;
 
 static int
@@ -190,8 +169,10 @@ list_last_delivered(const ElMemberRef *ref, Delivered **result)
 			el_part_key(&d->key, EL_GROUP(p->group)->name,
 						&EL_TOPIC(p->topic)->uuid, p->partition);
 			d->relid = EL_TOPIC(p->topic)->relid;
+			d->part = s;
 			d->epoch = p->epoch;
 			d->delivered = p->delivered;
+			d->version = p->delivered_version;
 		}
 	}
 	el_group_unlock();
@@ -200,7 +181,8 @@ list_last_delivered(const ElMemberRef *ref, Delivered **result)
 
 /* All of it is committed; or only one partition is taken, to be committed by the caller. */
 static int
-commit_last_delivered(const ElMemberRef *ref, const ElPartKey *only)
+commit_last_delivered(const ElCall *call, const ElMemberRef *ref,
+					  const ElPartKey *only)
 {
 	Delivered  *list = NULL;
 	int			n = list_last_delivered(ref, &list);
@@ -211,7 +193,6 @@ commit_last_delivered(const ElMemberRef *ref, const ElPartKey *only)
 	{
 		Delivered  *d = &list[i];
 		ElLocalPart *lp;
-		ElEntry		entry;
 
 		if (only != NULL && memcmp(only, &d->key, sizeof(ElPartKey)) != 0)
 			continue;
@@ -222,17 +203,15 @@ commit_last_delivered(const ElMemberRef *ref, const ElPartKey *only)
 		lp = el_local_get(&d->key, d->relid);
 		if (lp->state.commit)
 			continue;			/* this transaction's business already */
-		lp->member = *ref;
-		lp->epoch = d->epoch;
-		lock_for_commit(lp, ref, &entry);
-		if (only == NULL && d->delivered <= entry.next)
-			continue;			/* committed, or sought past, meanwhile */
+		lock_for_commit(call, lp, ref, d->part, d->epoch);
+		if (d->version != lp->entry.version)
+			continue;			/* sought since: not to be undone */
 		el_local_save(lp);
 		lp->state.position = d->delivered;
-		lp->state.version = entry.version;
-		lp->state.committed = entry.next;
-		if (only == NULL)
-			moved += commit_part(lp, &entry, d->delivered) ? 1 : 0;
+		lp->state.version = lp->entry.version;
+		lp->state.committed = lp->entry.next;
+		if (only == NULL && d->delivered > lp->entry.next)
+			moved += commit_part(lp, d->delivered) ? 1 : 0;
 	}
 	return moved;
 }
@@ -251,6 +230,7 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	};
 	ElCall		call;
 	ElMemberRef ref;
+	List	   *lost;
 	List	   *parts;
 	ListCell   *lc;
 	int			moved = 0;
@@ -262,41 +242,40 @@ eventlog_commit(PG_FUNCTION_ARGS)
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
+	el_refusals_check(call.group, name_of(&call));
 	el_member_require(call.group, call.member, true, &ref);
+	lost = el_losses_find(call.group, name_of(&call), NULL);
+	if (lost != NIL)
+		report_lost(&call, &ref, lost);
 
 	/* a session's position may come from earlier transactions */
 	parts = el_local_parts(call.group, call.member != NULL);
 	foreach(lc, parts)
 	{
 		ElLocalPart *lp = lfirst(lc);
-		ElEntry		entry;
 
-		if (lp->member.incarnation == 0 ||
-			lp->member.named != (call.member != NULL) ||
-			(call.member != NULL &&
-			 strcmp(lp->member.name, call.member->name) != 0))
+		if (!el_local_is_of(lp, name_of(&call)))
 			continue;
 		consumed |= lp->state.consumed;
-		if (lp->state.position <= lp->state.committed && !lp->must_fail_commit)
-			continue;			/* nothing new, or sought, or forgotten */
-		(void) el_local_get(&lp->key, lp->topic);
-		lock_for_commit(lp, &ref, &entry);
-		if (lp->state.position >= 0 && lp->state.version == entry.version)
-			moved += commit_part(lp, &entry, lp->state.position) ? 1 : 0;
+		if (lp->state.position <= lp->state.committed)
+			continue;			/* nothing new, or sought */
+		lock_delivered(&call, lp);
+		if (lp->state.version == lp->entry.version)
+			moved += commit_part(lp, lp->state.position) ? 1 : 0;
 	}
 	if (call.member != NULL && !consumed)
-		moved += commit_last_delivered(&ref, NULL);
+		moved += commit_last_delivered(&call, &ref, NULL);
 	list_free(parts);
 	PG_RETURN_INT32(moved);
 }
 
 /* The part from which this backend has delivered as this member, if it has. */
 static ElLocalPart *
-find_delivered(const ElPartKey *key, const ElMemberRef *ref)
+find_delivered(const ElCall *call, const ElPartKey *key)
 {
 	ElLocalPart *lp = el_local_find(key);
 
-	if (lp != NULL && lp->state.position >= 0 && is_same_member(lp, ref))
+	if (lp != NULL && lp->state.position >= 0 && el_local_is_of(lp, name_of(call)))
 		return lp;
 	return NULL;
 }
@@ -309,13 +288,8 @@ static void
 report_not_delivered(const ElCall *call, const ElPartKey *key,
 					 const ElMemberRef *ref)
 {
-	const ElLocalPart *lp = el_local_find(key);
 	int64		epoch;
 
-	/* consumed before it was put out or replaced, and came back */
-	if (lp != NULL && lp->state.position >= 0 && lp->member.incarnation != 0)
-		report_partition_lost(call->group, ref, call->topic->relid,
-							  call->partition);
 	if (find_owned(ref, key, &epoch) == EL_NO_SLOT)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_NOT_OWNED),
@@ -348,7 +322,7 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	ElMemberRef ref;
 	ElPartKey	key;
 	ElLocalPart *lp;
-	ElEntry		entry;
+	List	   *lost;
 	int64		next;
 	int64		committed;
 
@@ -358,23 +332,27 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
+	el_refusals_check(call.group, name_of(&call));
 	el_member_require(call.group, call.member, true, &ref);
 
-	lp = find_delivered(&key, &ref);
+	lp = el_local_find(&key);
+	lost = lp == NULL ? NIL : el_losses_find(call.group, name_of(&call), lp);
+	if (lost != NIL)
+		report_lost(&call, &ref, lost);
+	lp = find_delivered(&call, &key);
 	if (lp == NULL && call.member != NULL)
 	{
-		(void) commit_last_delivered(&ref, &key);
-		lp = find_delivered(&key, &ref);
+		(void) commit_last_delivered(&call, &ref, &key);
+		lp = find_delivered(&call, &key);
 	}
 	if (lp == NULL)
 		report_not_delivered(&call, &key, &ref);
 
-	(void) el_local_get(&key, call.topic->relid);
-	lock_for_commit(lp, &ref, &entry);
+	lock_delivered(&call, lp);
 	/* somebody's seek() came after the delivery: not to be undone */
-	if (!lp->state.commit && lp->state.version != entry.version)
+	if (lp->state.version != lp->entry.version)
 		report_nothing_delivered(call.group, call.topic->relid, call.partition);
-	committed = lp->state.commit ? lp->state.committed : entry.next;
+	committed = el_local_committed(lp, &lp->entry);
 	if (next < committed || next > lp->state.position || next < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -385,5 +363,5 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 						   call.group, (long long) Max(committed, 0),
 						   (long long) lp->state.position),
 				 errhint("Use seek() to move a group to another offset.")));
-	PG_RETURN_INT32(commit_part(lp, &entry, next) ? 1 : 0);
+	PG_RETURN_INT32(commit_part(lp, next) ? 1 : 0);
 }

@@ -28,6 +28,7 @@
 #include "group/local.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
+#include "group/part_lock.h"
 #include "group/slots.h"
 #include "kafka/record.h"
 #include "storage/cursor.h"
@@ -47,6 +48,7 @@ typedef struct Source
 	ElLocalPart *lp;			/* NULL: this backend knows nothing of it yet */
 	ElEntry		entry;
 	int64		position;
+	bool		visible;		/* the entry as it was seen is, to the snapshot */
 	int64		skipped;		/* events passed over on the way to position */
 	bool		jump;			/* position is the latest, to be recorded as
 								 * such */
@@ -81,7 +83,8 @@ report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
 
 /*
  * Where to go on: where this transaction (or the session's member) stands,
- * else at the committed offset, else at the log start.
+ * else at the committed offset as this transaction sees it, else at the log
+ * start.
  */
 static void
 find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
@@ -92,14 +95,13 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	s->skipped = 0;
 	s->jump = false;
 	if (lp != NULL && lp->state.position >= 0 &&
-		((lp->state.commit && lp->state.any_owner) ||
-		 (lp->state.version == s->entry.version &&
-		  lp->member.incarnation == a->member.incarnation &&
-		  (a->member.incarnation == 0 || lp->epoch == s->a->epoch))))
+		lp->state.version == s->entry.version &&
+		lp->state.member.incarnation == a->member.incarnation &&
+		(a->member.incarnation == 0 || lp->state.epoch == s->a->epoch))
 		s->position = lp->state.position;
-	else if (s->entry.next >= 0)
-		s->position = s->entry.next;
 	else
+		s->position = el_local_committed(lp, &s->entry);
+	if (s->position < 0)
 	{
 		s->position = info->log_start;
 		return;
@@ -178,7 +180,8 @@ open_source(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 	el_part_key(&s->key, d->conf->name, &p->topic->uuid, p->partition);
 	s->lp = el_local_find(&s->key);
 	s->entry = p->entry;
-	(void) el_entry_resolve(&s->entry);
+	s->visible = el_entry_resolve(&s->entry) &&
+		el_entry_visible(&s->entry, d->snapshot);
 
 	s->rel = el_open_leaf(s->topic, p->partition);
 	if (s->rel == NULL)
@@ -221,23 +224,36 @@ report_partition_lost(const ElDelivery *d, const Source *s)
 			 errhint("Retry the transaction.")));
 }
 
+static void report_not_serializable(const ElDelivery *d) pg_attribute_noreturn();
+
+static void
+report_not_serializable(const ElDelivery *d)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent commit of group \"%s\"",
+					d->conf->name),
+			 errhint("The transaction might succeed if retried.")));
+}
+
 /*
  * Lock the partition for this transaction and check what open_source() saw once
  * more, now that nobody else can change it.  Returns false if there is nothing to
- * deliver in this call.  Errors: 40L01, 40001.
+ * deliver in this call.  The delivery is noted.  Errors: 40L01, 40001.
  */
 static bool
 lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 {
 	const ElMemberRef *member = d->claim ? NULL : &a->member;
 	int64		looked_at = s->position;
+	ElDeliveryNote note = {.seen = s->a->entry, .first_offset = s->rec.offset};
 	bool		was_locked;
 	ElLogInfo	info;
 
 	s->lp = el_local_get(&s->key, s->topic->relid);
 	was_locked = s->lp->locked;
 	switch (el_part_lock(s->lp, s->a->part, member, s->a->epoch, d->claim,
-						 &s->entry))
+						 s->jump || !s->visible ? NULL : &note))
 	{
 		case EL_LOCK_OK:
 			break;
@@ -245,10 +261,11 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 			d->busy = true;
 			return false;
 		case EL_LOCK_NOT_OWNED:
-			if (was_locked)
+			if (was_locked && s->lp->state.consumed)
 				report_partition_lost(d, s);
 			return false;
 	}
+	s->entry = s->lp->entry;
 
 	/*
 	 * The work that led to the committed offset must be visible to this
@@ -259,15 +276,13 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 		if (!was_locked)
 			el_part_unlock(s->lp);
 		if (IsolationUsesXactSnapshot())
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent commit of group \"%s\"",
-							d->conf->name),
-					 errhint("The transaction might succeed if retried.")));
+			report_not_serializable(d);
 		d->busy = true;
 		return false;
 	}
 
+	if (note.noted)
+		return true;			/* it is as it was */
 	get_log_info(s, s->a->partition, &info);
 	find_position(d, a, s, &info);
 	if (s->reader != NULL && s->position != looked_at)
@@ -283,6 +298,8 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 			return false;
 		}
 	}
+	if (!s->jump)
+		el_part_note_delivery(s->lp, s->rec.offset);
 	return true;
 }
 
@@ -297,26 +314,6 @@ log_skipped(const ElDelivery *d, const Source *s)
 						s->a->partition, get_rel_name(s->topic->relid)),
 				 errdetail("%lld offsets before it were removed or skipped before the group consumed them.",
 						   (long long) s->skipped)));
-}
-
-/* Redelivery counters: kept in shared memory, not rolled back. */
-static void
-note_delivery(const Source *s, int64 first_offset)
-{
-	ElPart	   *p;
-
-	el_group_lock(LW_EXCLUSIVE);
-	p = EL_PART(s->lp->slot);
-	Assert(p->holder == MyProcPid);
-	if (p->first_offset == first_offset)
-		p->redeliveries++;
-	else
-	{
-		p->first_offset = first_offset;
-		p->redeliveries = 0;
-		p->stuck_since = GetCurrentTimestamp();
-	}
-	el_group_unlock();
 }
 
 static int64
@@ -351,8 +348,7 @@ jump_to_latest(ElDelivery *d, const ElAssignment *a, Source *s)
 		return;
 	lp = s->lp;
 	el_local_save(lp);
-	lp->state.position = s->position;
-	lp->state.version = s->entry.version;
+	lp->state.position = -1;
 	lp->state.committed = s->position;
 	lp->state.commit = true;
 	lp->state.any_owner = true;
@@ -371,7 +367,6 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 {
 	Source		s;
 	ElLocalPart *lp;
-	int64		first;
 	int64		last;
 
 	if (!open_source(d, a, p, &s))
@@ -388,8 +383,6 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		return;
 	}
 
-	first = s.rec.offset;
-	note_delivery(&s, first);
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -408,12 +401,9 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	lp = s.lp;
 	Assert(lp->locked);
 	el_local_save(lp);
-	if (!lp->state.commit)
-		lp->state.committed = s.entry.next;
+	lp->state.committed = el_local_committed(lp, &s.entry);
 	lp->state.version = s.entry.version;
 	lp->state.position = last + 1;
-	if (!lp->state.consumed)
-		lp->state.first_offset = first;
 	lp->state.consumed = true;
 	lp->state.events_skipped += s.skipped;
 	log_skipped(d, &s);
@@ -421,7 +411,7 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	{
 		lp->state.committed = lp->state.position;
 		lp->state.commit = true;
-		lp->state.any_owner |= d->claim;
+		lp->state.any_owner = d->claim;
 	}
 }
 
@@ -499,14 +489,13 @@ make_first_take(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 	for (p = 0; p < topic->npartitions; p++)
 	{
 		ElLocalPart *lp;
-		ElEntry		entry;
 		bool		mine = epochs[p] >= 0 && !d->claim;
 
 		if (slots[p] == EL_NO_SLOT)
 			continue;
 		lp = el_local_get(&keys[p], topic->relid);
 		if (el_part_lock(lp, slots[p], mine ? &a->member : NULL, epochs[p],
-						 d->claim, &entry) != EL_LOCK_OK)
+						 d->claim, NULL) != EL_LOCK_OK)
 		{
 			d->busy = true;
 			return false;
@@ -526,9 +515,8 @@ make_first_take(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 			continue;
 		el_log_info(rel, &info);
 		el_local_save(lp);
-		lp->state.position = el_log_latest(rel, d->snapshot, info.log_start);
-		lp->state.version = -1;
-		lp->state.committed = lp->state.position;
+		lp->state.position = -1;
+		lp->state.committed = el_log_latest(rel, d->snapshot, info.log_start);
 		lp->state.commit = true;
 		lp->state.any_owner = true;
 		table_close(rel, AccessShareLock);

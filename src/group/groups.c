@@ -25,6 +25,7 @@
 #include "group/notes.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
+#include "group/part_lock.h"
 #include "group/session.h"
 #include "group/slots.h"
 #include "storage/lmgr.h"
@@ -293,17 +294,18 @@ el_drop_offsets(const char *group)
 		ElLocalPart *lp;
 		ElEntry		entry;
 
-		if (el_entry_read(p->slot, &entry) && entry.next < 0)
+		lp = el_local_find(&p->key);
+		if (el_entry_read(p->slot, &entry) && entry.next < 0 &&
+			el_local_committed(lp, &entry) < 0)
 			continue;			/* nothing committed there */
 		lp = el_local_get(&p->key, p->topic);
-		if (el_part_lock(lp, p->slot, NULL, 0, false, &entry) != EL_LOCK_OK)
+		if (el_part_lock(lp, p->slot, NULL, 0, false, NULL) != EL_LOCK_OK)
 			el_report_part_busy(group, p->topic, p->key.partition);
 		el_local_save(lp);
-		lp->state.position = -1;
-		lp->state.version = entry.version;
 		lp->state.committed = -1;
-		lp->state.commit = lp->state.any_owner = lp->state.tombstone = true;
+		lp->state.commit = lp->state.any_owner = true;
 	}
+	el_local_drop(group);
 }
 
 /*

@@ -166,7 +166,7 @@ eventlog_leave_group(PG_FUNCTION_ARGS)
 	ElSlotNo	g = EL_NO_SLOT;
 
 	begin_as_member(fcinfo, "leave_group()", &call, &ref);
-	el_local_release(call.group, &ref);
+	el_local_leave(call.group, &ref);
 	if (call.member == NULL)
 	{
 		el_session_leave(call.group);

@@ -1,7 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * local.h
- *	  What this backend's transaction did to partitions of groups.
+ *	  What this backend's transaction knows of partitions of groups.
+ *
+ * Each fact is of one of two kinds, and the struct it stands in says which.
+ * What was delivered and what shall be committed rewinds with savepoints
+ * (ElPartState).  What has happened for others to see never does: locks, a
+ * commit() that was refused, a membership that ended (ElLocalPart).  The two
+ * meet in comparisons: ownerships never come back, so that one was lost, left
+ * or refused holds for what was consumed under it, and for nothing else.
  *
  * IDENTIFICATION
  *	  src/group/local.h
@@ -20,18 +27,23 @@
 /* What a (sub)transaction's rollback takes back. */
 typedef struct ElPartState
 {
-	int64		position;		/* next offset to deliver; -1: not known */
-	int64		version;		/* committed entry it was derived from; -1:
-								 * there was none */
-	int64		committed;		/* what that said, or what this transaction
-								 * will say; -1: nothing */
+	ElMemberRef member;			/* to whom events were delivered;
+								 * incarnation 0: to nobody, or a claim */
+	int64		epoch;			/* since when it owned the partition */
+	int64		position;		/* next offset to deliver to it; -1: as
+								 * committed */
+	int64		version;		/* committed entry that position was derived
+								 * from; -1: there was none */
+	int64		committed;		/* what that said, or (commit) what this
+								 * transaction says; -1: nothing */
 	bool		consumed;		/* this transaction delivered from here */
 	bool		commit;			/* committed is to be written when this
-								 * transaction commits */
-	bool		tombstone;		/* it is to be written as a tombstone */
-	bool		any_owner;		/* it is to be written whoever owns the
-								 * partition (seek, latest, claim) */
-	int64		first_offset;	/* first event delivered */
+								 * transaction commits; -1: as a tombstone */
+	bool		any_owner;		/* ... whoever owns the partition (seek, claim,
+								 * drop) */
+	bool		owed;			/* under an earlier ownership the session was
+								 * given events that it never committed: the
+								 * next commit() has to say so */
 	int64		events_skipped; /* because they were gone */
 } ElPartState;
 
@@ -45,27 +57,35 @@ typedef struct ElPartSave
 typedef struct ElLocalPart
 {
 	ElPartKey	key;
-	ElMemberRef member;			/* the consuming member; incarnation 0: none */
-	int64		epoch;			/* under which it consumed */
-	bool		must_fail_commit;	/* under an earlier epoch it was given
-									 * events that it never committed: its
-									 * next commit() fails */
 	Oid			topic;
 	ElPartState state;
+	ElPartSave *saved;
 
-	/* of the current transaction */
+	/* Of the current transaction, and never rewound. */
 	bool		in_xact;		/* in the list of those */
-	bool		drop_at_end;	/* its position does not outlive the
-								 * transaction */
+	struct ElLocalPart *next_in_xact;
+
 	bool		locked;			/* it holds the ownership lock */
 	bool		claim;			/* the lock was taken for a claim */
 	ElSlotNo	slot;			/* while locked */
+	ElEntry		entry;			/* while locked: the committed offset, resolved */
+	FullTransactionId resolved; /* the pending one that was found to have
+								 * ended; or invalid */
 	uint64		held_for;		/* incarnation of the member whose xact_holds
 								 * counts it; 0: none */
 	ElSlotNo	held_slot;		/* that member's slot */
 	int64		new_version;	/* given by the append at PRE_COMMIT */
-	ElPartSave *saved;
-	struct ElLocalPart *next_in_xact;
+
+	uint64		left;			/* members up to this incarnation left while
+								 * they owned the locked partition: what they
+								 * consumed may be committed; 0: none */
+	uint64		forgotten;		/* the session's memberships up to this
+								 * incarnation ended by its own will */
+	uint64		refused;		/* incarnation of the member whose commit()
+								 * was refused; 0: none */
+	int			refused_code;	/* SQLSTATE it was refused with */
+	int64		told;			/* commit() has reported what was lost under
+								 * ownerships up to this epoch; 0: none */
 } ElLocalPart;
 
 /*
@@ -84,46 +104,41 @@ extern void el_local_save(ElLocalPart *lp);
 /* All parts of a group, or only those of this transaction. */
 extern List *el_local_parts(const char *group, bool in_xact_only);
 
-/* The session left the group (NULL: all groups). */
-extern void el_local_forget(const char *group);
+/* The committed offset as this transaction sees it; -1: none. */
+static inline int64
+el_local_committed(const ElLocalPart *lp, const ElEntry *entry)
+{
+	return lp != NULL && lp->state.commit ? lp->state.committed : entry->next;
+}
 
-/* Its position means nothing any more. */
-extern void el_local_remove(ElLocalPart *lp);
+/*
+ * Whose deliveries they are.  member is a name; NULL is the session.
+ */
 
-/* Did this transaction consume in the group as this member (NULL: the session)? */
+/* Were the part's events delivered to that member, in whatever incarnation? */
+extern bool el_local_is_of(const ElLocalPart *lp, const char *member);
+
+/* Did this transaction consume in the group as the member, which did not leave since? */
 extern bool el_local_consumed_by(const char *group, const char *member);
 
-/* The member leaves in the middle of this transaction: what it has said it commits stays so. */
-extern void el_local_release(const char *group, const ElMemberRef *ref);
+/* From now on the part's events go to the member that owns it since epoch. */
+extern void el_local_set_member(ElLocalPart *lp, const ElMemberRef *member,
+								int64 epoch);
 
-/* May the part commit, whoever owns the partition or because its member does?  Lock held. */
+/* Does the member that consumed own the partition as it did then, or did it leave while it did?  Lock held. */
+extern bool el_local_still_owned(const ElLocalPart *lp, ElSlotNo part);
+
+/* May the part be committed: by its owner, or whoever owns the partition?  Lock held. */
 extern bool el_local_may_commit(const ElLocalPart *lp);
 
-/*
- * Ownership locks
- */
-typedef enum ElLockResult
-{
-	EL_LOCK_OK,
-	EL_LOCK_BUSY,				/* another transaction works on it */
-	EL_LOCK_NOT_OWNED			/* not the member's any more */
-} ElLockResult;
+/* The member leaves in the middle of this transaction, which may still commit what it consumed while it owned it. */
+extern void el_local_leave(const char *group, const ElMemberRef *ref);
 
-/*
- * Take the ownership lock of a partition until the transaction ends; never
- * waits.  With a member, it must own the partition since epoch.  On success
- * the committed offset is in *entry, resolved.  55006 if it is for a claim and
- * the group has members.
- */
-extern ElLockResult el_part_lock(ElLocalPart *lp, ElSlotNo part,
-								 const ElMemberRef *member, int64 epoch,
-								 bool claim, ElEntry *entry);
+/* The session has left the group (NULL: all groups): its positions mean nothing any more. */
+extern void el_local_forget(const char *group);
 
-/* Give back a lock that turned out to be of no use; nothing was done under it. */
-extern void el_part_unlock(ElLocalPart *lp);
-
-/* Lock by which one transaction at a time does the first take of a topic by a group. */
-extern bool el_first_take_lock(const char *group, const pg_uuid_t *uuid);
+/* The group is dropped: positions in it mean nothing, unless that is rolled back. */
+extern void el_local_drop(const char *group);
 
 /*
  * The end of the transaction (xact.c)
@@ -148,9 +163,6 @@ extern void el_local_rollback(SubTransactionId subid);
 
 /* What the subtransaction saved becomes its parent's. */
 extern void el_local_merge(SubTransactionId subid, SubTransactionId parent);
-
-/* Shared state: the transaction works on none of its partitions any more.  Lock held. */
-extern void el_local_clear_holders(void);
 
 /* Parts of a session go on to the next transaction, all others go.  Cannot fail. */
 extern void el_local_end(bool is_commit);

@@ -24,6 +24,7 @@
 #include "group/arguments.h"
 #include "group/coordinator.h"
 #include "group/local.h"
+#include "group/losses.h"
 #include "group/member.h"
 #include "group/offsets.h"
 #include "group/session.h"
@@ -38,22 +39,28 @@
  * The caller is no member: never was, or was put out, or (replaced) another
  * process has joined under its name.  A caller that had begun to work gets
  * 40L01: the transaction is to be retried as a whole, and the next call starts
- * afresh.
+ * afresh.  commits: it wanted to commit, which stays refused.
  */
 static void report_no_member(const char *group, const ElMemberName *member, ElSession *session,
-							 bool replaced) pg_attribute_noreturn();
+							 bool replaced, bool commits) pg_attribute_noreturn();
 
 static void
 report_no_member(const char *group, const ElMemberName *member, ElSession *session,
-				 bool replaced)
+				 bool replaced, bool commits)
 {
-	bool		lost = el_local_consumed_by(group, member ? member->name : NULL);
+	const char *name = member != NULL ? member->name : NULL;
+	List	   *losses = el_losses_find(group, name, NULL);
+	bool		lost = losses != NIL || el_local_consumed_by(group, name);
 
 	if (session != NULL && session->slot != EL_NO_SLOT)
 	{
 		session->slot = EL_NO_SLOT;
 		lost = true;
 	}
+	el_losses_tell(losses);
+	if (commits)
+		el_refuse_consumed(group, name, replaced || lost ? ERRCODE_EL_FENCED :
+						   ERRCODE_EL_NOT_MEMBER);
 	if (replaced)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_FENCED),
@@ -70,7 +77,10 @@ report_no_member(const char *group, const ElMemberName *member, ElSession *sessi
 						member->name, group) :
 				 errmsg("this session has been put out of group \"%s\"",
 						group),
-				 errdetail("It made no call within max_poll_interval, sent no heartbeat within session_timeout, or left."),
+				 losses == NIL ?
+				 errdetail("It made no call within max_poll_interval, sent no heartbeat within session_timeout, or left.") :
+				 errdetail("It made no call within max_poll_interval, sent no heartbeat within session_timeout, or left.  It has lost %s.",
+						   el_losses_text(losses)),
 				 errhint("Retry the transaction.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_EL_NOT_MEMBER),
@@ -148,7 +158,7 @@ fill_ref(ElMemberRef *ref, ElSlotNo ms)
 
 void
 el_member_require(const char *group, const ElMemberName *member,
-				  bool working, ElMemberRef *ref)
+				  bool commits, ElMemberRef *ref)
 {
 	ElSession  *session = member == NULL ? el_session_find(group) : NULL;
 	ElSlotNo	ms;
@@ -161,14 +171,14 @@ el_member_require(const char *group, const ElMemberName *member,
 	if (ms != EL_NO_SLOT)
 	{
 		fill_ref(ref, ms);
-		if (working && el_member_busy_elsewhere(EL_MEMBER(ms)))
+		if (commits && el_member_busy_elsewhere(EL_MEMBER(ms)))
 			busy_pid = EL_MEMBER(ms)->xact_pid;
 		else
-			note_call(EL_MEMBER(ms), working);
+			note_call(EL_MEMBER(ms), commits);
 	}
 	el_group_unlock();
 	if (ms == EL_NO_SLOT)
-		report_no_member(group, member, session, replaced);
+		report_no_member(group, member, session, replaced, commits);
 	if (busy_pid != 0)
 		report_member_busy(group, ref->name, busy_pid);
 }
@@ -472,7 +482,7 @@ report_refusal(const Call *c, Refusal refusal)
 				 errmsg("group \"%s\" is used by claims at the moment",
 						c->conf->name),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
-	report_no_member(c->conf->name, c->name, c->session, c->replaced);
+	report_no_member(c->conf->name, c->name, c->session, c->replaced, false);
 }
 
 /* Join, or be recognised; the member has called.  Lock held; all room there may be need of is reserved. */

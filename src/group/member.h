@@ -77,11 +77,12 @@ extern void el_member_call(const ElGroupConf *conf,
 						   ElJoin join, bool yield, ElAssignment *result);
 
 /*
- * The member that acts, or the errors above.  working: this is a call for
- * max_poll_interval, and nothing for a member busy in another session.
+ * The member that acts, or the errors above.  commits: this is a commit(), so a
+ * call for max_poll_interval, nothing for a member busy in another session, and
+ * refused for the whole transaction if it is refused here.
  */
 extern void el_member_require(const char *group, const ElMemberName *member,
-							  bool working, ElMemberRef *ref);
+							  bool commits, ElMemberRef *ref);
 
 /* All partitions of the topics, for claims; 55006 if the group has members, 53200. */
 extern void el_claim_call(const ElGroupConf *conf, List *topics,

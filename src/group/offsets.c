@@ -421,7 +421,7 @@ el_offsets_prepared_ended(void)
 /*
  * Entries
  */
-void
+bool
 el_entry_copy(ElSlotNo part, ElEntry *entry)
 {
 	ElDb	   *db = valid_db();
@@ -440,6 +440,7 @@ el_entry_copy(ElSlotNo part, ElEntry *entry)
 		memset(entry, 0, sizeof(*entry));
 		renew_entry(entry, db ? db->cache_gen : 1);
 	}
+	return db != NULL;
 }
 
 bool
@@ -499,8 +500,7 @@ el_entry_read(ElSlotNo part, ElEntry *entry)
 		bool		valid;
 
 		el_group_lock(LW_SHARED);
-		valid = valid_db() != NULL;
-		el_entry_copy(part, entry);
+		valid = el_entry_copy(part, entry);
 		el_group_unlock();
 		if (valid)
 			break;
@@ -534,8 +534,8 @@ el_entry_visible(const ElEntry *e, Snapshot snapshot)
 }
 
 void
-el_entry_set_pending(ElSlotNo part, FullTransactionId fxid, int64 next,
-					 int64 version)
+el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
+					 FullTransactionId fxid, int64 next, int64 version)
 {
 	ElSlotNo	db = el_db_find(MyDatabaseId);
 	ElEntry    *e = &EL_PART(part)->entry;
@@ -549,6 +549,8 @@ el_entry_set_pending(ElSlotNo part, FullTransactionId fxid, int64 next,
 	if (db == EL_NO_SLOT)
 		return;
 	renew_entry(e, EL_DB(db)->cache_gen);
+	if (FullTransactionIdIsValid(e->pending_fxid) && e->gen == resolved->gen)
+		*e = *resolved;
 
 	/*
 	 * Writers of a key hold its lock until they end, but for those who INSERT

@@ -71,8 +71,8 @@ extern void el_offsets_prepared_ended(void);
  * Entries
  */
 
-/* A copy of a part's entry, empty if it belongs to another generation; lock held. */
-extern void el_entry_copy(ElSlotNo part, ElEntry *entry);
+/* A copy of a part's entry, empty if it belongs to another generation; lock held.  False if the cache is not valid. */
+extern bool el_entry_copy(ElSlotNo part, ElEntry *entry);
 
 /*
  * Find out what became of a pending offset; without the lock.  Returns false
@@ -86,9 +86,13 @@ extern bool el_entry_read(ElSlotNo part, ElEntry *entry);
 /* Is the transaction that wrote the entry visible to the snapshot? */
 extern bool el_entry_visible(const ElEntry *entry, Snapshot snapshot);
 
-/* fxid has appended an offset of the partition; lock held exclusively. */
-extern void el_entry_set_pending(ElSlotNo part, FullTransactionId fxid,
-								 int64 next, int64 version);
+/*
+ * fxid has appended an offset of the partition, whose entry says what resolved
+ * says, or has nothing pending; lock held exclusively.
+ */
+extern void el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
+								 FullTransactionId fxid, int64 next,
+								 int64 version);
 
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_entries_fold_all(void);

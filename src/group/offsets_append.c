@@ -4,9 +4,9 @@
  *	  Committed offsets of a transaction: appended when it commits.
  *
  * All offsets that a transaction commits become one batch of the internal topic,
- * appended inside its PRE_COMMIT.  Everything that can fail comes before the
- * append; after it only memory is written: the entries in the cache say from
- * then on that an offset of this transaction is pending (offsets.c).
+ * appended inside its PRE_COMMIT.  After the append it is seen, once more, that
+ * those who commit still own what they commit, and the entries in the cache say
+ * from then on that an offset of this transaction is pending (offsets.c).
  *
  * IDENTIFICATION
  *	  src/group/offsets_append.c
@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "group/losses.h"
 #include "group/offset_text.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
@@ -60,30 +61,70 @@ el_offsets_prepare_commit(void)
 	LockRelationOid(leaf, RowExclusiveLock);
 }
 
-/* 40L01 unless the member still owns what it commits; 55006 if another transaction has written to it. */
+/*
+ * Take the coordinator's lock with nothing in these parts' entries that is not
+ * known to have ended.  55006 if another transaction has written to one: who
+ * INSERTs into the topic ignores our locks.
+ */
 static void
-check_part(const ElLocalPart *lp)
+lock_with_entries(ElLocalPart **parts, int nparts)
 {
-	ElEntry		entry;
-	bool		owned;
+	for (;;)
+	{
+		bool		known = true;
+		ElEntry		entry;
+		int			i;
 
-	Assert(lp->state.commit);
-	if (!el_entry_read(lp->slot, &entry))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("committed offset of group \"%s\" is being changed by another transaction",
-						lp->key.group)));
-	el_group_lock(LW_SHARED);
-	owned = el_local_may_commit(lp);
+		el_group_lock(LW_EXCLUSIVE);
+		for (i = 0; i < nparts && known; i++)
+		{
+			known = el_entry_copy(parts[i]->slot, &entry) &&
+				(!FullTransactionIdIsValid(entry.pending_fxid) ||
+				 (entry.gen == parts[i]->entry.gen &&
+				  FullTransactionIdEquals(entry.pending_fxid, parts[i]->resolved)));
+		}
+		if (known)
+			return;
+		el_group_unlock();
+		for (i = 0; i < nparts; i++)
+		{
+			if (!el_entry_read(parts[i]->slot, &entry))
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_IN_USE),
+						 errmsg("committed offset of group \"%s\" is being changed by another transaction",
+								parts[i]->key.group)));
+		}
+	}
+}
+
+/* 40L01 unless members still own what they commit.  Lock held, and released before the error. */
+static void
+check_owned(ElLocalPart **parts, int nparts)
+{
+	List	   *lost = NIL;
+	ElLocalPart *first = NULL;
+	int			i;
+
+	for (i = 0; i < nparts; i++)
+	{
+		ElLocalPart *lp = parts[i];
+
+		Assert(lp->state.commit);
+		if (first == NULL ? el_local_may_commit(lp) :
+			(strcmp(lp->key.group, first->key.group) != 0 ||
+			 lp->state.member.incarnation != first->state.member.incarnation ||
+			 el_local_may_commit(lp)))
+			continue;
+		if (first == NULL)
+			first = lp;
+		lost = lappend(lost, lp);
+	}
+	if (first == NULL)
+		return;
 	el_group_unlock();
-	if (!owned)
-		ereport(ERROR,
-				(errcode(ERRCODE_EL_FENCED),
-				 errmsg("member \"%s\" of group \"%s\" has lost partition %d of topic \"%s\"",
-						lp->member.name, lp->key.group, lp->key.partition,
-						get_rel_name(lp->topic)),
-				 errdetail("The partition was given to another member while this transaction worked on it."),
-				 errhint("Retry the transaction.")));
+	el_losses_report(first->key.group,
+					 first->state.member.named ? first->state.member.name : NULL,
+					 lost);
 }
 
 /* The batch of these parts' offsets. */
@@ -109,11 +150,10 @@ make_batch(ElLocalPart **parts, int nparts, size_t *len)
 		rec.timestamp = now;
 		rec.key = key.data;
 		rec.key_len = key.len;
-		if (parts[i]->state.tombstone)
+		if (parts[i]->state.committed < 0)
 			rec.value_len = -1;
 		else
 		{
-			Assert(parts[i]->state.committed >= 0);
 			resetStringInfo(&value);
 			el_offset_value_text(&value, parts[i]->state.committed);
 			rec.value = value.data;
@@ -149,8 +189,9 @@ ask_for_compaction(Relation rel, int nparts)
 
 /*
  * Returns with the entries pending.  40L01 if a member has lost a partition that
- * it commits, 55006, 53100 and what an append raises.  All parts are checked
- * before the first effect.  The offsets topic was locked by
+ * it commits, 55006, 53100 and what an append raises.  The coordinator's lock is
+ * taken once, after the append: a batch whose transaction fails then was never
+ * there for anybody.  The offsets topic was locked by
  * el_offsets_prepare_commit(), so nothing is waited for here.
  */
 void
@@ -168,9 +209,6 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 	int			i;
 
 	Assert(el_local_phase() == EL_XACT_OPEN);
-	for (i = 0; i < nparts; i++)
-		check_part(parts[i]);
-
 	fxid = GetTopFullTransactionId();
 	el_offsets_require_relations(&topic, &leaf);
 	LockRelationOid(topic, RowExclusiveLock);
@@ -180,21 +218,19 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 
 	batch = make_batch(parts, nparts, &len);
 	ask_for_compaction(rel, nparts);
-	for (i = 0; i < nparts; i++)
-		el_local_save(parts[i]);
-
 	base = el_log_append(rel, &options, batch, len, fxid,
 						 GetCurrentCommandId(true), -1);
 
+	lock_with_entries(parts, nparts);
+	check_owned(parts, nparts);
 	/* from here on nothing fails */
-	el_group_lock(LW_EXCLUSIVE);
 	for (i = 0; i < nparts; i++)
 	{
-		const ElPartState *state = &parts[i]->state;
+		ElLocalPart *lp = parts[i];
 
-		parts[i]->new_version = base + i;
-		el_entry_set_pending(parts[i]->slot, fxid,
-							 state->tombstone ? -1 : state->committed, base + i);
+		lp->new_version = base + i;
+		el_entry_set_pending(lp->slot, &lp->entry, fxid, lp->state.committed,
+							 lp->new_version);
 	}
 	el_group_unlock();
 	table_close(rel, NoLock);

@@ -25,6 +25,7 @@
 #include "group/local.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
+#include "group/part_lock.h"
 #include "group/slots.h"
 #include "kafka/record.h"
 #include "storage/cursor.h"
@@ -64,8 +65,8 @@ set_offset(const char *group, const ElTopicRef *topic, int32 partition,
 {
 	ElPartKey	key;
 	ElLocalPart *lp;
-	ElEntry		entry;
 	ElSlotNo	part;
+	int64		before;
 	ElSlotNo	g;
 
 	el_group_lock(LW_EXCLUSIVE);
@@ -76,17 +77,17 @@ set_offset(const char *group, const ElTopicRef *topic, int32 partition,
 
 	el_part_key(&key, group, &topic->uuid, partition);
 	lp = el_local_get(&key, topic->relid);
-	if (el_part_lock(lp, part, NULL, 0, false, &entry) != EL_LOCK_OK)
+	if (el_part_lock(lp, part, NULL, 0, false, NULL) != EL_LOCK_OK)
 		el_report_part_busy(group, topic->relid, partition);
 	el_local_save(lp);
-	lp->state.position = offset;
-	lp->state.version = entry.version;
+	before = el_local_committed(lp, &lp->entry);
+	if (before >= 0 && before < log_start)
+		lp->state.events_skipped += log_start - before;
+	lp->state.position = -1;
+	lp->state.owed = false;
 	lp->state.committed = offset;
 	lp->state.commit = true;
 	lp->state.any_owner = true;
-	lp->state.tombstone = false;
-	if (entry.next >= 0 && entry.next < log_start)
-		lp->state.events_skipped += log_start - entry.next;
 }
 
 /*

@@ -166,6 +166,9 @@ typedef struct ElPart
 	int64		delivered;		/* end of what was delivered last; -1: nothing */
 	uint64		delivered_seq;	/* which consuming transaction of its member
 								 * that was */
+	int64		delivered_version;	/* committed entry that goes before it; by
+									 * any later one but its own member's
+									 * (seek) it is void */
 	int64		first_offset;	/* first event of the last delivery; -1: none */
 	int64		events_lost;
 	TimestampTz stuck_since;	/* first delivery that began at first_offset */

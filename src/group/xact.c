@@ -7,17 +7,16 @@
  *
  *	  PRE_COMMIT	commit_offsets(): append what the transaction commits.  May
  *					fail, and is the last that may.
- *	  COMMIT		publish_deliveries(): others see what it delivered.  Its
- *					ownership locks are still held, so nobody works on its
- *					partitions yet.
  *	  ABORT			states become what they were before the transaction.
- *	  locks gone	finish_xact(): the partitions are free, also for the eye;
- *					waiters are woken, positions of a session go on.
+ *	  locks gone	finish_xact(): others see what it delivered, the partitions
+ *					are free, also for the eye; waiters are woken, positions
+ *					of a session go on.
  *
- * Between COMMIT and the last step another transaction may have locked one of
- * our partitions already.  So publish_deliveries() is the last to write what a
- * partition's holder alone may write, and finish_xact() only takes back what was
- * counted for this transaction.
+ * When finish_xact() comes, another transaction may have locked one of our
+ * partitions already.  What a partition's holder alone may write is left to that
+ * one then: its member is told of its own deliveries, or, should it roll back, is
+ * given ours again.  What was counted for this transaction is taken back in any
+ * case.
  *
  * IDENTIFICATION
  *	  src/group/xact.c
@@ -32,9 +31,11 @@
 #include "utils/memutils.h"
 
 #include "group/local.h"
+#include "group/losses.h"
 #include "group/notes.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
+#include "group/part_lock.h"
 #include "group/session.h"
 #include "group/slots.h"
 #include "group/wake.h"
@@ -48,6 +49,7 @@ commit_offsets(void)
 	ElLocalPart **parts;
 	int			n = 0;
 
+	el_refusals_check(NULL, NULL);
 	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
 		n += lp->state.commit ? 1 : 0;
 	if (n > 0)
@@ -76,30 +78,35 @@ commit_offsets(void)
 }
 
 /*
- * What became of one partition that the transaction holds.  seq is the number
- * of this consuming transaction.  Lock held.
+ * The transaction committed: what became of one partition that it holds.  seq is
+ * the number of this consuming transaction.  Lock held.
  */
 static void
 publish_part(const ElLocalPart *lp, uint64 seq)
 {
+	const ElPartState *state = &lp->state;
 	ElPart	   *p = EL_PART(lp->slot);
+	bool		owner;
 
 	Assert(el_group_locked_exclusive());
-	p->events_lost += lp->state.events_skipped;
-	if (!lp->state.consumed && !lp->state.commit)
+	p->events_lost += state->events_skipped;
+	if (!state->consumed && !state->commit)
 		return;
+	owner = state->member.incarnation != 0 &&
+		el_part_owned_by(lp->slot, &state->member, state->epoch);
+	if (owner && state->consumed)
+		EL_MEMBER(p->owner)->last_seq = seq;
 	if (lp->claim)
-		p->delivered = lp->state.position;
-	else if (lp->member.incarnation != 0 &&
-			 el_part_owned_by(lp->slot, &lp->member, lp->epoch))
+		p->delivered = Max(state->position, state->committed);
+	else if (owner && state->position >= 0)
 	{
-		if (lp->state.consumed)
+		if (state->consumed)
 		{
-			p->delivered = lp->state.position;
+			p->delivered = state->position;
 			p->delivered_seq = seq;
-			EL_MEMBER(p->owner)->last_seq = seq;
 		}
-		p->outstanding = lp->state.position > lp->state.committed;
+		p->delivered_version = state->commit ? lp->new_version : state->version;
+		p->outstanding = state->position > state->committed;
 	}
 	else
 	{
@@ -110,18 +117,12 @@ publish_part(const ElLocalPart *lp, uint64 seq)
 	}
 }
 
-/*
- * The transaction committed: let the others see what it delivered.  Its locks
- * are still held.  Must not fail.
- */
+/* Others see what the transaction delivered, and that it holds its partitions no more. */
 static void
-publish_deliveries(void)
+publish_parts(bool is_commit)
 {
 	ElLocalPart *lp;
 	uint64		seq;
-
-	if (el_local_first_in_xact() == NULL)
-		return;
 
 	el_group_lock(LW_EXCLUSIVE);
 	seq = ++el_shared->next_number;
@@ -129,11 +130,10 @@ publish_deliveries(void)
 	{
 		if (!lp->locked)
 			continue;
-		Assert(EL_HEAD(lp->slot)->kind != EL_SLOT_PART ||
-			   EL_PART(lp->slot)->holder == MyProcPid);
-		if (EL_HEAD(lp->slot)->kind == EL_SLOT_PART &&
+		if (is_commit && EL_HEAD(lp->slot)->kind == EL_SLOT_PART &&
 			EL_PART(lp->slot)->holder == MyProcPid)
 			publish_part(lp, seq);
+		el_part_clear_holder(lp);
 	}
 	el_group_unlock();
 }
@@ -174,9 +174,7 @@ finish_xact(bool is_commit)
 {
 	if (el_local_first_in_xact() != NULL)
 	{
-		el_group_lock(LW_EXCLUSIVE);
-		el_local_clear_holders();
-		el_group_unlock();
+		publish_parts(is_commit);
 		wake_groups();
 		el_local_end(is_commit);
 	}
@@ -216,7 +214,6 @@ el_group_xact(XactEvent event)
 			break;
 
 		case XACT_EVENT_COMMIT:
-			publish_deliveries();
 			el_local_set_phase(EL_XACT_COMMITTED);
 			break;
 
