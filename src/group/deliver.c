@@ -96,8 +96,9 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	s->jump = false;
 	if (lp != NULL && lp->state.position >= 0 &&
 		lp->state.version == s->entry.version &&
-		lp->state.member.incarnation == a->member.incarnation &&
-		(a->member.incarnation == 0 || lp->state.epoch == s->a->epoch))
+		(lp->state.consumed ||
+		 (lp->state.member.incarnation == a->member.incarnation &&
+		  (a->member.incarnation == 0 || lp->state.epoch == s->a->epoch))))
 		s->position = lp->state.position;
 	else
 		s->position = el_local_committed(lp, &s->entry);

@@ -1,0 +1,307 @@
+-- What a transaction knows of a partition, and what a rollback to a savepoint takes back of it: events worked on twice,
+-- or never.  Each case has a topic of its own and ends with what the group has committed.
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS eventlog;
+RESET client_min_messages;
+
+CREATE FUNCTION gs_topic(name text, events int, partitions int DEFAULT 1) RETURNS void LANGUAGE sql AS $$
+	SELECT create_topic(name, partitions, 'text', 'text');
+	SELECT count(produce(name, 'k', i::text, partition => i % partitions)) FROM generate_series(0, events - 1) i;
+$$;
+CREATE FUNCTION gs_fence(name text, topic regclass, member text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM join_group(name, ARRAY[topic], member);
+END $$;
+CREATE VIEW gs_lag AS SELECT partition, committed_offset, lag FROM eventlog_lag WHERE group_name LIKE 'gs%' ORDER BY group_name, partition;
+CREATE TABLE gs_work (topic text, partition int, event_offset bigint, UNIQUE (topic, partition, event_offset));
+
+-- a commit() that was refused stays refused, also by COMMIT, though a savepoint hides its error
+SELECT gs_topic('gs1', 3);
+SELECT gs_fence('gs1', 'gs1', 'w');
+BEGIN;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs1', 'gs1', member => 'w');
+SAVEPOINT s;
+SELECT gs_fence('gs1', 'gs1', 'w');
+SELECT commit('gs1', 'w');
+ROLLBACK TO s;
+SAVEPOINT s;
+SELECT commit('gs1', 'w');
+ROLLBACK TO s;
+SAVEPOINT s;
+SELECT commit('gs1', 'gs1', 0, 2, 'w');
+ROLLBACK TO s;
+COMMIT;
+SELECT count(*) FROM gs_work;
+SELECT * FROM gs_lag;
+-- in an EXCEPTION block likewise
+DO $$
+BEGIN
+	INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs1', 'gs1', member => 'w');
+	PERFORM gs_fence('gs1', 'gs1', 'w');
+	BEGIN
+		PERFORM commit('gs1', 'w');
+	EXCEPTION WHEN OTHERS THEN
+		RAISE NOTICE '%', SQLSTATE;
+	END;
+END $$;
+SELECT count(*) FROM gs_work;
+-- who never asked for a commit() is not refused: nothing was promised
+BEGIN;
+SELECT count(*) FROM consume('gs1', 'gs1', member => 'w');
+SELECT gs_fence('gs1', 'gs1', 'w');
+COMMIT;
+-- a savepoint set before the consume() takes the consumption back, and the refusal has nothing to refuse
+BEGIN;
+SAVEPOINT before;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs1', 'gs1', member => 'w');
+SAVEPOINT s;
+SELECT gs_fence('gs1', 'gs1', 'w');
+SELECT commit('gs1', 'w');
+ROLLBACK TO before;
+COMMIT;
+BEGIN;
+SAVEPOINT before;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs1', 'gs1', member => 'w');
+SAVEPOINT s;
+SELECT gs_fence('gs1', 'gs1', 'w');
+SELECT commit('gs1', 'w');
+ROLLBACK TO before;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs1', 'gs1', member => 'w');
+SELECT commit('gs1', 'w');
+COMMIT;
+SELECT count(*) FROM gs_work;
+SELECT * FROM gs_lag;
+-- half of the consumption taken back is not all of it
+SELECT count(produce('gs1', 'k', i::text)) FROM generate_series(3, 6) i;
+BEGIN;
+SELECT count(*) FROM consume('gs1', 'gs1', 2, member => 'w');
+SAVEPOINT s;
+SELECT count(*) FROM consume('gs1', 'gs1', 2, member => 'w');
+SELECT gs_fence('gs1', 'gs1', 'w');
+SAVEPOINT t;
+SELECT commit('gs1', 'w');
+ROLLBACK TO s;
+COMMIT;
+SELECT * FROM gs_lag;
+-- what was committed before the member was replaced is refused at COMMIT
+BEGIN;
+SELECT count(*) FROM consume('gs1', 'gs1', member => 'w', commit => true);
+SELECT gs_fence('gs1', 'gs1', 'w');
+COMMIT;
+BEGIN;
+SELECT count(*) FROM consume('gs1', 'gs1', member => 'w');
+SELECT commit('gs1', 'gs1', 0, 4, 'w');
+SELECT gs_fence('gs1', 'gs1', 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+-- a member that left cannot commit, nor can the transaction that it consumed in be committed then
+BEGIN;
+SELECT count(*) FROM consume('gs1', 'gs1', member => 'w');
+SELECT leave_group('gs1', 'w');
+SAVEPOINT s;
+SELECT commit('gs1', 'w');
+ROLLBACK TO s;
+SAVEPOINT s;
+SELECT commit('gs1', 'w');
+ROLLBACK TO s;
+COMMIT;
+-- the same by the session
+BEGIN;
+SELECT count(*) FROM consume('gs1', 'gs1');
+SELECT leave_group('gs1');
+SAVEPOINT s;
+SELECT commit('gs1');
+ROLLBACK TO s;
+COMMIT;
+SELECT * FROM gs_lag;
+DROP TABLE gs1;
+TRUNCATE gs_work;
+
+-- a seek() is not undone by a commit() of what was delivered before
+SELECT gs_topic('gs2', 5);
+SELECT count(*) FROM consume('gs2', 'gs2', 4, member => 'w');
+SELECT commit('gs2', 'w');
+BEGIN;
+SAVEPOINT s;
+SELECT count(*) FROM consume('gs2', 'gs2', member => 'w');
+ROLLBACK TO s;
+SELECT seek('gs2', 'gs2', 0, 1);
+COMMIT;
+SELECT commit('gs2', 'w');
+SELECT * FROM gs_lag;
+-- nor in one transaction with the consumption, behind it and before it
+BEGIN;
+SELECT count(*) FROM consume('gs2', 'gs2', member => 'w');
+SELECT seek('gs2', 'gs2', 0, 2);
+SELECT commit('gs2', 'w');
+COMMIT;
+SELECT commit('gs2', 'w');
+SELECT * FROM gs_lag;
+BEGIN;
+SELECT seek('gs2', 'gs2', 0, 3);
+SELECT min(event_offset), max(event_offset) FROM consume('gs2', 'gs2', member => 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+SELECT commit('gs2', 'w');
+SELECT * FROM gs_lag;
+-- nor a reset
+SELECT count(produce('gs2', 'k', 'x'));
+SELECT count(*) FROM consume('gs2', 'gs2', member => 'w');
+SELECT reset_group('gs2', 'gs2', 'earliest');
+SELECT commit('gs2', 'w');
+SELECT * FROM gs_lag;
+-- a seek() that is rolled back has not been
+BEGIN;
+SELECT count(*) FROM consume('gs2', 'gs2', 2, member => 'w');
+SAVEPOINT s;
+SELECT seek('gs2', 'gs2', 0, 5);
+ROLLBACK TO s;
+SELECT commit('gs2', 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+-- of what was delivered last, a part may be committed, and then the rest
+SELECT count(*) FROM consume('gs2', 'gs2', member => 'w');
+SELECT commit('gs2', 'gs2', 0, 3, 'w');
+SELECT commit('gs2', 'w');
+SELECT * FROM gs_lag;
+-- the session's position follows a seek, too
+SELECT leave_group('gs2', 'w');
+SELECT reset_group('gs2', 'gs2', 'earliest');
+SELECT count(*) FROM consume('gs2', 'gs2');
+SELECT seek('gs2', 'gs2', 0, 4);
+SELECT commit('gs2');
+SELECT * FROM gs_lag;
+SELECT min(event_offset) FROM consume('gs2', 'gs2');
+SELECT leave_group('gs2');
+DROP TABLE gs2;
+
+-- dropped, made anew and consumed in one transaction: from start_from on, and committed
+SELECT gs_topic('gs3', 10);
+SELECT create_group('gs3');
+SELECT count(*) FROM consume('gs3', 'gs3', 5, commit => true);
+BEGIN;
+SELECT drop_group('gs3');
+SELECT create_group('gs3');
+SELECT min(event_offset), max(event_offset) FROM consume('gs3', 'gs3', 8);
+SELECT commit('gs3');
+COMMIT;
+SELECT * FROM gs_lag;
+SELECT min(event_offset), max(event_offset) FROM consume('gs3', 'gs3', commit => true);
+-- rolled back to a savepoint: it goes on
+SELECT count(produce('gs3', 'k', 'x')) FROM generate_series(1, 5);
+SELECT min(event_offset), max(event_offset) FROM consume('gs3', 'gs3', 2);
+BEGIN;
+SAVEPOINT s;
+SELECT drop_group('gs3');
+SELECT create_group('gs3');
+SELECT min(event_offset), max(event_offset) FROM consume('gs3', 'gs3', commit => true);
+ROLLBACK TO s;
+SELECT min(event_offset), max(event_offset) FROM consume('gs3', 'gs3');
+SELECT commit('gs3');
+COMMIT;
+SELECT * FROM gs_lag;
+-- a group that this transaction made and committed in is dropped with what it committed
+BEGIN;
+SELECT create_group('gs4');
+SELECT count(*) FROM consume('gs4', 'gs3', 3, commit => true);
+SELECT drop_group('gs4');
+COMMIT;
+SELECT * FROM gs_lag;
+SELECT drop_group('gs3');
+DROP TABLE gs3;
+
+-- a member that leaves and comes back goes on where its transaction stands
+SELECT gs_topic('gs5', 10);
+BEGIN;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs5', 'gs5', 3);
+SELECT commit('gs5');
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs5', 'gs5', 2);
+SELECT leave_group('gs5');
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs5', 'gs5', 3);
+SELECT leave_group('gs5');
+SAVEPOINT s;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs5', 'gs5');
+SELECT leave_group('gs5');
+ROLLBACK TO s;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs5', 'gs5', 1);
+SELECT commit('gs5');
+COMMIT;
+SELECT count(*), max(event_offset) FROM gs_work;
+SELECT * FROM gs_lag;
+SELECT leave_group('gs5');
+-- a named one, too
+BEGIN;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs5', 'gs5', member => 'w');
+SELECT leave_group('gs5', 'w');
+SELECT gs_fence('gs5', 'gs5', 'w');
+SELECT commit('gs5', 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+SELECT leave_group('gs5', 'w');
+-- what it said it commits stays said
+SELECT count(produce('gs5', 'k', 'x')) FROM generate_series(1, 4);
+BEGIN;
+SELECT count(*) FROM consume('gs5', 'gs5', 2, member => 'w', commit => true);
+SELECT leave_group('gs5', 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+DROP TABLE gs5;
+TRUNCATE gs_work;
+
+-- the session leaves, its named member does not
+SELECT gs_topic('gs6', 20, 2);
+SELECT count(*) FROM consume('gs6', 'gs6', 1);
+BEGIN;
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs6', 'gs6', member => 'w');
+SELECT leave_group('gs6');
+SELECT commit('gs6', 'w') > 0 AS committed;
+COMMIT;
+SELECT count(*) FROM consume('gs6', 'gs6', member => 'w') e JOIN gs_work w USING (partition, event_offset);
+SELECT leave_group('gs6', 'w');
+DROP TABLE gs6;
+
+-- one error names all partitions lost, over transactions; it is settled by the end of the one that got it
+SELECT gs_topic('gs7a', 20, 4);
+SELECT gs_topic('gs7b', 2);
+SELECT create_group('gs7', '{"max_poll_interval": "1 s"}');
+SELECT count(*) FROM consume('gs7', 'gs7a');
+SELECT count(*) FROM consume('gs7', 'gs7b');
+DO $$
+BEGIN
+	WHILE EXISTS (SELECT FROM eventlog_members WHERE group_name = 'gs7') LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
+\set VERBOSITY default
+BEGIN;
+SAVEPOINT s;
+SELECT commit('gs7');
+ROLLBACK TO s;
+SELECT commit('gs7');
+ROLLBACK;
+SELECT count(*) FROM consume('gs7', 'gs7a');
+SELECT count(*) FROM consume('gs7', 'gs7b');
+SELECT commit('gs7');
+-- without a commit() in between
+SELECT reset_group('gs7', 'gs7a', 'earliest');
+SELECT count(*) FROM consume('gs7', 'gs7a');
+DO $$
+BEGIN
+	WHILE EXISTS (SELECT FROM eventlog_members WHERE group_name = 'gs7') LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
+SELECT count(*) FROM consume('gs7', 'gs7a', 15);
+SELECT commit('gs7');
+\set VERBOSITY terse
+SELECT count(*) FROM consume('gs7');
+SELECT commit('gs7');
+SELECT sum(lag) FROM gs_lag;
+SELECT leave_group('gs7');
+SELECT drop_group('gs7');
+DROP TABLE gs7a, gs7b;
+
+DROP TABLE gs_work;
+DROP VIEW gs_lag;
+DROP FUNCTION gs_topic, gs_fence;
