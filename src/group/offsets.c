@@ -549,7 +549,8 @@ el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
 	if (db == EL_NO_SLOT)
 		return;
 	renew_entry(e, EL_DB(db)->cache_gen);
-	if (FullTransactionIdIsValid(e->pending_fxid) && e->gen == resolved->gen)
+	if (FullTransactionIdIsValid(e->pending_fxid) && e->gen == resolved->gen &&
+		!FullTransactionIdEquals(e->pending_fxid, fxid))
 		*e = *resolved;
 
 	/*

@@ -62,12 +62,13 @@ el_offsets_prepare_commit(void)
 }
 
 /*
- * Take the coordinator's lock with nothing in these parts' entries that is not
- * known to have ended.  55006 if another transaction has written to one: who
- * INSERTs into the topic ignores our locks.
+ * Take the coordinator's lock with nothing in these parts' entries but what is
+ * known to have ended, or is our own: a cache that was built since the append
+ * has it already.  55006 if another transaction has written to one: who INSERTs
+ * into the topic ignores our locks.
  */
 static void
-lock_with_entries(ElLocalPart **parts, int nparts)
+lock_with_entries(ElLocalPart **parts, int nparts, FullTransactionId own)
 {
 	for (;;)
 	{
@@ -80,6 +81,7 @@ lock_with_entries(ElLocalPart **parts, int nparts)
 		{
 			known = el_entry_copy(parts[i]->slot, &entry) &&
 				(!FullTransactionIdIsValid(entry.pending_fxid) ||
+				 FullTransactionIdEquals(entry.pending_fxid, own) ||
 				 (entry.gen == parts[i]->entry.gen &&
 				  FullTransactionIdEquals(entry.pending_fxid, parts[i]->resolved)));
 		}
@@ -88,7 +90,8 @@ lock_with_entries(ElLocalPart **parts, int nparts)
 		el_group_unlock();
 		for (i = 0; i < nparts; i++)
 		{
-			if (!el_entry_read(parts[i]->slot, &entry))
+			if (!el_entry_read(parts[i]->slot, &entry) &&
+				!FullTransactionIdEquals(entry.pending_fxid, own))
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_IN_USE),
 						 errmsg("committed offset of group \"%s\" is being changed by another transaction",
@@ -221,7 +224,7 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 	base = el_log_append(rel, &options, batch, len, fxid,
 						 GetCurrentCommandId(true), -1);
 
-	lock_with_entries(parts, nparts);
+	lock_with_entries(parts, nparts, fxid);
 	check_owned(parts, nparts);
 	/* from here on nothing fails */
 	for (i = 0; i < nparts; i++)
