@@ -142,6 +142,7 @@ el_topic_ref(ElTopic *t)
 	ref->relid = t->relid;
 	ref->uuid = t->uuid;
 	ref->npartitions = t->npartitions;
+	ref->slot = EL_NO_SLOT;
 	return ref;
 }
 

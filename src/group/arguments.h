@@ -28,6 +28,7 @@ typedef struct ElTopicRef
 	Oid			relid;
 	pg_uuid_t	uuid;
 	int32		npartitions;
+	ElSlotNo	slot;			/* while the coordinator's lock is held */
 	bool		no_offsets;		/* the group has committed nothing in it */
 } ElTopicRef;
 

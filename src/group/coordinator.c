@@ -133,6 +133,23 @@ link_owned(ElSlotNo part, ElSlotNo member, int64 epoch)
 	m->nowned++;
 }
 
+/* A subscription ends. */
+static void
+free_sub(ElSlotNo sub)
+{
+	ElSub	   *s = EL_SUB(sub);
+
+	if (s->prev_sub == EL_NO_SLOT)
+		EL_MEMBER(s->member)->first_sub = s->next_sub;
+	else
+		EL_SUB(s->prev_sub)->next_sub = s->next_sub;
+	if (s->next_sub != EL_NO_SLOT)
+		EL_SUB(s->next_sub)->prev_sub = s->prev_sub;
+	EL_TOPIC(s->topic)->nsubscribers--;
+	Assert(EL_TOPIC(s->topic)->nsubscribers >= 0);
+	el_slot_free(sub);
+}
+
 /*
  * A member leaves or is put out.  A transaction of it may still hold locks on
  * partitions: whoever owns them next finds them busy until it ended.
@@ -149,13 +166,8 @@ el_member_leave(ElSlotNo member)
 	Assert(el_group_locked_exclusive());
 	while (m->first_owned != EL_NO_SLOT)
 		unlink_owned(m->first_owned);
-	while ((s = m->first_sub) != EL_NO_SLOT)
-	{
-		m->first_sub = EL_SUB(s)->next_sub;
-		EL_TOPIC(EL_SUB(s)->topic)->nsubscribers--;
-		Assert(EL_TOPIC(EL_SUB(s)->topic)->nsubscribers >= 0);
-		el_slot_free(s);
-	}
+	while (m->first_sub != EL_NO_SLOT)
+		free_sub(m->first_sub);
 	Assert(m->nowned == 0);
 
 	for (s = g->first_member; s != member; s = EL_MEMBER(s)->next_member)
@@ -177,12 +189,7 @@ el_member_leave(ElSlotNo member)
 bool
 el_member_subscribed(ElSlotNo member, ElSlotNo topic)
 {
-	ElSlotNo	s = EL_MEMBER(member)->first_sub;
-
-	Assert(el_group_locked());
-	while (s != EL_NO_SLOT && EL_SUB(s)->topic != topic)
-		s = EL_SUB(s)->next_sub;
-	return s != EL_NO_SLOT;
+	return el_sub_find(member, topic) != EL_NO_SLOT;
 }
 
 bool
@@ -196,10 +203,15 @@ el_member_subscribe(ElSlotNo member, ElSlotNo topic)
 		return false;
 	el_slots_reserve(1);
 	s = el_slot_new(EL_SLOT_SUB);
+	EL_SUB(s)->member = member;
 	EL_SUB(s)->topic = topic;
+	EL_SUB(s)->prev_sub = EL_NO_SLOT;
 	EL_SUB(s)->next_sub = EL_MEMBER(member)->first_sub;
+	if (EL_MEMBER(member)->first_sub != EL_NO_SLOT)
+		EL_SUB(EL_MEMBER(member)->first_sub)->prev_sub = s;
 	EL_MEMBER(member)->first_sub = s;
 	EL_TOPIC(topic)->nsubscribers++;
+	el_slot_link(s);
 	el_group_changed(EL_MEMBER(member)->group);
 	return true;
 }
@@ -207,24 +219,14 @@ el_member_subscribe(ElSlotNo member, ElSlotNo topic)
 bool
 el_member_unsubscribe(ElSlotNo member, ElSlotNo topic)
 {
-	ElSlotNo   *p = &EL_MEMBER(member)->first_sub;
+	ElSlotNo	s = el_sub_find(member, topic);
 
 	Assert(el_group_locked_exclusive());
-	for (; *p != EL_NO_SLOT; p = &EL_SUB(*p)->next_sub)
-	{
-		if (EL_SUB(*p)->topic == topic)
-		{
-			ElSlotNo	s = *p;
-
-			*p = EL_SUB(s)->next_sub;
-			el_slot_free(s);
-			EL_TOPIC(topic)->nsubscribers--;
-			Assert(EL_TOPIC(topic)->nsubscribers >= 0);
-			el_group_changed(EL_MEMBER(member)->group);
-			return true;
-		}
-	}
-	return false;
+	if (s == EL_NO_SLOT)
+		return false;
+	free_sub(s);
+	el_group_changed(EL_MEMBER(member)->group);
+	return true;
 }
 
 /* The topic is gone: nobody is subscribed to it any more.  Must not fail. */

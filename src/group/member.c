@@ -288,19 +288,37 @@ el_member_check_may_act(const ElGroupConf *conf, const ElMemberName *member)
 /*
  * Calls
  */
-static ElTopicRef *
-find_topic_ref(List *topics, ElSlotNo topic)
+
+/*
+ * Each topic of a call gets its slot, and the slot its place in the call's list,
+ * so that the call's topic is found by its slot.  The lock is held from here
+ * until the last find_topic_ref(), room is reserved.
+ */
+static void
+get_topics(ElSlotNo group, List *topics)
 {
 	ListCell   *lc;
 
+	Assert(el_group_locked_exclusive());
 	foreach(lc, topics)
 	{
 		ElTopicRef *ref = lfirst(lc);
 
-		if (memcmp(&ref->uuid, &EL_TOPIC(topic)->uuid, UUID_LEN) == 0)
-			return ref;
+		ref->slot = el_group_topic_get(group, &ref->uuid, ref->relid,
+									   ref->npartitions);
+		EL_TOPIC(ref->slot)->place = foreach_current_index(lc);
 	}
-	return NULL;
+}
+
+/* NULL if the call is not about that topic: its place is then another call's. */
+static ElTopicRef *
+find_topic_ref(List *topics, ElSlotNo topic)
+{
+	int32		place = EL_TOPIC(topic)->place;
+	ElTopicRef *ref = place < list_length(topics) ?
+		list_nth(topics, place) : NULL;
+
+	return ref != NULL && ref->slot == topic ? ref : NULL;
 }
 
 /* Has the group committed nothing yet in this topic?  Lock held. */
@@ -522,6 +540,7 @@ subscribe_caller(Call *c)
 	ListCell   *lc;
 
 	Assert(el_group_locked_exclusive());
+	get_topics(c->group, c->topics);
 	if (c->join == EL_JOIN_AFRESH)
 	{
 		/* to just these */
@@ -539,13 +558,11 @@ subscribe_caller(Call *c)
 	foreach(lc, c->topics)
 	{
 		ElTopicRef *ref = lfirst(lc);
-		ElSlotNo	topic = el_group_topic_get(c->group, &ref->uuid, ref->relid,
-											   ref->npartitions);
 
 		if (c->join != EL_JOIN_NO)
-			(void) el_member_subscribe(c->member, topic);
+			(void) el_member_subscribe(c->member, ref->slot);
 		ref->no_offsets = c->conf->start_from == EL_START_LATEST &&
-			topic_without_offsets(topic);
+			topic_without_offsets(ref->slot);
 	}
 }
 

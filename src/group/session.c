@@ -91,18 +91,33 @@ el_session_slot(const ElSession *s)
 void
 el_session_add_topic(ElSession *s, Oid relid)
 {
-	int			i;
+	int			low = 0;
+	int			high = s->ntopics;
 
-	for (i = 0; i < s->ntopics; i++)
+	while (low < high)
 	{
-		if (s->topics[i] == relid)
+		int			middle = (low + high) / 2;
+
+		if (s->topics[middle] == relid)
 			return;
+		if (s->topics[middle] < relid)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	if (s->topics == NULL)
-		s->topics = MemoryContextAlloc(TopMemoryContext, sizeof(Oid));
-	else
-		s->topics = repalloc(s->topics, (s->ntopics + 1) * sizeof(Oid));
-	s->topics[s->ntopics++] = relid;
+	if (s->ntopics == s->room)
+	{
+		int			room = Max(2 * s->room, 8);
+
+		s->topics = s->topics == NULL ?
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(Oid)) :
+			repalloc(s->topics, room * sizeof(Oid));
+		s->room = room;
+	}
+	memmove(&s->topics[low + 1], &s->topics[low],
+			(s->ntopics - low) * sizeof(Oid));
+	s->topics[low] = relid;
+	s->ntopics++;
 }
 
 bool

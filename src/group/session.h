@@ -23,7 +23,8 @@ typedef struct ElSession
 	ElSlotNo	slot;			/* EL_NO_SLOT: not joined yet */
 	uint64		incarnation;
 	int			ntopics;		/* asked for so far */
-	Oid		   *topics;
+	int			room;
+	Oid		   *topics;			/* sorted */
 	struct ElSession *next;
 } ElSession;
 

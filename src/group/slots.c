@@ -182,6 +182,13 @@ group_hash(Oid dbid, const char *name)
 }
 
 static uint32
+topic_hash(ElSlotNo group, const pg_uuid_t *uuid)
+{
+	return hash_combine(hash_combine(EL_SLOT_TOPIC, group),
+						hash_bytes(uuid->data, UUID_LEN));
+}
+
+static uint32
 part_hash(ElSlotNo group, const pg_uuid_t *uuid, int32 partition)
 {
 	return hash_combine(hash_combine(hash_combine(EL_SLOT_PART, group),
@@ -198,6 +205,13 @@ member_hash(ElSlotNo group, const char *name)
 }
 
 static uint32
+sub_hash(ElSlotNo member, ElSlotNo topic)
+{
+	return hash_combine(hash_combine(EL_SLOT_SUB, hash_bytes_uint32(member)),
+						hash_bytes_uint32(topic));
+}
+
+static uint32
 slot_hash(ElSlotNo s)
 {
 	switch (EL_HEAD(s)->kind)
@@ -206,21 +220,20 @@ slot_hash(ElSlotNo s)
 			return db_hash(EL_DB(s)->dbid);
 		case EL_SLOT_GROUP:
 			return group_hash(EL_GROUP(s)->dbid, EL_GROUP(s)->name);
+		case EL_SLOT_TOPIC:
+			return topic_hash(EL_TOPIC(s)->group, &EL_TOPIC(s)->uuid);
 		case EL_SLOT_PART:
 			return part_hash(EL_PART(s)->group,
 							 &EL_TOPIC(EL_PART(s)->topic)->uuid,
 							 EL_PART(s)->partition);
 		case EL_SLOT_MEMBER:
 			return member_hash(EL_MEMBER(s)->group, EL_MEMBER(s)->name);
+		case EL_SLOT_SUB:
+			return sub_hash(EL_SUB(s)->member, EL_SUB(s)->topic);
 		default:
-			return 0;			/* not hashed */
+			Assert(false);
+			return 0;
 	}
-}
-
-static bool
-slot_hashed(ElSlotNo s)
-{
-	return EL_HEAD(s)->kind != EL_SLOT_TOPIC && EL_HEAD(s)->kind != EL_SLOT_SUB;
 }
 
 void
@@ -229,7 +242,6 @@ el_slot_link(ElSlotNo s)
 	ElSlotNo   *bucket = &buckets[slot_hash(s) & el_shared->bucket_mask];
 
 	Assert(el_group_locked_exclusive());
-	Assert(slot_hashed(s));
 	EL_HEAD(s)->next = *bucket;
 	*bucket = s;
 }
@@ -237,16 +249,14 @@ el_slot_link(ElSlotNo s)
 void
 el_slot_free(ElSlotNo s)
 {
+	ElSlotNo   *p;
+
 	Assert(el_group_locked_exclusive());
 	Assert(EL_HEAD(s)->kind != EL_SLOT_FREE);
-	if (slot_hashed(s))
-	{
-		ElSlotNo   *p = &buckets[slot_hash(s) & el_shared->bucket_mask];
-
-		while (*p != s)
-			p = &EL_HEAD(*p)->next;
-		*p = EL_HEAD(s)->next;
-	}
+	p = &buckets[slot_hash(s) & el_shared->bucket_mask];
+	while (*p != s)
+		p = &EL_HEAD(*p)->next;
+	*p = EL_HEAD(s)->next;
 	EL_HEAD(s)->kind = EL_SLOT_FREE;
 	EL_HEAD(s)->next = el_shared->first_free;
 	el_shared->first_free = s;
@@ -329,12 +339,15 @@ el_group_get(Oid dbid, const char *name)
 ElSlotNo
 el_group_topic_find(ElSlotNo group, const pg_uuid_t *uuid)
 {
-	ElSlotNo	s = EL_GROUP(group)->first_topic;
+	ElSlotNo	s = buckets[topic_hash(group, uuid) & el_shared->bucket_mask];
 
 	Assert(el_group_locked());
-	while (s != EL_NO_SLOT &&
-		   memcmp(&EL_TOPIC(s)->uuid, uuid, UUID_LEN) != 0)
-		s = EL_TOPIC(s)->next_topic;
+	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
+	{
+		if (EL_HEAD(s)->kind == EL_SLOT_TOPIC && EL_TOPIC(s)->group == group &&
+			memcmp(&EL_TOPIC(s)->uuid, uuid, UUID_LEN) == 0)
+			break;
+	}
 	return s;
 }
 
@@ -381,6 +394,7 @@ el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid, Oid relid,
 		t->first_part = EL_NO_SLOT;
 		t->next_topic = EL_GROUP(group)->first_topic;
 		EL_GROUP(group)->first_topic = s;
+		el_slot_link(s);
 	}
 	t = EL_TOPIC(s);
 	if (OidIsValid(relid))
@@ -447,6 +461,21 @@ el_member_find(ElSlotNo group, const char *name)
 	{
 		if (EL_HEAD(s)->kind == EL_SLOT_MEMBER && EL_MEMBER(s)->group == group &&
 			EL_MEMBER(s)->named && strcmp(EL_MEMBER(s)->name, name) == 0)
+			break;
+	}
+	return s;
+}
+
+ElSlotNo
+el_sub_find(ElSlotNo member, ElSlotNo topic)
+{
+	ElSlotNo	s = buckets[sub_hash(member, topic) & el_shared->bucket_mask];
+
+	Assert(el_group_locked());
+	for (; s != EL_NO_SLOT; s = EL_HEAD(s)->next)
+	{
+		if (EL_HEAD(s)->kind == EL_SLOT_SUB && EL_SUB(s)->member == member &&
+			EL_SUB(s)->topic == topic)
 			break;
 	}
 	return s;

@@ -79,6 +79,9 @@ extern ElSlotNo el_part_get(ElSlotNo group, ElSlotNo topic, int32 partition);
 /* A named member; sessions' are found through their session only. */
 extern ElSlotNo el_member_find(ElSlotNo group, const char *name);
 
+/* A member's subscription to a topic. */
+extern ElSlotNo el_sub_find(ElSlotNo member, ElSlotNo topic);
+
 extern void el_part_key(ElPartKey *key, const char *group,
 						const pg_uuid_t *uuid, int32 partition);
 extern bool el_part_matches(ElSlotNo part, const ElPartKey *key);

@@ -106,7 +106,7 @@ typedef struct ElGroup
 /* A topic in a group. */
 typedef struct ElGroupTopic
 {
-	ElSlotHead	head;			/* not hashed */
+	ElSlotHead	head;			/* hashed by group and uuid */
 	ElSlotNo	group;
 	ElSlotNo	next_topic;		/* of the group */
 	ElSlotNo	first_part;
@@ -115,6 +115,7 @@ typedef struct ElGroupTopic
 	int32		npartitions;	/* as its users told */
 	int32		nsubscribers;
 	int32		ordinal;		/* scratch for an assignment */
+	int32		place;			/* scratch for a call: in its list of topics */
 	bool		claimed;		/* claims have read it: what a wait looks at */
 } ElGroupTopic;
 
@@ -209,9 +210,11 @@ typedef struct ElMember
 
 typedef struct ElSub
 {
-	ElSlotHead	head;			/* not hashed */
-	ElSlotNo	next_sub;
+	ElSlotHead	head;			/* hashed by member and topic */
+	ElSlotNo	member;
 	ElSlotNo	topic;
+	ElSlotNo	next_sub;		/* of the member */
+	ElSlotNo	prev_sub;
 } ElSub;
 
 typedef struct ElShared

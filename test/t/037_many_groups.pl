@@ -1,6 +1,7 @@
 # Many groups with many members: what fits the default settings works, what does
 # not is refused with the setting to change, and who is in goes on.  A thousand
 # members of one group settle without keeping the coordinator busy.
+# A member of many topics pays for each of them once a call.
 
 use strict;
 use warnings FATAL => 'all';
@@ -102,6 +103,32 @@ is($node->safe_psql('postgres', "SELECT state FROM eventlog_groups WHERE group_n
 my $spent = cpu() - $before;
 note(sprintf('%.1f s, of which the coordinator spent %.2f s of CPU time', time - $began, $spent));
 cmp_ok($spent, '<', 2, 'under 2 s of worker time');
+
+#
+# An empty consume() of all topics: four times the topics, four times the time.
+# A session keeps the files of all of them open.
+#
+$node->append_conf('postgresql.conf', "max_locks_per_transaction = 512\nmax_files_per_process = 3000");
+$node->restart;
+$node->safe_psql('postgres', <<'EOT');
+SELECT count(create_topic('many' || g)) FROM generate_series(1, 2000) g;
+-- the best of ten calls, in ms
+CREATE PROCEDURE time_consume(n int, INOUT best float8 DEFAULT 'infinity') LANGUAGE plpgsql AS $$
+DECLARE
+  t timestamptz;
+BEGIN
+  PERFORM join_group('many', (SELECT array_agg(('many' || g)::regclass ORDER BY md5(g::text)) FROM generate_series(1, n) g));
+  FOR i IN 1..10 LOOP
+    COMMIT;
+    t := clock_timestamp();
+    PERFORM * FROM consume('many');
+    best := least(best, 1000 * extract(epoch FROM clock_timestamp() - t));
+  END LOOP;
+END $$;
+EOT
+my ($few, $many) = split /\n/, $node->safe_psql('postgres', 'CALL time_consume(500); CALL time_consume(2000)');
+note("500 topics: $few ms; 2,000 topics: $many ms");
+cmp_ok($many / $few, '<', 10, 'an empty consume() costs the same for each topic, however many there are');
 
 $node->stop;
 done_testing();

@@ -224,7 +224,12 @@ check_slots(void)
 				subs++;
 				if (EL_TOPIC(EL_SUB(ss)->topic)->group != s)
 					CHECK(!"subscribed to a topic of another group");
+				if (EL_SUB(ss)->member != ms || EL_SUB(ss)->prev_sub != prev ||
+					el_sub_find(ms, EL_SUB(ss)->topic) != ss)
+					CHECK(!"a subscription is not found, or its list is broken");
+				prev = ss;
 			}
+			prev = EL_NO_SLOT;
 			for (os = m->first_owned; os != EL_NO_SLOT; os = EL_PART(os)->owned_next)
 			{
 				owns++;
@@ -247,6 +252,7 @@ check_slots(void)
 			ElSlotNo	ps;
 
 			topics++;
+			CHECK(el_group_topic_find(s, &t->uuid) == ts);
 			for (ms = g->first_member; ms != EL_NO_SLOT; ms = EL_MEMBER(ms)->next_member)
 				nsub += el_member_subscribed(ms, ts) ? 1 : 0;
 			CHECK(nsub == t->nsubscribers);
