@@ -33,6 +33,7 @@ SELECT :'first' <> :'second' AS another;
 \set VERBOSITY sqlstate
 SELECT commit('n', :'first');
 SELECT count(*) FROM consume('n', 'm_orders', member => :'first');
+SELECT count(*) FROM consume('n', member => :'first');
 SELECT heartbeat('n', :'first');
 SELECT leave_group('n', :'first');
 CALL wait_for_events('n', '1 ms', :'first');
@@ -80,6 +81,8 @@ SELECT count(*) FROM eventlog_members WHERE group_name = 'n';
 SELECT heartbeat('n', 'w1');
 SELECT leave_group('n', 'w1');
 SELECT count(*) FROM consume('n', 'm_orders', member => :'second');
+SELECT count(*) FROM consume('n', member => :'second');
+SELECT count(*) FROM consume('n', member => 'w1');
 SELECT leave_group('m');
 SELECT leave_group('m');
 SELECT commit('m');

@@ -58,11 +58,15 @@ el_consume_setup(ElDelivery *d, FunctionCallInfo fcinfo, ElRowForm form,
 	d->min_age_ms = min_age ? el_interval_ms(min_age, "min_age") : -1;
 }
 
-static void report_no_topics(const char *group, const ElMemberName *member) pg_attribute_noreturn();
+static void report_no_topics(const ElGroupConf *conf, const ElMemberName *member) pg_attribute_noreturn();
 
+/* A caller without topics: perhaps because it is no member any more, which is to be said first. */
 static void
-report_no_topics(const char *group, const ElMemberName *member)
+report_no_topics(const ElGroupConf *conf, const ElMemberName *member)
 {
+	const char *group = conf->name;
+
+	el_member_check_admitted(conf, member);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 member != NULL ?
@@ -118,7 +122,7 @@ deliver_or_wait(Call *c)
 		else
 			topics = el_member_topics(&c->call.conf, c->call.member);
 		if (topics == NIL)
-			report_no_topics(c->call.group, c->call.member);
+			report_no_topics(&c->call.conf, c->call.member);
 
 		el_member_call(&c->call.conf, c->call.member, topics, EL_JOIN_ADD, true, &a);
 

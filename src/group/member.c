@@ -503,6 +503,24 @@ report_refusal(const Call *c, Refusal refusal)
 	report_no_member(c->conf->name, c->name, c->session, c->replaced, false);
 }
 
+void
+el_member_check_admitted(const ElGroupConf *conf, const ElMemberName *member)
+{
+	Call		c = {
+		.conf = conf,
+		.name = member,
+		.session = member == NULL ? el_session_find(conf->name) : NULL,
+		.join = EL_JOIN_ADD
+	};
+	Refusal		refusal;
+
+	el_group_lock(LW_EXCLUSIVE);
+	refusal = find_caller(&c);
+	el_group_unlock();
+	if (refusal != REFUSAL_NONE)
+		report_refusal(&c, refusal);
+}
+
 /* Join, or be recognised; the member has called.  Lock held; all room there may be need of is reserved. */
 static void
 admit_caller(Call *c)

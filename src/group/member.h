@@ -76,6 +76,10 @@ extern void el_member_call(const ElGroupConf *conf,
 						   const ElMemberName *member, List *topics,
 						   ElJoin join, bool yield, ElAssignment *result);
 
+/* The errors with which EL_JOIN_ADD would refuse the caller; nothing is done. */
+extern void el_member_check_admitted(const ElGroupConf *conf,
+									 const ElMemberName *member);
+
 /*
  * The member that acts, or the errors above.  commits: this is a commit(), so a
  * call for max_poll_interval, nothing for a member busy in another session, and
