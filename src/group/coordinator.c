@@ -523,6 +523,36 @@ el_group_steps(ElSlotNo group, ElSlotNo yielding)
  * Giving back
  */
 
+void
+el_group_dropped(ElSlotNo group)
+{
+	Assert(el_group_locked_exclusive());
+	for (ElSlotNo ts = EL_GROUP(group)->first_topic; ts != EL_NO_SLOT;
+		 ts = EL_TOPIC(ts)->next_topic)
+	{
+		for (ElSlotNo s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
+			 s = EL_PART(s)->next_part)
+		{
+			ElPart	   *p = EL_PART(s);
+
+			/* whoever works on it meanwhile has begun anew */
+			if (p->holder != 0 && p->holder != MyProcPid)
+				continue;
+			p->first_offset = -1;
+			p->redeliveries = 0;
+			p->events_lost = 0;
+		}
+	}
+}
+
+/* Does the entry say anything that the cache must not forget? */
+static bool
+is_entry_used(const ElEntry *e, ElSlotNo db)
+{
+	return db != EL_NO_SLOT && e->gen == EL_DB(db)->cache_gen &&
+		(e->version >= 0 || FullTransactionIdIsValid(e->pending_fxid));
+}
+
 /*
  * Free a group's slots that hold nothing; all of it if nothing is left.  True
  * if the group is gone.
@@ -537,7 +567,7 @@ el_group_sweep(ElSlotNo group, int64 idle_ms)
 
 	Assert(el_group_locked_exclusive());
 	Assert(g->nmembers >= 0 && g->claimers >= 0 && g->held >= g->claimers);
-	if (g->nmembers > 0 || g->claimers > 0 ||
+	if (g->nmembers > 0 || g->held > 0 ||
 		el_monotonic_ms() - g->last_used_ms < idle_ms)
 		return false;
 
@@ -546,7 +576,7 @@ el_group_sweep(ElSlotNo group, int64 idle_ms)
 	{
 		ElSlotNo	ts = *tp;
 		ElGroupTopic *t = EL_TOPIC(ts);
-		bool		keep = false;
+		bool		keep = is_entry_used(&t->mark, db);
 		ElSlotNo	ps;
 
 		/* all partitions of a topic or none: npartitions counts them */
@@ -554,10 +584,7 @@ el_group_sweep(ElSlotNo group, int64 idle_ms)
 		{
 			ElPart	   *p = EL_PART(ps);
 
-			if (p->holder != 0 ||
-				(db != EL_NO_SLOT && p->entry.gen == EL_DB(db)->cache_gen &&
-				 (p->entry.version >= 0 ||
-				  FullTransactionIdIsValid(p->entry.pending_fxid))))
+			if (p->holder != 0 || is_entry_used(&p->entry, db))
 				keep = true;
 		}
 		if (keep)

@@ -23,8 +23,8 @@
 #include "group/offsets.h"
 #include "group/slots.h"
 
-/* Room for partitions that read_offsets() begins with; a power of two. */
-#define FIRST_PARTS	8
+/* Room that an array begins with which grows; a power of two. */
+#define FIRST_ROOM	8
 
 /* Lock held. */
 static void
@@ -58,17 +58,37 @@ copy_part(ElSlotNo s, ElPartCopy *c)
 	ElPart	   *p = EL_PART(s);
 
 	Assert(el_group_locked());
-	c->uuid = EL_TOPIC(p->topic)->uuid;
 	c->partition = p->partition;
 	el_entry_copy(s, &c->entry);
+	memcpy(c->start, p->start, sizeof(c->start));
 	if (p->owner != EL_NO_SLOT)
 		strlcpy(c->owner, EL_MEMBER(p->owner)->name, EL_NAME_SIZE);
 	c->holder = p->holder;
 	c->moving = p->owner != p->target;
 	c->delivered = p->delivered;
+	c->first_offset = p->first_offset;
 	c->events_lost = p->events_lost;
 	c->stuck_since = p->stuck_since;
 	c->redeliveries = p->redeliveries;
+}
+
+/* Lock held. */
+static void
+copy_topic(ElSlotNo ts, ElTopicCopy *c)
+{
+	ElGroupTopic *t = EL_TOPIC(ts);
+	int			n = 0;
+
+	Assert(el_group_locked());
+	c->uuid = t->uuid;
+	c->used = t->nsubscribers > 0;
+	el_mark_copy(ts, &c->mark);
+	c->start_set = t->start_set;
+	for (ElSlotNo s = t->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
+		n++;
+	c->parts = palloc0_array(ElPartCopy, n + 1);
+	for (ElSlotNo s = t->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
+		copy_part(s, &c->parts[c->nparts++]);
 }
 
 /* Lock held. */
@@ -78,31 +98,29 @@ copy_group(ElSlotNo gs)
 	ElGroup    *g = EL_GROUP(gs);
 	ElGroupCopy *c = palloc0(sizeof(ElGroupCopy));
 	ElSlotNo	s;
-	ElSlotNo	ts;
+	int			n = 0;
 
-	Assert(LWLockHeldByMe(&el_shared->lock));
+	Assert(el_group_locked());
 	strlcpy(c->name, g->name, EL_NAME_SIZE);
 	c->use = g->use;
 	c->epoch = g->epoch;
 	c->changing = g->epoch != g->assignment_epoch;
 	c->members = palloc0_array(ElMemberCopy, g->nmembers + 1);
-	c->parts = palloc0_array(ElPartCopy, g->nparts + 1);
 	for (s = g->first_member; s != EL_NO_SLOT; s = EL_MEMBER(s)->next_member)
 	{
 		Assert(c->nmembers < g->nmembers);
 		copy_member(EL_MEMBER(s), &c->members[c->nmembers++]);
 	}
-	for (ts = g->first_topic; ts != EL_NO_SLOT; ts = EL_TOPIC(ts)->next_topic)
+	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
+		n++;
+	c->topics = palloc0_array(ElTopicCopy, n + 1);
+	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 	{
-		for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
-			 s = EL_PART(s)->next_part)
-		{
-			ElPartCopy *pc = &c->parts[c->nparts++];
+		ElTopicCopy *t = &c->topics[c->ntopics++];
 
-			Assert(c->nparts <= g->nparts);
-			copy_part(s, pc);
-			c->changing |= pc->moving && g->nmembers > 0;
-		}
+		copy_topic(s, t);
+		for (int i = 0; i < t->nparts; i++)
+			c->changing |= t->parts[i].moving && g->nmembers > 0;
 	}
 	return c;
 }
@@ -110,11 +128,14 @@ copy_group(ElSlotNo gs)
 static int
 compare_parts(const void *a, const void *b)
 {
-	const ElPartCopy *pa = a;
-	const ElPartCopy *pb = b;
-	int			c = memcmp(&pa->uuid, &pb->uuid, UUID_LEN);
+	return ((const ElPartCopy *) a)->partition - ((const ElPartCopy *) b)->partition;
+}
 
-	return c != 0 ? c : pa->partition - pb->partition;
+static int
+compare_topics(const void *a, const void *b)
+{
+	return memcmp(&((const ElTopicCopy *) a)->uuid,
+				  &((const ElTopicCopy *) b)->uuid, UUID_LEN);
 }
 
 static int
@@ -143,18 +164,68 @@ find_or_add_group(List **groups, const char *name)
 	return c;
 }
 
-/* A partition more, all zero; the array doubles when it is full. */
-static ElPartCopy *
-add_part(ElGroupCopy *c)
+/* One more in an array of n, all zero; the array doubles when it is full. */
+static void *
+add_to_array(void **array, int *n, Size size)
 {
-	if (c->nparts == 0)
-		c->parts = palloc_array(ElPartCopy, FIRST_PARTS);
-	else if (c->nparts >= FIRST_PARTS && (c->nparts & (c->nparts - 1)) == 0)
-		c->parts = repalloc(c->parts, sizeof(ElPartCopy) * c->nparts * 2);
-	return memset(&c->parts[c->nparts++], 0, sizeof(ElPartCopy));
+	if (*n == 0)
+		*array = palloc(size * FIRST_ROOM);
+	else if (*n >= FIRST_ROOM && (*n & (*n - 1)) == 0)
+		*array = repalloc(*array, size * *n * 2);
+	return memset((char *) *array + size * (*n)++, 0, size);
 }
 
-/* Committed offsets as the topic has them, where there is no coordinator. */
+static void
+init_entry(ElEntry *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->next = e->version = -1;
+}
+
+/* What is known of a partition about which there is nothing to know. */
+static void
+init_part(ElPartCopy *p, int32 partition)
+{
+	memset(p, 0, sizeof(*p));
+	p->partition = partition;
+	init_entry(&p->entry);
+	p->start[0] = p->start[1] = EL_START_NONE;
+	p->delivered = p->first_offset = -1;
+}
+
+static ElTopicCopy *
+find_or_add_topic(ElGroupCopy *c, const pg_uuid_t *uuid)
+{
+	ElTopicCopy *t;
+
+	/* the last ones are looked at first: a topic's partitions often come together */
+	for (int i = c->ntopics - 1; i >= 0; i--)
+	{
+		if (memcmp(&c->topics[i].uuid, uuid, UUID_LEN) == 0)
+			return &c->topics[i];
+	}
+	t = add_to_array((void **) &c->topics, &c->ntopics, sizeof(ElTopicCopy));
+	t->uuid = *uuid;
+	init_entry(&t->mark);
+	return t;
+}
+
+static ElPartCopy *
+find_or_add_part(ElTopicCopy *t, int32 partition)
+{
+	ElPartCopy *p;
+
+	for (int i = t->nparts - 1; i >= 0; i--)
+	{
+		if (t->parts[i].partition == partition)
+			return &t->parts[i];
+	}
+	p = add_to_array((void **) &t->parts, &t->nparts, sizeof(ElPartCopy));
+	init_part(p, partition);
+	return p;
+}
+
+/* Committed offsets and start marks as the topic has them, where there is no coordinator. */
 static void
 read_offsets(List **groups)
 {
@@ -166,17 +237,23 @@ read_offsets(List **groups)
 	hash_seq_init(&seq, offsets);
 	while ((o = hash_seq_search(&seq)) != NULL)
 	{
-		ElPartCopy *p;
+		ElTopicCopy *t;
+		ElEntry    *e;
 
 		if (o->next < 0)
 			continue;
-		p = add_part(find_or_add_group(groups, o->key.group));
-		p->uuid = o->key.uuid;
-		p->partition = o->key.partition;
-		p->entry.next = o->next;
-		p->entry.version = o->version;
-		p->entry.fxid = o->fxid;
-		p->delivered = -1;
+		t = find_or_add_topic(find_or_add_group(groups, o->key.group), &o->key.uuid);
+		if (o->key.partition == EL_MARK_PARTITION)
+		{
+			e = &t->mark;
+			for (int32 i = 0; i < o->next; i++)
+				find_or_add_part(t, i)->start[0] = o->starts[i];
+		}
+		else
+			e = &find_or_add_part(t, o->key.partition)->entry;
+		e->next = o->next;
+		e->version = o->version;
+		e->fxid = o->fxid;
 	}
 }
 
@@ -196,6 +273,63 @@ copy_shared_groups(void)
 	}
 	el_group_unlock();
 	return groups;
+}
+
+/*
+ * Where the group goes on in a partition: as find_position() of deliver.c, but
+ * for what a transaction has yet to commit.
+ */
+static int64
+find_next(const ElGroupCopy *c, const ElTopicCopy *t, const ElPartCopy *p)
+{
+	if (p->entry.next >= 0)
+		return p->entry.next;
+	if (t->mark.next >= 0)
+		return p->partition < t->mark.next ? p->start[t->start_set] : 0;
+	if (!t->has_offsets && c->conf.start_from == EL_START_LATEST)
+		return EL_FROM_END;
+	return EL_FROM_START;
+}
+
+/* Find out what is pending, and what follows from it.  The lock is not held. */
+static void
+finish_topic(const ElGroupCopy *c, ElTopicCopy *t)
+{
+	int64		version = t->mark.version;
+
+	(void) el_entry_resolve(&t->mark);
+	if (t->mark.version != version)
+		t->start_set = 1 - t->start_set;
+	t->used |= t->mark.next >= 0;
+	for (int i = 0; i < t->nparts; i++)
+	{
+		ElPartCopy *p = &t->parts[i];
+
+		(void) el_entry_resolve(&p->entry);
+		t->has_offsets |= p->entry.next >= 0;
+		t->used |= p->entry.next >= 0 || p->owner[0] != '\0' || p->holder != 0 ||
+			p->delivered >= 0 || p->first_offset >= 0;
+	}
+	for (int i = 0; i < t->nparts; i++)
+		t->parts[i].goes_on = find_next(c, t, &t->parts[i]);
+	qsort(t->parts, t->nparts, sizeof(ElPartCopy), compare_parts);
+}
+
+void
+el_get_part_copy(const ElGroupCopy *c, const ElTopicCopy *t, int32 partition,
+				 ElPartCopy *p)
+{
+	ElPartCopy	key = {.partition = partition};
+	const ElPartCopy *found = bsearch(&key, t->parts, t->nparts,
+									  sizeof(ElPartCopy), compare_parts);
+
+	if (found != NULL)
+		*p = *found;
+	else
+	{
+		init_part(p, partition);
+		p->goes_on = find_next(c, t, p);
+	}
 }
 
 List *
@@ -220,17 +354,11 @@ el_copy_groups(void)
 
 		CHECK_FOR_INTERRUPTS();
 		el_group_conf(c->name, &c->conf);
-		for (i = 0; i < c->nparts; i++)
-			(void) el_entry_resolve(&c->parts[i].entry);
-		qsort(c->parts, c->nparts, sizeof(ElPartCopy), compare_parts);
+		for (i = 0; i < c->ntopics; i++)
+			finish_topic(c, &c->topics[i]);
+		qsort(c->topics, c->ntopics, sizeof(ElTopicCopy), compare_topics);
 	}
 	return groups;
-}
-
-bool
-el_part_in_use(const ElPartCopy *p)
-{
-	return p->entry.next >= 0 || p->owner[0] != '\0' || p->delivered >= 0;
 }
 
 int64

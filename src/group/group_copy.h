@@ -23,17 +23,38 @@
 /* A partition in a group. */
 typedef struct ElPartCopy
 {
-	pg_uuid_t	uuid;			/* of its topic */
 	int32		partition;
 	ElEntry		entry;			/* pending resolved, as far as it is decided */
+	int64		start[2];		/* as in ElPart */
+	int64		goes_on;		/* where the group goes on: its committed
+								 * offset, its start, or EL_FROM_START or
+								 * EL_FROM_END of the log */
 	char		owner[EL_NAME_SIZE];	/* "": nobody */
 	int32		holder;			/* pid, 0: nobody */
 	bool		moving;			/* owner is not yet who it shall be */
 	int64		delivered;		/* -1: nothing */
+	int64		first_offset;	/* of the last delivery; -1: nothing */
 	int64		events_lost;
 	TimestampTz stuck_since;
 	int32		redeliveries;
 } ElPartCopy;
+
+#define EL_FROM_START	INT64CONST(-1)
+#define EL_FROM_END		PG_INT64_MAX
+
+/* A topic in a group. */
+typedef struct ElTopicCopy
+{
+	pg_uuid_t	uuid;
+	bool		used;			/* the group has a place in it, or somebody
+								 * reads it for the group */
+	bool		has_offsets;	/* the group has committed in it */
+	ElEntry		mark;			/* pending resolved, likewise */
+	int			start_set;		/* as in ElGroupTopic */
+	int			nparts;
+	ElPartCopy *parts;			/* by partition; those that nothing is known
+								 * of are missing */
+} ElTopicCopy;
 
 typedef struct ElMemberCopy
 {
@@ -59,8 +80,8 @@ typedef struct ElGroupCopy
 	bool		changing;		/* ownership is not yet what it shall be */
 	int			nmembers;
 	ElMemberCopy *members;		/* in order of joining */
-	int			nparts;
-	ElPartCopy *parts;			/* sorted by topic uuid and partition */
+	int			ntopics;
+	ElTopicCopy *topics;		/* sorted by uuid */
 } ElGroupCopy;
 
 /*
@@ -72,8 +93,9 @@ typedef struct ElGroupCopy
  */
 extern List *el_copy_groups(void);
 
-/* Is the partition in use by the group: committed, owned or delivered from? */
-extern bool el_part_in_use(const ElPartCopy *p);
+/* What is known of a partition, be it that there is nothing to know. */
+extern void el_get_part_copy(const ElGroupCopy *c, const ElTopicCopy *t,
+							 int32 partition, ElPartCopy *p);
 
 /* Epochs are counted from a random number that makes them unique; people need only the rest. */
 extern int64 el_shown_epoch(int64 epoch);

@@ -70,13 +70,18 @@ check_may_create(const char *name)
 		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
 			 ts = EL_TOPIC(ts)->next_topic)
 		{
+			ElEntry		mark;
+			bool		begun;
+
+			el_mark_copy(ts, &mark);
+			begun = EL_TOPIC(ts)->nsubscribers > 0 || mark.next >= 0 ||
+				FullTransactionIdIsValid(mark.pending_fxid);
 			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
 				 s = EL_PART(s)->next_part)
 			{
 				slots[n] = s;
 				uuids[n] = EL_TOPIC(ts)->uuid;
-				used[n++] = EL_TOPIC(ts)->nsubscribers > 0 ||
-					EL_PART(s)->holder != 0;
+				used[n++] = begun || EL_PART(s)->holder != 0;
 			}
 		}
 	}

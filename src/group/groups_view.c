@@ -31,38 +31,43 @@ name_group_state(const ElGroupCopy *c)
 	return c->use == EL_USE_CLAIMS ? "claims" : "empty";
 }
 
-/* Does the group use any partition, or has it one that somebody holds? */
+/* Does the group use any topic, be it one that the caller does not see? */
 static bool
 group_in_use(const ElGroupCopy *c)
 {
-	int			i;
-
-	for (i = 0; i < c->nparts; i++)
+	for (int i = 0; i < c->ntopics; i++)
 	{
-		if (el_part_in_use(&c->parts[i]) || c->parts[i].holder != 0)
+		if (c->topics[i].used)
 			return true;
 	}
 	return false;
 }
 
-/* The sum over the partitions that the group uses, of these topics. */
+/* The sum over the topics that the group uses, of these: what eventlog_lag shows row by row. */
 static int64
 sum_lag(const ElGroupCopy *c, List *topics, HTAB *ends)
 {
 	ElTopic    *last = NULL;
 	int64		lag = 0;
-	int			i;
 
-	for (i = 0; i < c->nparts; i++)
+	for (int i = 0; i < c->ntopics; i++)
 	{
-		const ElPartCopy *p = &c->parts[i];
-		ElTopic    *t = el_topic_by_uuid(topics, &p->uuid, &last);
-		ElLogEnd   *e;
+		const ElTopicCopy *tc = &c->topics[i];
+		ElTopic    *t = el_topic_by_uuid(topics, &tc->uuid, &last);
 
-		CHECK_FOR_INTERRUPTS();
-		if (t != NULL && el_part_in_use(p) &&
-			(e = el_log_end(ends, t, p->partition)) != NULL)
-			lag += el_lag(p, e);
+		if (t == NULL || !tc->used)
+			continue;
+		for (int32 partition = 0; partition < t->npartitions; partition++)
+		{
+			ElLogEnd   *e = el_log_end(ends, t, partition);
+			ElPartCopy	p;
+
+			CHECK_FOR_INTERRUPTS();
+			if (e == NULL)
+				continue;
+			el_get_part_copy(c, tc, partition, &p);
+			lag += el_lag(&p, e);
+		}
 	}
 	return lag;
 }

@@ -68,5 +68,5 @@ int64
 el_lag(const ElPartCopy *p, const ElLogEnd *e)
 {
 	Assert(e->exists);
-	return Max(e->visible_end - Max(p->entry.next, e->log_start), 0);
+	return Max(e->visible_end - Max(p->goes_on, e->log_start), 0);
 }

@@ -41,7 +41,7 @@ extern HTAB *el_log_ends_create(void);
  */
 extern ElLogEnd *el_log_end(HTAB *ends, ElTopic *t, int32 partition);
 
-/* Offsets between the committed one and the last that could be consumed. */
+/* Offsets between where the group goes on and the last that could be consumed. */
 extern int64 el_lag(const ElPartCopy *p, const ElLogEnd *e);
 
 #endif							/* EL_LAG_H */

@@ -34,8 +34,8 @@ count_events_lost(const ElPartCopy *p, const ElLogEnd *e)
 {
 	int64		lost = p->events_lost;
 
-	if (p->entry.next >= 0 && p->entry.next < e->log_start)
-		lost += e->log_start - p->entry.next;
+	if (p->goes_on != EL_FROM_START && p->goes_on < e->log_start)
+		lost += e->log_start - p->goes_on;
 	return lost;
 }
 
@@ -63,7 +63,7 @@ read_event_age(ElTopic *t, int32 partition, Relation leaf, void *arg)
 static double
 measure_lag(ElTopic *t, const ElPartCopy *p, const ElLogEnd *e)
 {
-	EventAge	age = {Max(p->entry.next, e->log_start), -1};
+	EventAge	age = {Max(p->goes_on, e->log_start), -1};
 
 	(void) el_probe_partition(t, p->partition, read_event_age, &age);
 	return age.seconds;
@@ -100,6 +100,24 @@ put_lag(ReturnSetInfo *rsinfo, const char *group, ElTopic *t,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* All partitions of a topic that the group uses, whether it has come to them or not. */
+static void
+put_topic(ReturnSetInfo *rsinfo, const ElGroupCopy *c, const ElTopicCopy *tc,
+		  ElTopic *t, HTAB *ends)
+{
+	for (int32 partition = 0; partition < t->npartitions; partition++)
+	{
+		ElPartCopy	p;
+		ElLogEnd   *e = el_log_end(ends, t, partition);
+
+		CHECK_FOR_INTERRUPTS();
+		if (e == NULL)
+			continue;
+		el_get_part_copy(c, tc, partition, &p);
+		put_lag(rsinfo, c->name, t, &p, e);
+	}
+}
+
 Datum
 eventlog_lag(PG_FUNCTION_ARGS)
 {
@@ -113,18 +131,14 @@ eventlog_lag(PG_FUNCTION_ARGS)
 	foreach(lc, el_copy_groups())
 	{
 		ElGroupCopy *c = lfirst(lc);
-		int			i;
 
-		for (i = 0; i < c->nparts; i++)
+		for (int i = 0; i < c->ntopics; i++)
 		{
-			const ElPartCopy *p = &c->parts[i];
-			ElTopic    *t = el_topic_by_uuid(topics, &p->uuid, &last);
-			ElLogEnd   *e;
+			const ElTopicCopy *tc = &c->topics[i];
+			ElTopic    *t = el_topic_by_uuid(topics, &tc->uuid, &last);
 
-			CHECK_FOR_INTERRUPTS();
-			if (t != NULL && (el_part_in_use(p) || p->holder != 0) &&
-				(e = el_log_end(ends, t, p->partition)) != NULL)
-				put_lag(rsinfo, c->name, t, p, e);
+			if (t != NULL && tc->used)
+				put_topic(rsinfo, c, tc, t, ends);
 		}
 	}
 	return (Datum) 0;

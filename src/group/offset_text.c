@@ -1,12 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * offset_text.c
- *	  Committed offsets as the JSON text of their events.
+ *	  Committed offsets and start marks as the JSON text of their events.
  *
- * Text, so that a dump or a SELECT can be read:
+ * Text, so that a dump or a SELECT can be read.  A committed offset:
  *
  *	key		["group", "topic uuid", partition]
  *	value	{"next": offset}; null, a tombstone, when the group was dropped
+ *
+ * A start mark, which says where the group begins in each partition of a topic:
+ *
+ *	key		["group", "topic uuid"]
+ *	value	[start, ...] by partition, null for one with a committed offset; null
+ *			altogether, a tombstone, when the group was dropped
  *
  * The text on the log is UTF-8, as all JSON there is.
  *
@@ -29,6 +35,7 @@
 #include "base/compat.h"
 #include "group/offset_text.h"
 #include "storage/page.h"
+#include "topic/options.h"
 
 void
 el_offset_key_text(StringInfo buf, const ElPartKey *key)
@@ -39,10 +46,12 @@ el_offset_key_text(StringInfo buf, const ElPartKey *key)
 	initStringInfo(&name);
 	escape_json(&name, key->group);
 	utf8 = pg_server_to_any(name.data, name.len, PG_UTF8);
-	appendStringInfo(buf, "[%s, \"%s\", %d]", utf8,
+	appendStringInfo(buf, "[%s, \"%s\"", utf8,
 					 DatumGetCString(DirectFunctionCall1(uuid_out,
-														 UUIDPGetDatum(&key->uuid))),
-					 key->partition);
+														 UUIDPGetDatum(&key->uuid))));
+	if (key->partition != EL_MARK_PARTITION)
+		appendStringInfo(buf, ", %d", key->partition);
+	appendStringInfoChar(buf, ']');
 	pfree(name.data);
 }
 
@@ -50,6 +59,20 @@ void
 el_offset_value_text(StringInfo buf, int64 next)
 {
 	appendStringInfo(buf, "{\"next\": %lld}", (long long) next);
+}
+
+void
+el_starts_text(StringInfo buf, const int64 *starts, int32 n)
+{
+	for (int32 i = 0; i < n; i++)
+	{
+		appendStringInfoString(buf, i == 0 ? "[" : ", ");
+		if (starts[i] < 0)
+			appendStringInfoString(buf, "null");
+		else
+			appendStringInfo(buf, "%lld", (long long) starts[i]);
+	}
+	appendStringInfoChar(buf, ']');
 }
 
 /*
@@ -141,9 +164,9 @@ is_plain_text(const char *data, int32 len)
 	return true;
 }
 
-/* Read such an array or object of n scalars; false for anything else, without an error. */
+/* Read such an array or object of min to max scalars; false for anything else, without an error. */
 static bool
-parse_flat(const char *data, int32 len, bool is_object, int n, Flat *f)
+parse_flat(const char *data, int32 len, bool is_object, int min, int max, Flat *f)
 {
 	JsonSemAction actions = {
 		.semstate = f,
@@ -156,7 +179,7 @@ parse_flat(const char *data, int32 len, bool is_object, int n, Flat *f)
 	memset(f, 0, sizeof(*f));
 	return is_plain_text(data, len) &&
 		pg_parse_json(el_json_utf8_lexer(data, len), &actions) == JSON_SUCCESS &&
-		f->is_object == is_object && f->n == n;
+		f->is_object == is_object && f->n >= min && f->n <= max;
 }
 
 /* A number from 0 to max, written in digits alone. */
@@ -196,12 +219,12 @@ el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 	Flat		f;
 	char	   *group;
 	pg_uuid_t	uuid;
-	int64		partition;
+	int64		partition = EL_MARK_PARTITION;
 
-	if (!parse_flat(data, len, false, 3, &f) ||
+	if (!parse_flat(data, len, false, 2, 3, &f) ||
 		f.types[0] != JSON_TOKEN_STRING || f.types[1] != JSON_TOKEN_STRING ||
 		!parse_uuid(f.tokens[1], &uuid) ||
-		!parse_number(&f, 2, PG_INT32_MAX, &partition))
+		(f.n == 3 && !parse_number(&f, 2, PG_INT32_MAX, &partition)))
 		return false;
 	group = pg_any_to_server(f.tokens[0], strlen(f.tokens[0]), PG_UTF8);
 	if (group[0] == '\0' || strlen(group) >= EL_NAME_SIZE)
@@ -215,7 +238,86 @@ el_offset_parse_value(const char *data, int32 len, int64 *next)
 {
 	Flat		f;
 
-	return parse_flat(data, len, true, 1, &f) &&
+	return parse_flat(data, len, true, 1, 1, &f) &&
 		strcmp(f.names[0], "next") == 0 &&
 		parse_number(&f, 0, EL_MAX_OFFSET, next);
+}
+
+/*
+ * Starts
+ *
+ * There may be as many as a topic has partitions, so they are not read token by
+ * token into an array of scalars.
+ */
+typedef struct Cursor
+{
+	const char *p;
+	const char *end;
+} Cursor;
+
+static void
+skip_space(Cursor *c)
+{
+	while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
+		c->p++;
+}
+
+/* Pass over the character, and white space before it, if that is what comes. */
+static bool
+take_char(Cursor *c, char ch)
+{
+	skip_space(c);
+	if (c->p >= c->end || *c->p != ch)
+		return false;
+	c->p++;
+	return true;
+}
+
+/* An offset in digits alone, as JSON writes numbers; or null, which is -1. */
+static bool
+take_start(Cursor *c, int64 *start)
+{
+	const char *begin;
+
+	skip_space(c);
+	if (c->end - c->p >= 4 && memcmp(c->p, "null", 4) == 0)
+	{
+		c->p += 4;
+		*start = -1;
+		return true;
+	}
+	begin = c->p;
+	*start = 0;
+	while (c->p < c->end && isdigit((unsigned char) *c->p))
+	{
+		*start = *start * 10 + (*c->p++ - '0');
+		if (*start > EL_MAX_OFFSET)
+			return false;
+	}
+	return c->p > begin && (*begin != '0' || c->p == begin + 1);
+}
+
+bool
+el_starts_parse(const char *data, int32 len, int64 **starts, int32 *n)
+{
+	Cursor		c = {data, data + len};
+	int32		room = 16;
+
+	*starts = palloc_array(int64, room);
+	*n = 0;
+	if (!take_char(&c, '['))
+		return false;
+	do
+	{
+		if (*n >= EL_MAX_PARTITIONS)
+			return false;
+		if (*n >= room)
+			*starts = repalloc(*starts, sizeof(int64) * (room *= 2));
+		if (!take_start(&c, &(*starts)[(*n)++]))
+			return false;
+	} while (take_char(&c, ','));
+	if (!take_char(&c, ']'))
+		return false;
+	skip_space(&c);
+	return c.p == c.end;
 }

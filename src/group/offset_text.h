@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * offset_text.h
- *	  Committed offsets as the JSON text of their events.
+ *	  Committed offsets and start marks as the JSON text of their events.
  *
  * IDENTIFICATION
  *	  src/group/offset_text.h
@@ -20,8 +20,12 @@
 extern void el_offset_key_text(StringInfo buf, const ElPartKey *key);
 extern void el_offset_value_text(StringInfo buf, int64 next);
 
-/* False for what is not of that shape. */
+/* The value of a start mark: the start of each partition, -1 where the group has an offset. */
+extern void el_starts_text(StringInfo buf, const int64 *starts, int32 n);
+
+/* False for what is not of that shape.  A key without a partition is a start mark's. */
 extern bool el_offset_parse_key(const char *data, int32 len, ElPartKey *key);
 extern bool el_offset_parse_value(const char *data, int32 len, int64 *next);
+extern bool el_starts_parse(const char *data, int32 len, int64 **starts, int32 *n);
 
 #endif							/* EL_OFFSET_TEXT_H */

@@ -13,6 +13,9 @@
  * Versions order the events of a key: they are the events' offsets.  The topic
  * is compacted like any other of that kind, which moves no event to another offset.
  *
+ * Start marks are events of the same topic, with an entry per topic of a group
+ * and a start in each of its partitions.
+ *
  * IDENTIFICATION
  *	  src/group/offsets.c
  *
@@ -101,21 +104,86 @@ el_offsets_require_relations(Oid *topic, Oid *leaf)
  * Reading the topic
  */
 
-/* Key and offset of an event (-1: a tombstone); false if it is no committed offset. */
+/* What an event says; next is -1 if it is a tombstone. */
+typedef struct Event
+{
+	ElPartKey	key;
+	int64		next;
+	int64	   *starts;			/* of a mark; in the memory that was given */
+} Event;
+
+/* False if the event is neither a committed offset nor a start mark. */
 static bool
-parse_event(const ElRecord *rec, ElPartKey *key, int64 *next, MemoryContext cxt)
+parse_event(const ElRecord *rec, Event *event, MemoryContext cxt)
 {
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	bool		ok;
+	int32		n = 0;
 
-	*next = -1;
+	event->next = -1;
+	event->starts = NULL;
 	ok = rec->key_len >= 0 &&
-		el_offset_parse_key(rec->key, rec->key_len, key) &&
-		(rec->value_len < 0 ||
-		 el_offset_parse_value(rec->value, rec->value_len, next));
+		el_offset_parse_key(rec->key, rec->key_len, &event->key);
+	if (ok && rec->value_len >= 0)
+	{
+		if (event->key.partition != EL_MARK_PARTITION)
+			ok = el_offset_parse_value(rec->value, rec->value_len, &event->next);
+		else
+		{
+			ok = el_starts_parse(rec->value, rec->value_len, &event->starts, &n);
+			event->next = n;
+		}
+	}
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(cxt);
 	return ok;
+}
+
+/* The starts of an event take the place of others read before. */
+static void
+keep_starts(int64 **starts, const Event *event)
+{
+	if (*starts != NULL)
+		pfree(*starts);
+	*starts = NULL;
+	if (event->starts != NULL)
+	{
+		*starts = palloc_array(int64, event->next);
+		memcpy(*starts, event->starts, sizeof(int64) * event->next);
+	}
+}
+
+/* The event is the latest of its key that was read so far. */
+static void
+note_event(HTAB *offsets, const Event *event, const ElReader *r,
+		   const ElRecord *rec, bool pending)
+{
+	bool		found;
+	ElOffset   *o = hash_search(offsets, &event->key, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		o->next = o->version = -1;
+		o->starts = o->pending_starts = NULL;
+		o->time_ms = 0;
+		o->fxid = InvalidFullTransactionId;
+		o->pending_fxid = InvalidFullTransactionId;
+		o->pending_next = o->pending_version = -1;
+	}
+	if (pending)
+	{
+		o->pending_fxid = r->fxid;
+		o->pending_next = event->next;
+		o->pending_version = rec->offset;
+		keep_starts(&o->pending_starts, event);
+	}
+	else
+	{
+		o->next = event->next;
+		o->version = rec->offset;
+		o->time_ms = rec->timestamp;
+		o->fxid = r->fxid;
+		keep_starts(&o->starts, event);
+	}
 }
 
 HTAB *
@@ -143,10 +211,7 @@ el_offsets_scan(Snapshot snapshot, bool all)
 
 	while (r->info.exists && el_reader_next(r, &rec))
 	{
-		ElPartKey	key;
-		ElOffset   *o;
-		int64		next;
-		bool		found;
+		Event		event;
 		bool		pending;
 
 		CHECK_FOR_INTERRUPTS();
@@ -154,37 +219,14 @@ el_offsets_scan(Snapshot snapshot, bool all)
 			continue;
 		pending = r->state == EL_BATCH_IN_PROGRESS ||
 			(all && r->state == EL_BATCH_OWN);
-
-		if (!parse_event(&rec, &key, &next, cxt))
-		{
+		if (parse_event(&rec, &event, cxt))
+			note_event(offsets, &event, r, &rec, pending);
+		else
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("ignoring event %lld of \"%s.committed_offsets\", which is no committed offset",
 							(long long) rec.offset, EL_INTERNAL_SCHEMA)));
-			continue;
-		}
-		o = hash_search(offsets, &key, HASH_ENTER, &found);
-		if (!found)
-		{
-			o->next = o->version = -1;
-			o->time_ms = 0;
-			o->fxid = InvalidFullTransactionId;
-			o->pending_fxid = InvalidFullTransactionId;
-			o->pending_next = o->pending_version = -1;
-		}
-		if (pending)
-		{
-			o->pending_fxid = r->fxid;
-			o->pending_next = next;
-			o->pending_version = rec.offset;
-		}
-		else
-		{
-			o->next = next;
-			o->version = rec.offset;
-			o->time_ms = rec.timestamp;
-			o->fxid = r->fxid;
-		}
+		MemoryContextReset(cxt);
 	}
 	el_reader_end(r);
 	table_close(rel, AccessShareLock);
@@ -221,28 +263,68 @@ renew_entry(ElEntry *e, uint64 gen)
 	e->pending_next = e->pending_version = -1;
 }
 
+/* Is what was read as pending news to the entry? */
+static bool
+is_newer_pending(const ElOffset *o, const ElEntry *e)
+{
+	return FullTransactionIdIsValid(o->pending_fxid) &&
+		o->pending_version > e->version &&
+		(!FullTransactionIdIsValid(e->pending_fxid) ||
+		 o->pending_version > e->pending_version);
+}
+
+/*
+ * Partitions of the topic begin where a mark says, or (pending) will say once it
+ * has committed.  Lock held.
+ */
+static void
+set_starts(ElSlotNo topic, const int64 *starts, int32 n, bool pending)
+{
+	ElGroupTopic *t = EL_TOPIC(topic);
+	int			set = pending ? 1 - t->start_set : t->start_set;
+
+	Assert(el_group_locked_exclusive());
+	for (ElSlotNo s = t->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
+	{
+		ElPart	   *p = EL_PART(s);
+
+		p->start[set] = p->partition < n ? starts[p->partition] : -1;
+	}
+}
+
+/* A mark that was read from the topic has a place for each of its starts.  Lock held; 53200. */
+static void
+merge_starts(ElSlotNo topic, const int64 *starts, int32 n, bool pending)
+{
+	for (int32 p = 0; p < n; p++)
+		(void) el_part_get(EL_TOPIC(topic)->group, topic, p);
+	set_starts(topic, starts, n, pending);
+}
+
 /* Enter what was read from the topic, unless the entry knows better.  Lock held; 53200. */
 static void
 merge_offset(const ElOffset *o, uint64 gen)
 {
+	bool		is_mark = o->key.partition == EL_MARK_PARTITION;
 	ElSlotNo	group = el_group_get(MyDatabaseId, o->key.group);
 	ElSlotNo	topic = el_group_topic_get(group, &o->key.uuid, InvalidOid, 0);
-	ElSlotNo	part = el_part_get(group, topic, o->key.partition);
-	ElEntry    *e = &EL_PART(part)->entry;
+	ElEntry    *e = is_mark ? &EL_TOPIC(topic)->mark :
+		&EL_PART(el_part_get(group, topic, o->key.partition))->entry;
 
 	Assert(el_group_locked_exclusive());
 	renew_entry(e, gen);
 	if (o->version > e->version)
 	{
+		if (is_mark)
+			merge_starts(topic, o->starts, o->next, false);
 		e->next = o->next;
 		e->version = o->version;
 		e->fxid = o->fxid;
 	}
-	if (FullTransactionIdIsValid(o->pending_fxid) &&
-		o->pending_version > e->version &&
-		(!FullTransactionIdIsValid(e->pending_fxid) ||
-		 o->pending_version > e->pending_version))
+	if (is_newer_pending(o, e))
 	{
+		if (is_mark)
+			merge_starts(topic, o->pending_starts, o->pending_next, true);
 		e->pending_fxid = o->pending_fxid;
 		e->pending_next = o->pending_next;
 		e->pending_version = o->pending_version;
@@ -421,26 +503,46 @@ el_offsets_prepared_ended(void)
 /*
  * Entries
  */
-bool
-el_entry_copy(ElSlotNo part, ElEntry *entry)
+/* The entry in a slot: a partition's, or the mark of a topic; NULL if the slot has another kind by now. */
+static ElEntry *
+entry_in_slot(ElSlotNo s, ElSlotKind kind)
+{
+	if (EL_HEAD(s)->kind != kind)
+		return NULL;
+	return kind == EL_SLOT_PART ? &EL_PART(s)->entry : &EL_TOPIC(s)->mark;
+}
+
+/*
+ * The caller may have noted the slot's number before it waited for a lock.  A
+ * slot that was freed meanwhile holds no committed offset.
+ */
+static bool
+copy_entry(ElSlotNo s, ElSlotKind kind, ElEntry *entry)
 {
 	ElDb	   *db = valid_db();
+	ElEntry    *e = entry_in_slot(s, kind);
 
 	Assert(el_group_locked());
-
-	/*
-	 * The caller may have noted the slot's number before it waited for a
-	 * lock.  A slot that was freed meanwhile holds no committed offset.
-	 */
-	if (db != NULL && EL_HEAD(part)->kind == EL_SLOT_PART &&
-		EL_PART(part)->entry.gen == db->cache_gen)
-		*entry = EL_PART(part)->entry;
+	if (db != NULL && e != NULL && e->gen == db->cache_gen)
+		*entry = *e;
 	else
 	{
 		memset(entry, 0, sizeof(*entry));
 		renew_entry(entry, db ? db->cache_gen : 1);
 	}
 	return db != NULL;
+}
+
+bool
+el_entry_copy(ElSlotNo part, ElEntry *entry)
+{
+	return copy_entry(part, EL_SLOT_PART, entry);
+}
+
+bool
+el_mark_copy(ElSlotNo topic, ElEntry *mark)
+{
+	return copy_entry(topic, EL_SLOT_TOPIC, mark);
 }
 
 bool
@@ -474,18 +576,21 @@ el_entry_resolve(ElEntry *e)
 
 /* Store what el_entry_resolve() found, unless the entry has moved on. */
 static void
-store_entry(ElSlotNo part, const ElEntry *before, const ElEntry *after)
+store_entry(ElSlotNo s, ElSlotKind kind, const ElEntry *before, const ElEntry *after)
 {
-	el_group_lock(LW_EXCLUSIVE);
-	if (EL_HEAD(part)->kind == EL_SLOT_PART)
-	{
-		ElEntry    *e = &EL_PART(part)->entry;
+	ElEntry    *e;
 
-		if (e->gen == before->gen &&
-			FullTransactionIdEquals(e->pending_fxid, before->pending_fxid) &&
-			e->pending_version == before->pending_version &&
-			e->version == before->version)
-			*e = *after;
+	el_group_lock(LW_EXCLUSIVE);
+	e = entry_in_slot(s, kind);
+	if (e != NULL && e->gen == before->gen &&
+		FullTransactionIdEquals(e->pending_fxid, before->pending_fxid) &&
+		e->pending_version == before->pending_version &&
+		e->version == before->version)
+	{
+		*e = *after;
+		/* the pending mark has become the one that counts */
+		if (kind == EL_SLOT_TOPIC && after->version != before->version)
+			EL_TOPIC(s)->start_set = 1 - EL_TOPIC(s)->start_set;
 	}
 	el_group_unlock();
 }
@@ -511,8 +616,50 @@ el_entry_read(ElSlotNo part, ElEntry *entry)
 	before = *entry;
 	if (!el_entry_resolve(entry))
 		return false;
-	store_entry(part, &before, entry);
+	store_entry(part, EL_SLOT_PART, &before, entry);
 	return true;
+}
+
+bool
+el_mark_read(const char *group, const pg_uuid_t *uuid, ElEntry *mark)
+{
+	ElSlotNo	topic = EL_NO_SLOT;
+	ElSlotNo	g;
+	ElEntry		before;
+
+	el_group_lock_with_offsets(LW_SHARED);
+	g = el_group_find(MyDatabaseId, group);
+	if (g != EL_NO_SLOT)
+		topic = el_group_topic_find(g, uuid);
+	if (topic != EL_NO_SLOT)
+		el_mark_copy(topic, mark);
+	else
+	{
+		memset(mark, 0, sizeof(*mark));
+		renew_entry(mark, 1);
+	}
+	el_group_unlock();
+
+	before = *mark;
+	if (!FullTransactionIdIsValid(mark->pending_fxid))
+		return true;
+	if (!el_entry_resolve(mark))
+		return false;
+	store_entry(topic, EL_SLOT_TOPIC, &before, mark);
+	return true;
+}
+
+/* Partitions beyond the mark's were added later, and were empty then. */
+int64
+el_mark_start(ElSlotNo part)
+{
+	const ElPart *p = EL_PART(part);
+	ElEntry		mark;
+
+	el_mark_copy(p->topic, &mark);
+	if (mark.next < 0)
+		return EL_START_NONE;
+	return p->partition < mark.next ? p->start[EL_TOPIC(p->topic)->start_set] : 0;
 }
 
 /*
@@ -563,6 +710,23 @@ el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
 	e->pending_version = version;
 }
 
+void
+el_mark_set_pending(ElSlotNo topic, FullTransactionId fxid,
+					const int64 *starts, int32 n, int64 version)
+{
+	ElSlotNo	db = el_db_find(MyDatabaseId);
+	ElEntry    *e = &EL_TOPIC(topic)->mark;
+
+	Assert(el_group_locked_exclusive());
+	if (db == EL_NO_SLOT)
+		return;
+	renew_entry(e, EL_DB(db)->cache_gen);
+	set_starts(topic, starts, n, true);
+	e->pending_fxid = fxid;
+	e->pending_next = n < 0 ? -1 : n;
+	e->pending_version = version;
+}
+
 /*
  * What groups have yet to consume
  */
@@ -570,15 +734,19 @@ el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
 /* A copy of the entries of one topic in one group. */
 typedef struct TopicEntries
 {
+	ElEntry		mark;
+	int64		start[2];		/* of the partition asked for: by the mark,
+								 * and by its pending one */
 	int			n;
 	int32	   *partitions;
 	ElEntry    *entries;
 } TopicEntries;
 
 static TopicEntries *
-copy_entries(ElSlotNo topic)
+copy_entries(ElSlotNo topic, int32 partition)
 {
 	TopicEntries *c = palloc0_object(TopicEntries);
+	int			set = EL_TOPIC(topic)->start_set;
 	ElSlotNo	s;
 	int			n = 0;
 
@@ -589,37 +757,71 @@ copy_entries(ElSlotNo topic)
 	for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
 	{
 		c->partitions[c->n] = EL_PART(s)->partition;
+		if (EL_PART(s)->partition == partition)
+		{
+			c->start[0] = EL_PART(s)->start[set];
+			c->start[1] = EL_PART(s)->start[1 - set];
+		}
 		el_entry_copy(s, &c->entries[c->n++]);
 	}
+	el_mark_copy(topic, &c->mark);
 	return c;
 }
 
+/* Where the entry says that the group goes on, the lower offset if that is undecided; -1: nowhere. */
+static int64
+lowest_next(ElEntry *e)
+{
+	(void) el_entry_resolve(e);
+	if (!FullTransactionIdIsValid(e->pending_fxid) || e->pending_next < 0)
+		return e->next;
+	return e->next < 0 ? e->pending_next : Min(e->next, e->pending_next);
+}
+
 /*
- * Where the group goes on in the partition, the lower offset if that is undecided.  0 if it has
- * committed in other partitions only: it has yet to come to this one.
+ * Where the group goes on in a partition in which it has no committed offset: at
+ * its start, the lower one if that is undecided.  At the log's beginning if the
+ * mark does not say, or there is none and it has committed in other partitions
+ * (any); nowhere (INT64 max) if it has neither.
  */
+static int64
+held_by_mark(TopicEntries *c, int32 partition, bool any)
+{
+	int64		version = c->mark.version;
+	int64		held = PG_INT64_MAX;
+
+	(void) el_entry_resolve(&c->mark);
+	if (c->mark.version != version)
+		c->start[0] = c->start[1];
+	if (c->mark.next >= 0)
+		held = partition < c->mark.next ? Max(c->start[0], 0) : 0;
+	else if (any)
+		held = 0;
+	if (FullTransactionIdIsValid(c->mark.pending_fxid) && c->mark.pending_next >= 0)
+		held = Min(held, partition < c->mark.pending_next ? Max(c->start[1], 0) : 0);
+	return held;
+}
+
+/* The lowest offset of the partition that the group has yet to consume; INT64 max if it has no place there. */
 static int64
 held_by(TopicEntries *c, int32 partition)
 {
-	int64		held = 0;
+	int64		held = PG_INT64_MAX;
 	bool		any = false;
 
 	for (int i = 0; i < c->n; i++)
 	{
 		ElEntry    *e = &c->entries[i];
-		int64		next;
+		int64		next = lowest_next(e);
 
-		(void) el_entry_resolve(e);
-		next = e->next;
-		if (FullTransactionIdIsValid(e->pending_fxid) && e->pending_next >= 0)
-			next = next < 0 ? e->pending_next : Min(next, e->pending_next);
-		if (next < 0)
-			continue;
-		any = true;
-		if (c->partitions[i] == partition)
+		if (c->partitions[i] != partition)
+			any |= next >= 0;
+		else if (e->next >= 0)
+			return next;
+		else if (next >= 0)
 			held = next;
 	}
-	return any ? held : PG_INT64_MAX;
+	return Min(held, held_by_mark(c, partition, any));
 }
 
 /*
@@ -644,13 +846,24 @@ el_offsets_held(const pg_uuid_t *uuid, int32 partition)
 			continue;
 		topic = el_group_topic_find(group, uuid);
 		if (topic != EL_NO_SLOT)
-			groups = lappend(groups, copy_entries(topic));
+			groups = lappend(groups, copy_entries(topic, partition));
 	}
 	el_group_unlock();
 
 	foreach(lc, groups)
 		held = Min(held, held_by(lfirst(lc), partition));
 	return held;
+}
+
+/* The entry in a slot, of whichever kind, if it has a pending offset; NULL otherwise. */
+static ElEntry *
+pending_entry(ElSlotNo s)
+{
+	ElSlotKind	kind = EL_HEAD(s)->kind;
+	ElEntry    *e = kind == EL_SLOT_PART ? &((ElPart *) EL_HEAD(s))->entry :
+		kind == EL_SLOT_TOPIC ? &((ElGroupTopic *) EL_HEAD(s))->mark : NULL;
+
+	return e != NULL && FullTransactionIdIsValid(e->pending_fxid) ? e : NULL;
 }
 
 /*
@@ -664,23 +877,25 @@ el_entries_fold_all(void)
 
 	for (s = 0; s < el_shared->nslots; s++)
 	{
+		ElSlotKind	kind;
+		ElEntry    *e;
 		ElEntry		before;
 		ElEntry		after;
 
 		/* a look without the lock; what counts is looked at again */
-		if (EL_HEAD(s)->kind != EL_SLOT_PART ||
-			!FullTransactionIdIsValid(((ElPart *) EL_HEAD(s))->entry.pending_fxid))
+		if (pending_entry(s) == NULL)
 			continue;
 		el_group_lock(LW_SHARED);
-		if (EL_HEAD(s)->kind != EL_SLOT_PART ||
-			!FullTransactionIdIsValid(EL_PART(s)->entry.pending_fxid))
+		e = pending_entry(s);
+		if (e == NULL)
 		{
 			el_group_unlock();
 			continue;
 		}
-		before = after = EL_PART(s)->entry;
+		kind = EL_HEAD(s)->kind;
+		before = after = *e;
 		el_group_unlock();
 		if (el_entry_resolve(&after))
-			store_entry(s, &before, &after);
+			store_entry(s, kind, &before, &after);
 	}
 }

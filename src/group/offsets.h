@@ -30,17 +30,19 @@ extern void el_offsets_require_relations(Oid *topic, Oid *leaf);
 /* Syscache callback: a table or schema may have another name. */
 extern void el_offsets_forget_relations(Datum arg, int cacheid, uint32 hashvalue);
 
-/* A committed offset read from the topic. */
+/* A committed offset, or a start mark (EL_MARK_PARTITION), read from the topic. */
 typedef struct ElOffset
 {
 	ElPartKey	key;
-	int64		next;
+	int64		next;			/* of a mark: the number of starts */
+	int64	   *starts;			/* of a mark: by partition, -1: not said */
 	int64		version;		/* its offset; -1: only a pending one was
 								 * found */
 	int64		time_ms;		/* when it was committed */
 	FullTransactionId fxid;
 	FullTransactionId pending_fxid;
 	int64		pending_next;
+	int64	   *pending_starts;
 	int64		pending_version;
 } ElOffset;
 
@@ -94,12 +96,34 @@ extern void el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
 								 FullTransactionId fxid, int64 next,
 								 int64 version);
 
+/*
+ * Start marks
+ *
+ * Where a group begins in the partitions of a topic, written once for the topic.
+ * A start counts where nothing is committed, and only there.
+ */
+
+/* Where the mark says that the group begins in the partition; lock held. */
+#define EL_START_NONE	(-1)	/* there is no mark, or it does not say */
+extern int64 el_mark_start(ElSlotNo part);
+
+/* As el_entry_copy(), of a topic's mark; lock held. */
+extern bool el_mark_copy(ElSlotNo topic, ElEntry *mark);
+
+/* As el_entry_read(), of the mark of a topic in a group; empty if there is no such slot. */
+extern bool el_mark_read(const char *group, const pg_uuid_t *uuid, ElEntry *mark);
+
+/* fxid has appended a mark of n starts (n < 0: a tombstone); lock held exclusively. */
+extern void el_mark_set_pending(ElSlotNo topic, FullTransactionId fxid,
+								const int64 *starts, int32 n, int64 version);
+
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_entries_fold_all(void);
 
 /*
- * Lowest offset of a partition that a group with committed offsets in the topic
- * has yet to consume; INT64 max if there is no such group.  For ElTopicCallbacks.
+ * Lowest offset of a partition that a group with committed offsets or a start
+ * mark in the topic has yet to consume; INT64 max if there is no such group.  For
+ * ElTopicCallbacks.
  */
 extern int64 el_offsets_held(const pg_uuid_t *uuid, int32 partition);
 

@@ -392,6 +392,7 @@ el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid, Oid relid,
 		t->group = group;
 		t->uuid = *uuid;
 		t->first_part = EL_NO_SLOT;
+		t->mark.next = t->mark.version = -1;
 		t->next_topic = EL_GROUP(group)->first_topic;
 		EL_GROUP(group)->first_topic = s;
 		el_slot_link(s);
@@ -439,6 +440,7 @@ el_part_get(ElSlotNo group, ElSlotNo topic, int32 partition)
 	p->topic = topic;
 	p->partition = partition;
 	p->entry.next = p->entry.version = -1;
+	p->start[0] = p->start[1] = -1;
 	p->owner = p->target = EL_NO_SLOT;
 	p->owned_next = p->owned_prev = EL_NO_SLOT;
 	p->delivered = -1;

@@ -103,6 +103,30 @@ typedef struct ElGroup
 	int64		last_used_ms;	/* monotonic */
 } ElGroup;
 
+/*
+ * A committed offset, or a start mark, as cached.
+ *
+ * Which field wins: an entry whose gen is not its database's cache_gen is empty,
+ * whatever else it says.  Of two offsets the one with the higher version is the
+ * committed one, for a version is the offset of the event that recorded it.  A
+ * pending one (pending_fxid valid) was appended by a transaction that may be
+ * undecided; el_entry_resolve() finds out: while that transaction runs, next and
+ * version hold; once it has committed, pending_next and pending_version take
+ * their place if their version is higher; if it was rolled back they are void.
+ */
+typedef struct ElEntry
+{
+	uint64		gen;			/* of the cache */
+	int64		next;			/* next offset to consume, or number of
+								 * starts; -1: nothing there, or dropped */
+	int64		version;		/* -1: no event has recorded one */
+	FullTransactionId fxid;		/* the transaction that wrote it */
+
+	FullTransactionId pending_fxid; /* invalid: none */
+	int64		pending_next;
+	int64		pending_version;
+} ElEntry;
+
 /* A topic in a group. */
 typedef struct ElGroupTopic
 {
@@ -117,31 +141,11 @@ typedef struct ElGroupTopic
 	int32		ordinal;		/* scratch for an assignment */
 	int32		place;			/* scratch for a call: in its list of topics */
 	bool		claimed;		/* claims have read it: what a wait looks at */
+	uint8		start_set;		/* of each partition's start[], the one that
+								 * mark means; the other is its pending one's */
+	ElEntry		mark;			/* the group's start mark here: next is the
+								 * number of starts, -1 if there is none */
 } ElGroupTopic;
-
-/*
- * A committed offset as cached.
- *
- * Which field wins: an entry whose gen is not its database's cache_gen is empty,
- * whatever else it says.  Of two offsets the one with the higher version is the
- * committed one, for a version is the offset of the event that recorded it.  A
- * pending one (pending_fxid valid) was appended by a transaction that may be
- * undecided; el_entry_resolve() finds out: while that transaction runs, next and
- * version hold; once it has committed, pending_next and pending_version take
- * their place if their version is higher; if it was rolled back they are void.
- */
-typedef struct ElEntry
-{
-	uint64		gen;			/* of the cache */
-	int64		next;			/* next offset to consume; -1: nothing
-								 * committed, or dropped */
-	int64		version;		/* -1: no event has recorded one */
-	FullTransactionId fxid;		/* the transaction that wrote it */
-
-	FullTransactionId pending_fxid; /* invalid: none */
-	int64		pending_next;
-	int64		pending_version;
-} ElEntry;
 
 /* A partition in a group. */
 typedef struct ElPart
@@ -153,6 +157,8 @@ typedef struct ElPart
 	int32		partition;
 
 	ElEntry		entry;
+	int64		start[2];		/* where the group's marks say it begins; -1:
+								 * not said */
 
 	ElSlotNo	owner;			/* member, or EL_NO_SLOT */
 	ElSlotNo	target;			/* member that shall own it; it may have left */
@@ -237,13 +243,18 @@ typedef struct ElShared
 	Oid			unfinished_topic;	/* the topic that it came to */
 } ElShared;
 
-/* Names of a partition in a group, which outlive any slot.  A hash key: made by el_part_key(). */
+/*
+ * Names of a partition in a group, which outlive any slot; with EL_MARK_PARTITION, of the group's start
+ * mark in the topic.  A hash key: made by el_part_key().
+ */
 typedef struct ElPartKey
 {
 	char		group[EL_NAME_SIZE];
 	pg_uuid_t	uuid;			/* of the topic */
 	int32		partition;
 } ElPartKey;
+
+#define EL_MARK_PARTITION	(-1)
 
 /* A member, so that it can be recognised later. */
 typedef struct ElMemberRef

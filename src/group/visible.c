@@ -73,12 +73,12 @@ el_topics_of_group(const ElGroupCopy *c, List *topics)
 	ElTopic    *last = NULL;
 	int			i;
 
-	for (i = 0; i < c->nparts; i++)
+	for (i = 0; i < c->ntopics; i++)
 	{
-		ElTopic    *t = el_topic_by_uuid(topics, &c->parts[i].uuid, &last);
+		ElTopic    *t = el_topic_by_uuid(topics, &c->topics[i].uuid, &last);
 
 		if (t != NULL)
-			result = list_append_unique_ptr(result, t);
+			result = lappend(result, t);
 	}
 	return result;
 }

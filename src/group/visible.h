@@ -33,7 +33,7 @@ extern List *el_visible_topics(void);
 extern ElTopic *el_topic_by_uuid(List *topics, const pg_uuid_t *uuid,
 								 ElTopic **last);
 
-/* Those topics of the list that the group has partitions of. */
+/* Those topics of the list that are known of the group. */
 extern List *el_topics_of_group(const ElGroupCopy *c, List *topics);
 
 /*
