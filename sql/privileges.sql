@@ -122,6 +122,7 @@ INSERT INTO priv.operation (part, name, statement) VALUES
 ('consume in a group nobody made', 'claim', $$SELECT claim('priv_claims', 'priv.orders')$$),
 ('consume in a group nobody made', 'join_group', $$SELECT join_group('priv_free', '{priv.orders}')$$),
 ('consume in a group nobody made', 'dead_letter', $$SELECT dead_letter('priv_free', 'priv.orders', 0, 0, 'bad', 'priv.letters')$$),
+('consume in a group nobody made', 'dead_letter, topic to be made', $$SELECT dead_letter('priv_free', 'priv.orders', 0, 0, 'bad')$$),
 ('consume in a group nobody made', 'seek', $$SELECT seek('priv_free', 'priv.orders', 0, 1)$$),
 ('consume in a group nobody made', 'reset_group', $$SELECT reset_group('priv_free', 'priv.orders', 'earliest')$$),
 ('groups', 'create_group', $$SELECT create_group('priv_new')$$),

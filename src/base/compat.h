@@ -224,14 +224,19 @@ el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
 #endif
 }
 
-/* May a role call a function? */
+/* May a role call a function, or do that in a schema? */
 #if PG_VERSION_NUM < 160000
 #define el_function_aclcheck(function, role) \
 	pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#define el_schema_aclcheck(schema, role, mode) \
+	pg_namespace_aclcheck(schema, role, mode)
 #else
+#include "catalog/pg_namespace.h"	/* NamespaceRelationId */
 #include "catalog/pg_proc.h"	/* ProcedureRelationId */
 #define el_function_aclcheck(function, role) \
 	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#define el_schema_aclcheck(schema, role, mode) \
+	object_aclcheck(NamespaceRelationId, schema, role, mode)
 #endif
 
 /* A short read of a temporary file is an error by itself since 16. */

@@ -38,7 +38,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "base/compat.h"
@@ -54,6 +53,7 @@
 #include "topic/create.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"
+#include "topic/rights.h"
 #include "topic/shape.h"
 #include "topic/topic.h"
 
@@ -136,24 +136,10 @@ carry_schema(ElTopic *t, Oid old_schema)
 	free_object_addresses(moved);
 }
 
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = InvalidOid;
-
-	if (HeapTupleIsValid(tup))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tup))->relowner;
-		ReleaseSysCache(tup);
-	}
-	return owner;
-}
-
 static void
 carry_owner(ElTopic *t)
 {
-	Oid			owner = owner_of(t->relid);
+	Oid			owner = el_relation_owner(t->relid);
 	ListCell   *lc;
 
 	Assert(OidIsValid(owner));
@@ -163,7 +149,7 @@ carry_owner(ElTopic *t)
 		 * "recursing": a user who may give the topic away may give its
 		 * partitions
 		 */
-		if (owner_of(lfirst_oid(lc)) != owner)
+		if (el_relation_owner(lfirst_oid(lc)) != owner)
 			ATExecChangeOwner(lfirst_oid(lc), owner, true, AccessExclusiveLock);
 	}
 }

@@ -20,7 +20,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -34,10 +36,18 @@
 #include "storage/search.h"
 #include "topic/create.h"
 #include "topic/options.h"
+#include "topic/rights.h"
 #include "topic/topic.h"
 #include "value/headers.h"
 
 EL_FUNCTION(eventlog_dead_letter);
+
+#define COMMAND		"dead_letter()"
+
+#define SUFFIX		"_dlq"
+/* What stays of a topic's name that the suffix does not fit behind: "_" and the piece in hexadecimal do. */
+#define UUID_PIECE	4
+#define LONG_NAME_BYTES	(EL_MAX_TOPIC_NAME - (int) strlen("_" SUFFIX) - 2 * UUID_PIECE)
 
 /* An error message longer than this is cut: it is not what the topic is for. */
 #define MAX_ERROR_BYTES		8192
@@ -45,28 +55,83 @@ EL_FUNCTION(eventlog_dead_letter);
 #define HEADERS_ROOM		(4 * MAX_ERROR_BYTES)
 
 /*
- * The topic's own dead letter topic.  Made at the first need, in the topic's
- * schema and by the caller's rights: events of any bytes, kept until somebody
- * has looked at them.
+ * <topic>_dlq.  Where that does not fit, the name's beginning and a piece of the
+ * topic's uuid, which keeps topics apart that begin alike; of a uuid that is made
+ * from the OID it is the piece with the OID.
+ */
+static char *
+dead_letter_name(const ElTopic *t)
+{
+	const char *name = get_rel_name(t->relid);
+	const unsigned char *piece = t->uuid.data;
+
+	if (strlen(name) + strlen(SUFFIX) <= EL_MAX_TOPIC_NAME)
+		return psprintf("%s" SUFFIX, name);
+	if (OidIsValid(el_uuid_to_oid(&t->uuid)))
+		piece += UUID_LEN - UUID_PIECE;
+	return psprintf("%.*s_%02x%02x%02x%02x" SUFFIX,
+					pg_mbcliplen(name, strlen(name), LONG_NAME_BYTES), name,
+					piece[0], piece[1], piece[2], piece[3]);
+}
+
+/*
+ * Make it for the current user, who owns the topic, or find it if another
+ * transaction has made it meanwhile: for events of any bytes, which are kept until
+ * somebody has looked at them.  42501 if the owner may not create there.
  */
 static Oid
-dead_letter_topic(const ElTopic *t)
+make_dead_letter_topic(const ElTopic *t, Oid nsp, char *name)
 {
-	Oid			nsp = get_rel_namespace(t->relid);
-	char	   *name = psprintf("%s_dlq", get_rel_name(t->relid));
+	Oid			owner = GetUserId();
 	Oid			relid;
+	bool		made;
 	ElTopicOptions options;
 
-	relid = get_relname_relid(name, nsp);
-	if (OidIsValid(relid))
-		return relid;
+	if (el_schema_aclcheck(nsp, owner, ACL_CREATE) != ACLCHECK_OK ||
+		el_schema_aclcheck(nsp, owner, ACL_USAGE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to make dead letter topic \"%s\"", name),
+				 errdetail("It would belong to role \"%s\", the owner of topic \"%s\", who may not create in schema \"%s\".",
+						   GetUserNameFromId(owner, false),
+						   get_rel_name(t->relid), get_namespace_name(nsp)),
+				 errhint("Make it with create_topic() and grant INSERT on it, or name another topic.")));
 
 	el_options_default(&options);
 	options.retention_ms = -1;
 	options.max_event_bytes = Min(t->options.max_event_bytes + HEADERS_ROOM,
 								  EL_MAX_EVENT_BYTES);
-	return el_create_topic(makeRangeVar(get_namespace_name(nsp), name, -1),
-						   t->npartitions, BYTEAOID, BYTEAOID, &options, true);
+	relid = el_create_topic(makeRangeVar(get_namespace_name(nsp), name, -1),
+							t->npartitions, BYTEAOID, BYTEAOID, &options, true,
+							&made);
+	if (made)
+		el_select_follows(el_topic(relid), t->relid);
+	return relid;
+}
+
+/*
+ * To the topic's own dead letter topic, which is made at the first need.  It is
+ * the owner's as the topic is, so the owner writes it, for whoever may read the
+ * topic in a group.  One that belongs to somebody else is like any other topic.
+ */
+static void
+produce_to_own(const ElTopic *t, int32 partition, const ElRecord *rec)
+{
+	Oid			owner = el_relation_owner(t->relid);
+	Oid			nsp = get_rel_namespace(t->relid);
+	char	   *name = dead_letter_name(t);
+	Oid			to = get_relname_relid(name, nsp);
+	ElActing	before;
+
+	if (!OidIsValid(to))
+	{
+		el_act_as(owner, &before);
+		to = make_dead_letter_topic(t, nsp, name);
+		el_act_end(&before);
+	}
+	el_act_as(el_relation_owner(to) == owner ? owner : GetUserId(), &before);
+	(void) el_produce_bytes(to, partition, rec, COMMAND);
+	el_act_end(&before);
 }
 
 /* The event at an offset; what nobody could have been given is not there. */
@@ -108,7 +173,7 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 		"__connect.errors.exception.message"
 	};
 	static const ElCallSpec spec = {
-		.command = "dead_letter()",
+		.command = COMMAND,
 		.writes = true,
 		.names = names,
 		.nnames = lengthof(names),
@@ -120,7 +185,6 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 	ElTopic    *t;
 	char	   *error;
 	int64		offset;
-	Oid			to;
 	ElReader   *reader;
 	Relation	rel;
 	ElRecord	rec;
@@ -133,8 +197,7 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 		error[pg_mbcliplen(error, strlen(error), MAX_ERROR_BYTES)] = '\0';
 
 	read_event(t, call.partition, offset, &reader, &rel, &rec);
-	to = PG_ARGISNULL(5) ? dead_letter_topic(t) : PG_GETARG_OID(5);
-	if (to == t->relid)
+	if (!PG_ARGISNULL(5) && PG_GETARG_OID(5) == t->relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a topic cannot be its own dead letter topic")));
@@ -146,7 +209,10 @@ eventlog_dead_letter(PG_FUNCTION_ARGS)
 	values[4] = error;
 	el_headers_append(rec.headers, rec.headers_len, headers, values,
 					  lengthof(headers), &rec.headers, &rec.headers_len);
-	(void) el_produce_bytes(to, call.partition, &rec, "dead_letter()");
+	if (PG_ARGISNULL(5))
+		produce_to_own(t, call.partition, &rec);
+	else
+		(void) el_produce_bytes(PG_GETARG_OID(5), call.partition, &rec, COMMAND);
 
 	el_reader_end(reader);
 	table_close(rel, AccessShareLock);

@@ -263,7 +263,7 @@ create_tables(const RangeVar *rv, Oid nsp, int32 partitions, Oid key_type,
 Oid
 el_create_topic(const RangeVar *rv, int64 partitions, Oid key_type,
 				Oid value_type, const ElTopicOptions *options,
-				bool if_not_exists)
+				bool if_not_exists, bool *made)
 {
 	Oid			nsp;
 	Oid			relid;
@@ -272,6 +272,8 @@ el_create_topic(const RangeVar *rv, int64 partitions, Oid key_type,
 	check_new_topic(partitions, key_type, value_type);
 	nsp = check_topic_name(rv, (int32) partitions);
 	relid = find_existing(rv, nsp, if_not_exists);
+	if (made != NULL)
+		*made = !OidIsValid(relid);
 	if (OidIsValid(relid))
 		return relid;
 
@@ -306,7 +308,7 @@ eventlog_create_topic(PG_FUNCTION_ARGS)
 		el_options_apply(&options, PG_GETARG_JSONB_P(4), NULL);
 	PG_RETURN_OID(el_create_topic(rv, PG_GETARG_INT64(1), PG_GETARG_OID(2),
 								  PG_GETARG_OID(3), &options,
-								  !PG_ARGISNULL(5) && PG_GETARG_BOOL(5)));
+								  !PG_ARGISNULL(5) && PG_GETARG_BOOL(5), NULL));
 }
 
 /*

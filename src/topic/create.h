@@ -17,17 +17,20 @@
 
 #include "topic/options.h"
 
+/* Bytes of a topic's name, so that the names of its partitions fit. */
+#define EL_MAX_TOPIC_NAME	(NAMEDATALEN - 1 - (int) strlen("_default"))
+
 /* Name of partition n (-1: the DEFAULT one) of a topic; 42622 if it does not fit. */
 extern char *el_partition_name(const char *topic, int32 n);
 
 /*
  * What create_topic() does, for the current user.  Returns the topic's OID, also
- * of one that was there (if_not_exists).  The caller has called
- * el_require_write().
+ * of one that was there (if_not_exists); made, unless NULL, says which.  The caller
+ * has called el_require_write().
  */
 extern Oid	el_create_topic(const RangeVar *rv, int64 partitions,
 							Oid key_type, Oid value_type,
 							const ElTopicOptions *options,
-							bool if_not_exists);
+							bool if_not_exists, bool *made);
 
 #endif							/* EL_CREATE_H */
