@@ -175,6 +175,7 @@ SET client_min_messages = warning;
 ALTER TABLE dls.orders_dlq ADD CHECK (dls.checked());
 RESET client_min_messages;
 CREATE SCHEMA dl_trap AUTHORIZATION regress_el_dl;
+GRANT USAGE ON SCHEMA dl_trap TO PUBLIC;
 SET ROLE regress_el_dl;
 CREATE FUNCTION dl_trap.format(text, integer) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
