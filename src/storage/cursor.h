@@ -19,6 +19,7 @@
 #include "utils/snapshot.h"
 
 #include "kafka/batch.h"
+#include "storage/aborted.h"
 #include "storage/log.h"
 #include "storage/page.h"
 #include "storage/segment.h"
@@ -93,6 +94,11 @@ typedef struct ElReaderPrivate
 								 * last reader left (rest.c) */
 	int64		batch_end;		/* offset behind the open batch */
 	uint64		batch_pos;		/* where the batch at hand begins */
+
+	/* EL_READ_STABLE: aborted batches passed over one after another */
+	int			naborted;		/* 0: the batch before was not aborted */
+	int64		aborted_from;	/* position before the first of them */
+	ElAbortedRun known;			/* looked up at the first of them (aborted.c) */
 
 	/* segment at hand */
 	bool		seg_valid;

@@ -26,6 +26,9 @@
 #include "storage/rest.h"
 #include "storage/search.h"
 
+/* Fewer aborted batches one after another are not remembered: about a page of small ones. */
+#define EL_MIN_ABORTED	64
+
 ElReader *
 el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 {
@@ -149,6 +152,49 @@ rest_has_batch(const ElReader *r)
 }
 
 /*
+ * The batch at hand was aborted, and is passed over.  If all that follow are known
+ * to be, the reader goes on behind those.
+ */
+static void
+pass_aborted(ElReader *r, int64 next_offset)
+{
+	ElReaderPrivate *p = r->priv;
+
+	if (p->naborted == 0)
+	{
+		RelFileLocator locator = el_rel_locator(r->rel);
+
+		p->aborted_from = r->position;
+		p->known = el_aborted_run(&locator);
+	}
+	p->naborted++;
+	r->position = next_offset;
+	if (p->known.from <= next_offset && next_offset < p->known.to &&
+		p->limit == PG_UINT64_MAX)
+	{
+		r->position = Min(p->known.to, r->info.log_end);
+		p->positioned = false;
+		p->naborted += EL_MIN_ABORTED;
+	}
+}
+
+/* Something else follows on aborted batches: remember where they are, if they are many. */
+static void
+end_aborted(ElReader *r)
+{
+	ElReaderPrivate *p = r->priv;
+
+	if (p->naborted >= EL_MIN_ABORTED)
+	{
+		RelFileLocator locator = el_rel_locator(r->rel);
+		ElAbortedRun run = {p->aborted_from, r->position};
+
+		el_aborted_keep(&locator, run);
+	}
+	p->naborted = 0;
+}
+
+/*
  * As el_reader_next_batch().  But if the tail that another reader left (rest.c)
  * has the batch, and may be used, then from_rest is set, and batch is not.
  *
@@ -174,11 +220,11 @@ read_next_batch(ElReader *r, bool may_use_rest)
 		int64		next_offset;
 		bool		wanted;
 
-		if (!ensure_positioned(r))
+		if (!ensure_positioned(r) || (found = el_reader_peek(r, &env)) == 0)
+		{
+			end_aborted(r);
 			return false;
-		found = el_reader_peek(r, &env);
-		if (found == 0)
-			return false;
+		}
 		if (found < 0)
 		{
 			el_reader_restart(r);
@@ -194,6 +240,8 @@ read_next_batch(ElReader *r, bool may_use_rest)
 		}
 
 		wanted = el_reader_judge(r, env);
+		if (r->state != EL_BATCH_ABORTED)
+			end_aborted(r);
 		if (r->mode == EL_READ_STABLE && (r->state == EL_BATCH_OWN ||
 										  r->state == EL_BATCH_IN_PROGRESS))
 		{
@@ -221,7 +269,10 @@ read_next_batch(ElReader *r, bool may_use_rest)
 			Assert(r->batch_start < r->position);
 			return true;
 		}
-		r->position = next_offset;
+		if (r->mode == EL_READ_STABLE)
+			pass_aborted(r, next_offset);
+		else
+			r->position = next_offset;
 	}
 }
 
