@@ -18,6 +18,7 @@
 
 #include "nodes/pg_list.h"
 
+#include "base/compat.h"
 #include "group/local.h"
 
 /*
