@@ -72,7 +72,7 @@ INSERT INTO priv.operation (part, name, statement) VALUES
 ('topics', 'alter_topic, partitions', $$SELECT alter_topic('priv.orders', '{"partitions": 3}')$$),
 ('topics', 'drop_topic', $$SELECT drop_topic('priv.orders')$$),
 ('topics', 'DROP TABLE', $$DROP TABLE priv.orders$$),
-('topics', 'delete_events_before', $$SELECT delete_events_before('priv.orders', 1, 1)$$),
+('topics', 'delete_events_before', $$SELECT delete_events_before('priv.orders', 1, 0)$$),
 ('topics', 'apply_retention', $$SELECT apply_retention('priv.orders')$$),
 ('topics', 'check_topic', $$SELECT check_topic('priv.orders')$$),
 ('topics', 'TRUNCATE', $$TRUNCATE priv.orders$$),

@@ -30,7 +30,7 @@ SELECT * FROM s_lag;
 SET client_min_messages = error;
 CREATE TEMP TABLE s_texts (n int GENERATED ALWAYS AS IDENTITY, value text, lag text);
 INSERT INTO s_texts (value) SELECT unnest(ARRAY[
-  '[1]', '[2,2,2,2,2,2,2,2]', ' [ 1 ,2,	null , 4 ] ', '[140737488355327]', '[' || repeat('0,', 9999) || '0]',
+  '[1]', '[2,2,2,2,2,2,2,2]', ' [ 1 ,2,	null , 4 ] ', '[140737488355327]', '[' || repeat('0,', 99) || '0]',
   '{}', '{"next": 1}', '1', '"[1]"', '[]', '[-1]', '[1.0]', '[1e0]', '["1"]', '[true]', '[[1]]', '[{}]',
   '[140737488355328]', '[99999999999999999999]', '[' || repeat('0,', 10000) || '0]']);
 DO $$

@@ -29,7 +29,9 @@ typedef struct ElTopicRef
 	pg_uuid_t	uuid;
 	int32		npartitions;
 	ElSlotNo	slot;			/* while the coordinator's lock is held */
-	bool		no_offsets;		/* the group has committed nothing in it */
+	bool		is_new;			/* the group starts from the latest, and has
+								 * neither mark nor offset in it */
+	bool		mark_pending;	/* a start mark may just have been written */
 } ElTopicRef;
 
 /* A named member as a caller names it: 'name', or 'name#incarnation' as join_group() returned it. */

@@ -16,6 +16,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "group/arguments.h"
+#include "group/begin.h"
 #include "group/local.h"
 #include "group/losses.h"
 #include "group/member.h"
@@ -179,14 +180,13 @@ list_last_delivered(const ElMemberRef *ref, Delivered **result)
 	return n;
 }
 
-/* All of it is committed; or only one partition is taken, to be committed by the caller. */
-static int
+/* Parts that this call has moved are added to *moved; or only one partition is taken, to be committed by the caller. */
+static void
 commit_last_delivered(const ElCall *call, const ElMemberRef *ref,
-					  const ElPartKey *only)
+					  const ElPartKey *only, List **moved)
 {
 	Delivered  *list = NULL;
 	int			n = list_last_delivered(ref, &list);
-	int			moved = 0;
 	int			i;
 
 	for (i = 0; i < n; i++)
@@ -210,10 +210,10 @@ commit_last_delivered(const ElCall *call, const ElMemberRef *ref,
 		lp->state.position = d->delivered;
 		lp->state.version = lp->entry.version;
 		lp->state.committed = lp->entry.next;
-		if (only == NULL && d->delivered > lp->entry.next)
-			moved += commit_part(lp, d->delivered) ? 1 : 0;
+		if (only == NULL && d->delivered > lp->entry.next &&
+			commit_part(lp, d->delivered))
+			*moved = lappend(*moved, lp);
 	}
-	return moved;
 }
 
 /* commit(group_name text, member text): what was consumed so far */
@@ -233,7 +233,7 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	List	   *lost;
 	List	   *parts;
 	ListCell   *lc;
-	int			moved = 0;
+	List	   *moved = NIL;
 	bool		consumed = false;
 
 	el_call_begin(fcinfo, &spec, &call);
@@ -260,13 +260,15 @@ eventlog_commit(PG_FUNCTION_ARGS)
 		if (lp->state.position <= lp->state.committed)
 			continue;			/* nothing new, or sought */
 		lock_delivered(&call, lp);
-		if (lp->state.version == lp->entry.version)
-			moved += commit_part(lp, lp->state.position) ? 1 : 0;
+		if (lp->state.version == lp->entry.version &&
+			commit_part(lp, lp->state.position))
+			moved = lappend(moved, lp);
 	}
 	if (call.member != NULL && !consumed)
-		moved += commit_last_delivered(&call, &ref, NULL);
+		commit_last_delivered(&call, &ref, NULL, &moved);
+	el_begin_with(&call.conf, moved);
 	list_free(parts);
-	PG_RETURN_INT32(moved);
+	PG_RETURN_INT32(list_length(moved));
 }
 
 /* The part from which this backend has delivered as this member, if it has. */
@@ -342,7 +344,7 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	lp = find_delivered(&call, &key);
 	if (lp == NULL && call.member != NULL)
 	{
-		(void) commit_last_delivered(&call, &ref, &key);
+		commit_last_delivered(&call, &ref, &key, NULL);
 		lp = find_delivered(&call, &key);
 	}
 	if (lp == NULL)
@@ -363,5 +365,8 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 						   call.group, (long long) Max(committed, 0),
 						   (long long) lp->state.position),
 				 errhint("Use seek() to move a group to another offset.")));
-	PG_RETURN_INT32(commit_part(lp, next) ? 1 : 0);
+	if (!commit_part(lp, next))
+		PG_RETURN_INT32(0);
+	el_begin_with(&call.conf, list_make1(lp));
+	PG_RETURN_INT32(1);
 }

@@ -24,8 +24,10 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "group/arguments.h"
+#include "group/begin.h"
 #include "group/deliver.h"
 #include "group/local.h"
+#include "group/mark.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/part_lock.h"
@@ -47,6 +49,7 @@ typedef struct Source
 	ElPartKey	key;
 	ElLocalPart *lp;			/* NULL: this backend knows nothing of it yet */
 	ElEntry		entry;
+	int64		start;			/* what the start mark says */
 	int64		position;
 	bool		visible;		/* the entry as it was seen is, to the snapshot */
 	int64		skipped;		/* events passed over on the way to position */
@@ -82,9 +85,9 @@ report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
 }
 
 /*
- * Where to go on: where this transaction (or the session's member) stands,
- * else at the committed offset as this transaction sees it, else at the log
- * start.
+ * Where to go on: where this transaction (or the session's member) stands, else
+ * at the committed offset as this transaction sees it, else where the group began,
+ * else at the log start.
  */
 static void
 find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
@@ -102,6 +105,8 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 		s->position = lp->state.position;
 	else
 		s->position = el_local_committed(lp, &s->entry);
+	if (s->position < 0)
+		s->position = el_local_start(&s->key, s->start);
 	if (s->position < 0)
 	{
 		s->position = info->log_start;
@@ -161,7 +166,8 @@ static void
 get_log_info(Source *s, int32 partition, ElLogInfo *info)
 {
 	el_log_info(s->rel, info);
-	if (!info->exists && s->entry.next > 0)
+	if (!info->exists &&
+		(s->entry.next > 0 || el_local_start(&s->key, s->start) > 0))
 		el_partition_info(s->topic, partition, s->rel, info);
 }
 
@@ -181,6 +187,7 @@ open_source(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 	el_part_key(&s->key, d->conf->name, &p->topic->uuid, p->partition);
 	s->lp = el_local_find(&s->key);
 	s->entry = p->entry;
+	s->start = p->start;
 	s->visible = el_entry_resolve(&s->entry) &&
 		el_entry_visible(&s->entry, d->snapshot);
 
@@ -267,6 +274,7 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 			return false;
 	}
 	s->entry = s->lp->entry;
+	s->start = s->lp->start;
 
 	/*
 	 * The work that led to the committed offset must be visible to this
@@ -355,6 +363,7 @@ jump_to_latest(ElDelivery *d, const ElAssignment *a, Source *s)
 	lp->state.any_owner = true;
 	lp->state.events_skipped += s->skipped;
 	log_skipped(d, s);
+	d->committed = lappend(d->committed, lp);
 }
 
 /*
@@ -413,138 +422,83 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		lp->state.committed = lp->state.position;
 		lp->state.commit = true;
 		lp->state.any_owner = d->claim;
+		d->committed = lappend(d->committed, lp);
 	}
 }
 
 /*
- * Has the group committed offsets in the topic after all?  What
- * el_member_call() saw may have been pending.
+ * The group may have begun in the topic by a transaction that had not ended when
+ * el_member_call() looked, or had to be looked up.
  */
-static bool
-has_offsets(const ElAssignment *a, const ElTopicRef *topic, const ElSlotNo *slots)
+static void
+look_again(ElAssignment *a, const char *group, ElTopicRef *topic)
 {
-	bool		found = false;
-	int32		p;
-	int32		i;
+	ElEntry		mark;
 
-	for (p = 0; p < topic->npartitions; p++)
+	if (!el_mark_read(group, &topic->uuid, &mark))
+		return;
+	topic->mark_pending = false;
+	if (mark.next < 0)
+		return;
+	topic->is_new = false;
+	el_group_lock(LW_SHARED);
+	for (int32 i = 0; i < a->n; i++)
 	{
-		ElEntry		entry;
+		ElAssigned *p = &a->parts[i];
+		ElPartKey	key;
 
-		if (slots[p] != EL_NO_SLOT &&
-			(!el_entry_read(slots[p], &entry) || entry.next >= 0))
-			found = true;
+		el_part_key(&key, group, &topic->uuid, p->partition);
+		if (p->topic == topic && el_part_matches(p->part, &key))
+		{
+			el_entry_copy(p->part, &p->entry);
+			(void) el_mark_start(p->part, &p->start);
+		}
 	}
-	for (i = 0; found && i < a->n; i++)
-	{
-		if (a->parts[i].topic == topic)
-			(void) el_entry_read(a->parts[i].part, &a->parts[i].entry);
-	}
-	return found;
+	el_group_unlock();
 }
 
 /*
- * The first take of a topic by a group that starts at the latest: all its
- * partitions get the last stable offset committed, also those of other
- * members, so that what is added later can be told from what was there.
- * False: nothing can be had from the topic in this call.
+ * A group that starts from the latest begins in a topic by its first take, of
+ * whichever of its partitions: all of them start at their last stable offset of
+ * this moment, and what is added later can be told from what was there.  False:
+ * nothing can be had from the topic in this call.
  */
 static bool
 make_first_take(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 {
-	int32		i;
-	int32		p;
-	ElSlotNo   *slots = palloc_array(ElSlotNo, topic->npartitions);
-	int64	   *epochs = palloc_array(int64, topic->npartitions);
-	ElPartKey  *keys = palloc_array(ElPartKey, topic->npartitions);
+	const char *group = d->conf->name;
 
-	el_group_lock(LW_SHARED);
-	for (p = 0; p < topic->npartitions; p++)
-	{
-		slots[p] = el_part_find(a->group, &topic->uuid, p);
-		el_part_key(&keys[p], d->conf->name, &topic->uuid, p);
-	}
-	el_group_unlock();
-	if (has_offsets(a, topic, slots))
+	if (el_begun_here(group, &topic->uuid))
 		return true;
-
+	if (!el_dropped_here(group, &topic->uuid))
+	{
+		look_again(a, group, topic);
+		if (!topic->is_new)
+			return true;
+	}
 	PreventCommandIfReadOnly("consume() in a group that starts from latest");
 	el_offsets_prepare_commit();
-	if (!el_first_take_lock(d->conf->name, &topic->uuid))
+	if (!el_begin(d->conf, topic->topic, d->snapshot))
 	{
 		d->busy = true;			/* somebody else is at it */
 		return false;
 	}
-	if (has_offsets(a, topic, slots))
-		return true;			/* somebody was faster */
-
-	for (p = 0; p < topic->npartitions; p++)
-		epochs[p] = -1;
-	for (i = 0; i < a->n; i++)
-	{
-		if (a->parts[i].topic == topic)
-			epochs[a->parts[i].partition] = a->parts[i].epoch;
-	}
-
-	/* all or none: a partition left out would count as added later */
-	for (p = 0; p < topic->npartitions; p++)
-	{
-		ElLocalPart *lp;
-		bool		mine = epochs[p] >= 0 && !d->claim;
-
-		if (slots[p] == EL_NO_SLOT)
-			continue;
-		lp = el_local_get(&keys[p], topic->relid);
-		if (el_part_lock(lp, slots[p], mine ? &a->member : NULL, epochs[p],
-						 d->claim, NULL) != EL_LOCK_OK)
-		{
-			d->busy = true;
-			return false;
-		}
-	}
-
-	for (p = 0; p < topic->npartitions; p++)
-	{
-		ElLocalPart *lp = el_local_find(&keys[p]);
-		Relation	rel;
-		ElLogInfo	info;
-
-		if (lp == NULL || lp->state.commit)
-			continue;			/* sought in this transaction */
-		rel = el_open_leaf(topic->topic, p);
-		if (rel == NULL)
-			continue;
-		el_log_info(rel, &info);
-		el_local_save(lp);
-		lp->state.position = -1;
-		lp->state.committed = el_log_latest(rel, d->snapshot, info.log_start);
-		lp->state.commit = true;
-		lp->state.any_owner = true;
-		table_close(rel, AccessShareLock);
-	}
-	pfree(slots);
-	pfree(epochs);
-	pfree(keys);
+	if (!el_begun_here(group, &topic->uuid))
+		look_again(a, group, topic);	/* somebody was faster */
 	return true;
 }
 
-/* Has this transaction already made the first take? */
+/* Has the group its place in the topic?  False: nothing can be had from it in this call. */
 static bool
-first_taken_here(const ElDelivery *d, const ElTopicRef *topic)
+begin_in_topic(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 {
-	int32		p;
-
-	for (p = 0; p < topic->npartitions; p++)
-	{
-		ElLocalPart *lp;
-		ElPartKey	key;
-
-		el_part_key(&key, d->conf->name, &topic->uuid, p);
-		lp = el_local_find(&key);
-		if (lp != NULL && lp->state.commit)
-			return true;
-	}
-	return false;
+	if (topic->mark_pending)
+		look_again(a, d->conf->name, topic);
+	if (topic->is_new ||
+		(d->conf->start_from == EL_START_LATEST &&
+		 el_dropped_here(d->conf->name, &topic->uuid)))
+		return make_first_take(d, a, topic);
+	return true;
 }
 
 void
@@ -565,15 +519,14 @@ el_deliver(ElDelivery *d, ElAssignment *a)
 
 		if (p->topic == skip)
 			continue;
-		if (p->topic->no_offsets && !first_taken_here(d, p->topic) &&
-			!make_first_take(d, a, p->topic))
+		if (!begin_in_topic(d, a, p->topic))
 		{
 			skip = p->topic;
 			continue;
 		}
-		p->topic->no_offsets = false;
 		deliver_from(d, a, p);
 	}
+	el_begin_with(d->conf, d->committed);
 }
 
 bool
@@ -589,7 +542,9 @@ el_deliver_peek(ElDelivery *d, ElAssignment *a)
 		Source		s;
 
 		CHECK_FOR_INTERRUPTS();
-		if (p->topic->no_offsets)
+		if (p->topic->mark_pending)
+			look_again(a, d->conf->name, p->topic);
+		if (p->topic->is_new)
 			return true;		/* the call to come has to begin it */
 		if (!open_source(d, a, p, &s))
 			continue;

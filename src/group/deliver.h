@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
 #include "group/catalog.h"
@@ -32,6 +33,7 @@ typedef struct ElDelivery
 	int64		min_age_ms;		/* -1: none */
 
 	/* what came of it */
+	List	   *committed;		/* ElLocalPart *, with commit */
 	int64		nrows;
 	bool		busy;			/* a partition with events was left to another
 								 * transaction */

@@ -19,6 +19,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "group/arguments.h"
+#include "group/begin.h"
 #include "group/catalog.h"
 #include "group/groups.h"
 #include "group/local.h"
@@ -70,18 +71,13 @@ check_may_create(const char *name)
 		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
 			 ts = EL_TOPIC(ts)->next_topic)
 		{
-			ElEntry		mark;
-			bool		begun;
-
-			el_mark_copy(ts, &mark);
-			begun = EL_TOPIC(ts)->nsubscribers > 0 || mark.next >= 0 ||
-				FullTransactionIdIsValid(mark.pending_fxid);
 			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
 				 s = EL_PART(s)->next_part)
 			{
 				slots[n] = s;
 				uuids[n] = EL_TOPIC(ts)->uuid;
-				used[n++] = begun || EL_PART(s)->holder != 0;
+				used[n++] = EL_TOPIC(ts)->nsubscribers > 0 ||
+					EL_PART(s)->holder != 0;
 			}
 		}
 	}
@@ -99,18 +95,19 @@ check_may_create(const char *name)
 			continue;
 		if (pg_class_aclcheck(t->relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		{
-			for (i = 0; i < n; i++)
-			{
-				ElEntry		entry;
+			ElEntry		entry;
+			bool		in_use = !el_mark_read(name, &t->uuid, &entry) ||
+				entry.next >= 0;
 
-				if (memcmp(&t->uuid, &uuids[i], UUID_LEN) == 0 &&
+			for (i = 0; i < n && !in_use; i++)
+				in_use = memcmp(&t->uuid, &uuids[i], UUID_LEN) == 0 &&
 					(used[i] || !el_entry_read(slots[i], &entry) ||
-					 entry.next >= 0))
-					ereport(ERROR,
-							(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-							 errmsg("group \"%s\" is in use", name),
-							 errdetail("Others use it with topics that you may not read.")));
-			}
+					 entry.next >= 0);
+			if (in_use)
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("group \"%s\" is in use", name),
+						 errdetail("Others use it with topics that you may not read.")));
 		}
 		UnlockRelationOid(lfirst_oid(lc), AccessShareLock);
 	}
@@ -233,9 +230,18 @@ typedef struct DroppedPart
 	Oid			topic;
 } DroppedPart;
 
-/* The group's partitions.  55006 if a member other than this session would go on consuming in it. */
-static int
-list_parts_to_drop(const char *group, DroppedPart **parts)
+/* What a group has to be rid of. */
+typedef struct Dropped
+{
+	int			nparts;
+	DroppedPart *parts;
+	int			ntopics;
+	pg_uuid_t  *topics;
+} Dropped;
+
+/* The group's partitions and topics.  55006 if a member other than this session would go on consuming in it. */
+static void
+list_dropped(const char *group, Dropped *d)
 {
 	ElMemberRef me;
 	bool		session = el_session_member(group, &me);
@@ -243,8 +249,9 @@ list_parts_to_drop(const char *group, DroppedPart **parts)
 	ElSlotNo	g;
 	ElSlotNo	s;
 	ElSlotNo	ts;
-	int			n = 0;
+	int			ntopics = 0;
 
+	memset(d, 0, sizeof(*d));
 	el_group_lock(LW_SHARED);
 	g = el_group_find(MyDatabaseId, group);
 	if (g != EL_NO_SLOT)
@@ -255,16 +262,21 @@ list_parts_to_drop(const char *group, DroppedPart **parts)
 			if (!session || s != me.slot)
 				strlcpy(other, EL_MEMBER(s)->name, EL_NAME_SIZE);
 		}
-		*parts = palloc_array(DroppedPart, EL_GROUP(g)->nparts + 1);
+		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
+			 ts = EL_TOPIC(ts)->next_topic)
+			ntopics++;
+		d->topics = palloc_array(pg_uuid_t, ntopics + 1);
+		d->parts = palloc_array(DroppedPart, EL_GROUP(g)->nparts + 1);
 		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
 			 ts = EL_TOPIC(ts)->next_topic)
 		{
+			d->topics[d->ntopics++] = EL_TOPIC(ts)->uuid;
 			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
 				 s = EL_PART(s)->next_part)
 			{
-				DroppedPart *p = &(*parts)[n++];
+				DroppedPart *p = &d->parts[d->nparts++];
 
-				Assert(n <= EL_GROUP(g)->nparts);
+				Assert(d->nparts <= EL_GROUP(g)->nparts);
 				p->slot = s;
 				p->topic = EL_TOPIC(ts)->relid;
 				el_part_key(&p->key, group, &EL_TOPIC(ts)->uuid,
@@ -280,22 +292,20 @@ list_parts_to_drop(const char *group, DroppedPart **parts)
 				 errmsg("group \"%s\" has members", group),
 				 errdetail("One of them is \"%s\".", other),
 				 errhint("Stop its consumers first.")));
-	return n;
 }
 
 void
 el_drop_offsets(const char *group)
 {
-	DroppedPart *parts = NULL;
-	int			n;
+	Dropped		d;
 	int			i;
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
-	n = list_parts_to_drop(group, &parts);
-	for (i = 0; i < n; i++)
+	list_dropped(group, &d);
+	for (i = 0; i < d.nparts; i++)
 	{
-		DroppedPart *p = &parts[i];
+		DroppedPart *p = &d.parts[i];
 		ElLocalPart *lp;
 		ElEntry		entry;
 
@@ -309,6 +319,15 @@ el_drop_offsets(const char *group)
 		el_local_save(lp);
 		lp->state.committed = -1;
 		lp->state.commit = lp->state.any_owner = true;
+	}
+	for (i = 0; i < d.ntopics; i++)
+	{
+		if (!el_begin_drop(group, &d.topics[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("another transaction is about to begin group \"%s\" in a topic",
+							group),
+					 errhint("Try again when that transaction has ended.")));
 	}
 	el_local_drop(group);
 }

@@ -69,6 +69,9 @@ typedef struct ElLocalPart
 	bool		claim;			/* the lock was taken for a claim */
 	ElSlotNo	slot;			/* while locked */
 	ElEntry		entry;			/* while locked: the committed offset, resolved */
+	bool		marked;			/* while locked: the group has a start mark in
+								 * the topic */
+	int64		start;			/* while locked: what that says */
 	FullTransactionId resolved; /* the pending one that was found to have
 								 * ended; or invalid */
 	uint64		held_for;		/* incarnation of the member whose xact_holds

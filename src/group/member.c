@@ -340,6 +340,18 @@ topic_without_offsets(ElSlotNo topic)
 	return true;
 }
 
+/* Is the topic one that the group has yet to begin in?  Lock held. */
+static void
+note_begun(ElTopicRef *ref, const ElGroupConf *conf, ElSlotNo topic)
+{
+	ElEntry		mark;
+
+	(void) el_mark_copy(topic, &mark);
+	ref->mark_pending = FullTransactionIdIsValid(mark.pending_fxid);
+	ref->is_new = conf->start_from == EL_START_LATEST && mark.next < 0 &&
+		topic_without_offsets(topic);
+}
+
 /* Lock held. */
 static void
 fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
@@ -353,6 +365,9 @@ fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
 	a->epoch = p->epoch;
 	a->holder = p->holder;
 	el_entry_copy(part, &a->entry);
+	a->start = EL_START_NONE;
+	if (a->entry.next < 0)
+		(void) el_mark_start(part, &a->start);
 }
 
 /* As a user would list them: by topic, then partition. */
@@ -579,8 +594,7 @@ subscribe_caller(Call *c)
 
 		if (c->join != EL_JOIN_NO)
 			(void) el_member_subscribe(c->member, ref->slot);
-		ref->no_offsets = c->conf->start_from == EL_START_LATEST &&
-			topic_without_offsets(ref->slot);
+		note_begun(ref, c->conf, ref->slot);
 	}
 }
 
@@ -688,8 +702,7 @@ el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
 		ElSlotNo	s;
 
 		EL_TOPIC(topic)->claimed = true;
-		ref->no_offsets = conf->start_from == EL_START_LATEST &&
-			topic_without_offsets(topic);
+		note_begun(ref, conf, topic);
 		for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
 			 s = EL_PART(s)->next_part)
 		{

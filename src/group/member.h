@@ -30,6 +30,7 @@ typedef struct ElAssigned
 	int64		epoch;
 	int32		holder;			/* pid that held the lock a moment ago */
 	ElEntry		entry;			/* pending not resolved */
+	int64		start;			/* what the start mark says */
 } ElAssigned;
 
 typedef struct ElAssignment

@@ -453,16 +453,18 @@ el_mark_read(const char *group, const pg_uuid_t *uuid, ElEntry *mark)
 }
 
 /* Partitions beyond the mark's were added later, and were empty then. */
-int64
-el_mark_start(ElSlotNo part)
+bool
+el_mark_start(ElSlotNo part, int64 *start)
 {
 	const ElPart *p = EL_PART(part);
 	ElEntry		mark;
 
-	el_mark_copy(p->topic, &mark);
+	*start = EL_START_NONE;
+	(void) el_mark_copy(p->topic, &mark);
 	if (mark.next < 0)
-		return EL_START_NONE;
-	return p->partition < mark.next ? p->start[EL_TOPIC(p->topic)->start_set] : 0;
+		return false;
+	*start = p->partition < mark.next ? p->start[EL_TOPIC(p->topic)->start_set] : 0;
+	return true;
 }
 
 /*

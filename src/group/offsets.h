@@ -71,9 +71,9 @@ extern void el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
  * A start counts where nothing is committed, and only there.
  */
 
-/* Where the mark says that the group begins in the partition; lock held. */
-#define EL_START_NONE	(-1)	/* there is no mark, or it does not say */
-extern int64 el_mark_start(ElSlotNo part);
+/* Where the mark says that the group begins in the partition; false if there is no mark.  Lock held. */
+#define EL_START_NONE	INT64CONST(-1)	/* it does not say */
+extern bool el_mark_start(ElSlotNo part, int64 *start);
 
 /* As el_entry_copy(), of a topic's mark; lock held. */
 extern bool el_mark_copy(ElSlotNo topic, ElEntry *mark);

@@ -130,41 +130,71 @@ check_owned(ElLocalPart **parts, int nparts)
 					 lost);
 }
 
-/* The batch of these parts' offsets. */
-static char *
-make_batch(ElLocalPart **parts, int nparts, size_t *len)
+/* A batch in the making, and room for the texts of its events. */
+typedef struct Batch
 {
-	ElBatchBuilder builder = {0};
-	ElScratch	scratch = {0};
+	ElBatchBuilder builder;
+	int64		now;
 	StringInfoData key;
 	StringInfoData value;
-	int64		now = el_now_ms();
+} Batch;
+
+/* One event more, whose value the caller has written; an empty one is a tombstone. */
+static void
+add_event(Batch *b, const ElPartKey *key)
+{
+	ElRecord	rec = {0};
+
+	resetStringInfo(&b->key);
+	el_offset_key_text(&b->key, key);
+	rec.timestamp = b->now;
+	rec.key = b->key.data;
+	rec.key_len = b->key.len;
+	rec.value = b->value.data;
+	rec.value_len = b->value.len > 0 ? b->value.len : -1;
+	el_batch_add(&b->builder, &rec);
+	resetStringInfo(&b->value);
+}
+
+/* The batch of these parts' offsets and of these marks, in this order. */
+static char *
+make_batch(ElLocalPart **parts, int nparts, ElLocalMark **marks, int nmarks,
+		   size_t *len)
+{
+	Batch		b = {.now = el_now_ms()};
+	ElScratch	scratch = {0};
 	int			i;
 
-	initStringInfo(&key);
-	initStringInfo(&value);
-	el_batch_begin(&builder);
+	initStringInfo(&b.key);
+	initStringInfo(&b.value);
+	el_batch_begin(&b.builder);
 	for (i = 0; i < nparts; i++)
 	{
-		ElRecord	rec = {0};
-
-		resetStringInfo(&key);
-		el_offset_key_text(&key, &parts[i]->key);
-		rec.timestamp = now;
-		rec.key = key.data;
-		rec.key_len = key.len;
-		if (parts[i]->state.committed < 0)
-			rec.value_len = -1;
-		else
-		{
-			resetStringInfo(&value);
-			el_offset_value_text(&value, parts[i]->state.committed);
-			rec.value = value.data;
-			rec.value_len = value.len;
-		}
-		el_batch_add(&builder, &rec);
+		if (parts[i]->state.committed >= 0)
+			el_offset_value_text(&b.value, parts[i]->state.committed);
+		add_event(&b, &parts[i]->key);
 	}
-	return el_batch_finish(&builder, EL_CODEC_NONE, &scratch, len);
+	for (i = 0; i < nmarks; i++)
+	{
+		if (marks[i]->state->n >= 0)
+			el_starts_text(&b.value, marks[i]->state->starts, marks[i]->state->n);
+		add_event(&b, &marks[i]->key);
+	}
+	return el_batch_finish(&b.builder, EL_CODEC_NONE, &scratch, len);
+}
+
+/* Enter a mark that was appended.  Lock held; cannot fail. */
+static void
+enter_mark(const ElLocalMark *m, FullTransactionId fxid, int64 version)
+{
+	ElSlotNo	g = el_group_find(MyDatabaseId, m->key.group);
+	ElSlotNo	topic = EL_NO_SLOT;
+
+	if (g != EL_NO_SLOT)
+		topic = el_group_topic_find(g, &m->key.uuid);
+	/* who has no slot for it yet will read the event */
+	if (topic != EL_NO_SLOT)
+		el_mark_set_pending(topic, fxid, m->state->starts, m->state->n, version);
 }
 
 /* Now and then: should the worker compact the topic? */
@@ -198,7 +228,8 @@ ask_for_compaction(Relation rel, int nparts)
  * el_offsets_prepare_commit(), so nothing is waited for here.
  */
 void
-el_offsets_append(ElLocalPart **parts, int nparts)
+el_offsets_append(ElLocalPart **parts, int nparts,
+				  ElLocalMark **marks, int nmarks)
 {
 	Oid			topic;
 	Oid			leaf;
@@ -219,7 +250,7 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 	t = el_topic(topic);
 	el_log_options(t, 0, rel, &options);
 
-	batch = make_batch(parts, nparts, &len);
+	batch = make_batch(parts, nparts, marks, nmarks, &len);
 	ask_for_compaction(rel, nparts);
 	base = el_log_append(rel, &options, batch, len, fxid,
 						 GetCurrentCommandId(true), -1);
@@ -235,6 +266,8 @@ el_offsets_append(ElLocalPart **parts, int nparts)
 		el_entry_set_pending(lp->slot, &lp->entry, fxid, lp->state.committed,
 							 lp->new_version);
 	}
+	for (i = 0; i < nmarks; i++)
+		enter_mark(marks[i], fxid, base + nparts + i);
 	el_group_unlock();
 	table_close(rel, NoLock);
 }

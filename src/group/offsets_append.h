@@ -14,11 +14,13 @@
 #include "postgres.h"
 
 #include "group/local.h"
+#include "group/mark.h"
 
 /* What commits offsets calls this first: locks the topic for writing, 25000 inside COMMIT. */
 extern void el_offsets_prepare_commit(void);
 
-/* At PRE_COMMIT: append the committed offsets of these parts, whose locks are held. */
-extern void el_offsets_append(ElLocalPart **parts, int nparts);
+/* At PRE_COMMIT: append the committed offsets of these parts and these start marks, whose locks are held. */
+extern void el_offsets_append(ElLocalPart **parts, int nparts,
+							  ElLocalMark **marks, int nmarks);
 
 #endif							/* EL_OFFSETS_APPEND_H */

@@ -83,7 +83,7 @@ el_first_take_lock(const char *group, const pg_uuid_t *uuid)
 	ElPartKey	key;
 	LOCKTAG		tag;
 
-	el_part_key(&key, group, uuid, -1);
+	el_part_key(&key, group, uuid, EL_MARK_PARTITION);
 	make_lock_tag(&tag, &key);
 	return try_lock(&tag);
 }
@@ -276,6 +276,7 @@ take_entry(ElLocalPart *lp, ElDeliveryNote *note)
 	bool		valid = el_entry_copy(lp->slot, e);
 
 	lp->resolved = e->pending_fxid;
+	lp->marked = el_mark_start(lp->slot, &lp->start);
 	if (valid && note != NULL && e->gen == note->seen.gen &&
 		e->version == note->seen.version &&
 		e->pending_version == note->seen.pending_version)

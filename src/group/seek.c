@@ -22,7 +22,9 @@
 
 #include "base/compat.h"
 #include "group/arguments.h"
+#include "group/begin.h"
 #include "group/local.h"
+#include "group/mark.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/part_lock.h"
@@ -56,6 +58,23 @@ open_partition(const ElTopicRef *topic, int32 partition, ElLogInfo *info)
 }
 
 /*
+ * The group begins in the topic, if this is its first commit there.  One that
+ * starts from the latest must not go on without: what it would be given of the
+ * other partitions then is all of their past.  55006.
+ */
+static void
+begin_in_topic(const ElCall *call)
+{
+	if (!el_begin(&call->conf, call->topic->topic, GetActiveSnapshot()) &&
+		call->conf.start_from == EL_START_LATEST)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("another transaction is about to begin group \"%s\" in topic \"%s\"",
+						call->group, get_rel_name(call->topic->relid)),
+				 errhint("Retry the transaction.")));
+}
+
+/*
  * From here the group goes on, whoever owns the partition; 55006 if another
  * transaction works on it.  What was removed before it got there counts as lost.
  */
@@ -81,6 +100,8 @@ set_offset(const char *group, const ElTopicRef *topic, int32 partition,
 		el_report_part_busy(group, topic->relid, partition);
 	el_local_save(lp);
 	before = el_local_committed(lp, &lp->entry);
+	if (before < 0)
+		before = el_local_start(&key, lp->start);
 	if (before >= 0 && before < log_start)
 		lp->state.events_skipped += log_start - before;
 	lp->state.position = -1;
@@ -130,6 +151,7 @@ eventlog_seek(PG_FUNCTION_ARGS)
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
 	set_offset(call.group, call.topic, call.partition, offset, info.log_start);
+	begin_in_topic(&call);
 	PG_RETURN_VOID();
 }
 
@@ -236,5 +258,6 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 		table_close(rel, AccessShareLock);
 		set_offset(call.group, call.topic, p, offset, info.log_start);
 	}
+	begin_in_topic(&call);
 	PG_RETURN_VOID();
 }

@@ -32,6 +32,7 @@
 
 #include "group/local.h"
 #include "group/losses.h"
+#include "group/mark.h"
 #include "group/notes.h"
 #include "group/offsets.h"
 #include "group/offsets_append.h"
@@ -41,18 +42,48 @@
 #include "group/wake.h"
 #include "group/xact.h"
 
+/* The parts that this transaction commits, and the marks that it writes. */
+typedef struct Commits
+{
+	int			nparts;
+	ElLocalPart **parts;
+	int			nmarks;
+	ElLocalMark **marks;
+} Commits;
+
+/* With arrays: fill them; else only count. */
+static void
+list_commits(Commits *c)
+{
+	c->nparts = c->nmarks = 0;
+	for (ElLocalPart *lp = el_local_first_in_xact(); lp != NULL;
+		 lp = lp->next_in_xact)
+	{
+		if (!lp->state.commit)
+			continue;
+		if (c->parts != NULL)
+			c->parts[c->nparts] = lp;
+		c->nparts++;
+	}
+	for (ElLocalMark *m = el_local_marks_first(); m != NULL; m = m->next)
+	{
+		if (!el_local_mark_to_write(m))
+			continue;
+		if (c->marks != NULL)
+			c->marks[c->nmarks] = m;
+		c->nmarks++;
+	}
+}
+
 /* Append the offsets that this transaction commits.  Raises; the transaction is aborted then. */
 static void
 commit_offsets(void)
 {
-	ElLocalPart *lp;
-	ElLocalPart **parts;
-	int			n = 0;
+	Commits		c = {0};
 
 	el_refusals_check(NULL, NULL);
-	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
-		n += lp->state.commit ? 1 : 0;
-	if (n > 0)
+	list_commits(&c);
+	if (c.nparts > 0 || c.nmarks > 0)
 	{
 		/*
 		 * A procedure's COMMIT comes here in the procedure's own context,
@@ -63,14 +94,10 @@ commit_offsets(void)
 												  ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 
-		parts = palloc_array(ElLocalPart *, n);
-		n = 0;
-		for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
-		{
-			if (lp->state.commit)
-				parts[n++] = lp;
-		}
-		el_offsets_append(parts, n);
+		c.parts = palloc_array(ElLocalPart *, c.nparts + 1);
+		c.marks = palloc_array(ElLocalMark *, c.nmarks + 1);
+		list_commits(&c);
+		el_offsets_append(c.parts, c.nparts, c.marks, c.nmarks);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(cxt);
 	}
@@ -166,6 +193,17 @@ wake_groups(void)
 				el_wake_worker();
 		}
 	}
+	/* who starts from the latest waits for whoever was at the first take */
+	for (ElLocalMark *m = el_local_marks_first(); m != NULL; m = m->next)
+	{
+		ElSlotNo	group;
+
+		el_group_lock(LW_SHARED);
+		group = el_group_find(MyDatabaseId, m->key.group);
+		el_group_unlock();
+		if (group != EL_NO_SLOT && group != woken)
+			el_wake_group(MyDatabaseId, group, true);
+	}
 }
 
 /* After COMMIT or ABORT and after the locks: tidy up.  Must not fail. */
@@ -173,11 +211,10 @@ static void
 finish_xact(bool is_commit)
 {
 	if (el_local_first_in_xact() != NULL)
-	{
 		publish_parts(is_commit);
-		wake_groups();
-		el_local_end(is_commit);
-	}
+	wake_groups();
+	el_local_marks_end();
+	el_local_end(is_commit);
 	el_notes_finish(is_commit);
 }
 
@@ -185,17 +222,22 @@ finish_xact(bool is_commit)
 static void
 check_prepare(void)
 {
-	ElLocalPart *lp;
+	const char *group = NULL;
 
-	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
+	for (ElLocalPart *lp = el_local_first_in_xact(); lp != NULL;
+		 lp = lp->next_in_xact)
 	{
 		if (lp->locked)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that has consumed or committed offsets of group \"%s\"",
-							lp->key.group),
-					 errhint("Use COMMIT, or consume in another transaction.")));
+			group = lp->key.group;
 	}
+	if (el_local_marks_first() != NULL)
+		group = el_local_marks_first()->key.group;
+	if (group != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has consumed or committed offsets of group \"%s\"",
+						group),
+				 errhint("Use COMMIT, or consume in another transaction.")));
 	el_notes_check_prepare();
 }
 
@@ -219,6 +261,7 @@ el_group_xact(XactEvent event)
 
 		case XACT_EVENT_ABORT:
 			el_local_rollback(InvalidSubTransactionId);
+			el_local_marks_rollback(InvalidSubTransactionId);
 			el_local_set_phase(EL_XACT_ABORTED);
 			break;
 
@@ -238,9 +281,15 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 				 SubTransactionId parent)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		el_local_rollback(mine);
+		el_local_marks_rollback(mine);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
 		el_local_merge(mine, parent);
+		el_local_marks_merge(mine, parent);
+	}
 	el_notes_subxact(event, mine, parent);
 }
 
@@ -255,7 +304,8 @@ el_group_after_locks(bool is_commit)
 	el_local_set_phase(EL_XACT_OPEN);
 	if (el_shared == NULL)
 		return;
-	if (el_local_first_in_xact() != NULL || el_notes_pending())
+	if (el_local_first_in_xact() != NULL || el_local_marks_first() != NULL ||
+		el_notes_pending())
 		finish_xact(phase == EL_XACT_COMMITTED);
 }
 

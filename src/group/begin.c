@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * begin.c
+ *	  A group begins in a topic: its start mark.
+ *
+ * A group commits in a partition when there is an event.  Until then its place
+ * there is where it began: at the log's start, or (start_from latest) at its end
+ * as of the first consume.  That is written once for the whole topic, by the
+ * first transaction that commits something of the group there, with its offsets.
+ *
+ * No ownership lock is taken for it.  Whoever commits in another partition
+ * meanwhile has an offset there, and an offset counts before any start.
+ *
+ * IDENTIFICATION
+ *	  src/group/begin.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "group/begin.h"
+#include "group/mark.h"
+#include "group/offsets.h"
+#include "group/slots.h"
+#include "storage/lockdefs.h"
+#include "storage/log.h"
+#include "storage/stable.h"
+#include "topic/log_floor.h"
+
+bool
+el_dropped_here(const char *group, const pg_uuid_t *uuid)
+{
+	const ElMarkState *own = el_local_mark(group, uuid);
+
+	return own != NULL && own->n < 0;
+}
+
+bool
+el_begun_here(const char *group, const pg_uuid_t *uuid)
+{
+	const ElMarkState *own = el_local_mark(group, uuid);
+
+	return own != NULL && own->n >= 0;
+}
+
+/* Committed offsets of all partitions of the topic, pending ones not resolved. */
+static ElEntry *
+copy_entries(const char *group, const ElTopic *t)
+{
+	ElEntry    *entries = palloc_array(ElEntry, t->npartitions);
+	ElSlotNo	g;
+
+	el_group_lock_with_offsets(LW_SHARED);
+	g = el_group_find(MyDatabaseId, group);
+	for (int32 p = 0; p < t->npartitions; p++)
+	{
+		ElSlotNo	part = g == EL_NO_SLOT ? EL_NO_SLOT :
+			el_part_find(g, &t->uuid, p);
+
+		if (part != EL_NO_SLOT)
+			(void) el_entry_copy(part, &entries[p]);
+		else
+		{
+			memset(&entries[p], 0, sizeof(ElEntry));
+			entries[p].next = entries[p].version = -1;
+		}
+	}
+	el_group_unlock();
+	return entries;
+}
+
+/* Where a group that is new to the partition begins. */
+static int64
+find_start(ElTopic *t, int32 partition, bool latest, Snapshot snapshot)
+{
+	Relation	rel = el_open_leaf(t, partition);
+	ElLogInfo	info;
+	int64		start;
+
+	if (rel == NULL)
+		return 0;
+	el_partition_info(t, partition, rel, &info);
+	start = latest && info.exists ?
+		el_log_latest(rel, snapshot, info.log_start) : info.log_start;
+	table_close(rel, AccessShareLock);
+	return start;
+}
+
+/*
+ * A partition has no start if it has an offset that nothing can take away
+ * without the mark: one that is committed, or that this transaction commits.  A
+ * group with offsets, but without a mark (an older version's), began at the
+ * earliest in the others, whatever its options are now.
+ */
+static void
+make_mark(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
+{
+	int64	   *starts = palloc_array(int64, t->npartitions);
+	ElEntry    *entries = copy_entries(conf->name, t);
+	bool		latest = conf->start_from == EL_START_LATEST;
+
+	for (int32 p = 0; p < t->npartitions; p++)
+	{
+		ElPartKey	key;
+		ElLocalPart *lp;
+		bool		decided = el_entry_resolve(&entries[p]);
+
+		el_part_key(&key, conf->name, &t->uuid, p);
+		lp = el_local_find(&key);
+		starts[p] = el_local_committed(lp, &entries[p]);
+		if ((lp == NULL || !lp->state.commit) && (starts[p] >= 0 || !decided))
+			latest = false;
+	}
+	for (int32 p = 0; p < t->npartitions; p++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		starts[p] = starts[p] >= 0 ? EL_START_NONE :
+			find_start(t, p, latest, snapshot);
+	}
+	el_local_mark_set(conf->name, &t->uuid, starts, t->npartitions, false);
+	pfree(starts);
+	pfree(entries);
+}
+
+bool
+el_begin(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
+{
+	ElEntry		mark;
+
+	if (el_begun_here(conf->name, &t->uuid))
+		return true;
+	if (!el_dropped_here(conf->name, &t->uuid))
+	{
+		if (!el_mark_read(conf->name, &t->uuid, &mark))
+			return false;
+		if (mark.next >= 0)
+			return true;
+		if (!el_local_mark_lock(conf->name, &t->uuid))
+			return false;
+		/* once more: somebody may have been faster */
+		if (!el_mark_read(conf->name, &t->uuid, &mark))
+			return false;
+		if (mark.next >= 0)
+			return true;
+	}
+	make_mark(conf, t, snapshot);
+	return true;
+}
+
+/*
+ * Costs nothing where the mark is known to be there, from when the part was
+ * locked.  The topic may not be locked: a session's position comes from an earlier
+ * transaction.
+ */
+void
+el_begin_with(const ElGroupConf *conf, List *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts)
+	{
+		const ElLocalPart *lp = lfirst(lc);
+		ElTopic    *t;
+
+		Assert(lp->locked && lp->state.commit);
+		if (el_begun_here(conf->name, &lp->key.uuid) ||
+			(lp->marked && !el_dropped_here(conf->name, &lp->key.uuid)))
+			continue;
+		t = el_topic_lock_if_there(lp->topic, AccessShareLock, true);
+		if (t != NULL && memcmp(&t->uuid, &lp->key.uuid, UUID_LEN) == 0)
+			(void) el_begin(conf, t, GetActiveSnapshot());
+	}
+}
+
+bool
+el_begin_drop(const char *group, const pg_uuid_t *uuid)
+{
+	bool		begun_here = el_begun_here(group, uuid);
+	ElEntry		mark;
+
+	if (el_dropped_here(group, uuid))
+		return true;
+	if (!begun_here)
+	{
+		if (el_mark_read(group, uuid, &mark) && mark.next < 0)
+			return true;
+		if (!el_local_mark_lock(group, uuid) ||
+			!el_mark_read(group, uuid, &mark))
+			return false;
+		if (mark.next < 0)
+			return true;
+	}
+	el_local_mark_set(group, uuid, NULL, -1, !begun_here);
+	return true;
+}
