@@ -94,33 +94,34 @@ find_start(ElTopic *t, int32 partition, bool latest, Snapshot snapshot)
 /*
  * A partition has no start if it has an offset that nothing can take away
  * without the mark: one that is committed, or that this transaction commits.  A
- * group with offsets, but without a mark (an older version's), began at the
- * earliest in the others, whatever its options are now.
+ * group with offsets, but without a mark (an older version's, or whose first
+ * commit found another transaction at it), began at the earliest in the others,
+ * whatever its options are now.
  */
 static void
 make_mark(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
 {
 	int64	   *starts = palloc_array(int64, t->npartitions);
 	ElEntry    *entries = copy_entries(conf->name, t);
-	bool		latest = conf->start_from == EL_START_LATEST;
+	bool		dropped = el_dropped_here(conf->name, &t->uuid);
+	bool		has_offsets = false;
 
 	for (int32 p = 0; p < t->npartitions; p++)
 	{
 		ElPartKey	key;
-		ElLocalPart *lp;
-		bool		decided = el_entry_resolve(&entries[p]);
 
+		has_offsets |= !el_entry_resolve(&entries[p]) || entries[p].next >= 0;
 		el_part_key(&key, conf->name, &t->uuid, p);
-		lp = el_local_find(&key);
-		starts[p] = el_local_committed(lp, &entries[p]);
-		if ((lp == NULL || !lp->state.commit) && (starts[p] >= 0 || !decided))
-			latest = false;
+		starts[p] = el_local_committed(el_local_find(&key), &entries[p]);
 	}
 	for (int32 p = 0; p < t->npartitions; p++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		starts[p] = starts[p] >= 0 ? EL_START_NONE :
-			find_start(t, p, latest, snapshot);
+		if (starts[p] >= 0)
+			starts[p] = EL_START_NONE;
+		else
+			starts[p] = find_start(t, p, conf->start_from == EL_START_LATEST &&
+								   (dropped || !has_offsets), snapshot);
 	}
 	el_local_mark_set(conf->name, &t->uuid, starts, t->npartitions, false);
 	pfree(starts);
@@ -177,24 +178,21 @@ el_begin_with(const ElGroupConf *conf, List *parts)
 	}
 }
 
+/*
+ * The lock is taken where there is no mark, too: nobody shall begin the group
+ * meanwhile.  And it is noted: if the group begins again in this transaction, it
+ * is new.
+ */
 bool
 el_begin_drop(const char *group, const pg_uuid_t *uuid)
 {
-	bool		begun_here = el_begun_here(group, uuid);
-	ElEntry		mark;
+	ElEntry		mark = {.next = -1};
 
 	if (el_dropped_here(group, uuid))
 		return true;
-	if (!begun_here)
-	{
-		if (el_mark_read(group, uuid, &mark) && mark.next < 0)
-			return true;
-		if (!el_local_mark_lock(group, uuid) ||
-			!el_mark_read(group, uuid, &mark))
-			return false;
-		if (mark.next < 0)
-			return true;
-	}
-	el_local_mark_set(group, uuid, NULL, -1, !begun_here);
+	if (!el_begun_here(group, uuid) &&
+		(!el_local_mark_lock(group, uuid) || !el_mark_read(group, uuid, &mark)))
+		return false;
+	el_local_mark_set(group, uuid, NULL, -1, mark.next >= 0);
 	return true;
 }

@@ -35,7 +35,7 @@ extern void el_begin_with(const ElGroupConf *conf, List *parts);
 /* The group is dropped, and its mark in the topic with it.  False if another transaction is at the mark. */
 extern bool el_begin_drop(const char *group, const pg_uuid_t *uuid);
 
-/* Does this transaction know that there is no mark, for it drops it, or that it writes one? */
+/* Does this transaction drop the group in the topic, or begin it there?  What it did last counts. */
 extern bool el_dropped_here(const char *group, const pg_uuid_t *uuid);
 extern bool el_begun_here(const char *group, const pg_uuid_t *uuid);
 
