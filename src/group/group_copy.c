@@ -307,6 +307,8 @@ finish_topic(const ElGroupCopy *c, ElTopicCopy *t)
 
 		(void) el_entry_resolve(&p->entry);
 		t->has_offsets |= p->entry.next >= 0;
+		if (p->entry.next > p->first_offset)
+			p->redeliveries = 0;	/* it has come past that event */
 		t->used |= p->entry.next >= 0 || p->owner[0] != '\0' || p->holder != 0 ||
 			p->delivered >= 0 || p->first_offset >= 0;
 	}
