@@ -170,7 +170,7 @@ el_begin_with(const ElGroupConf *conf, List *parts)
 
 		Assert(lp->locked && lp->state.commit);
 		if (el_begun_here(conf->name, &lp->key.uuid) ||
-			(lp->marked && !el_dropped_here(conf->name, &lp->key.uuid)))
+			(lp->start.marked && !el_dropped_here(conf->name, &lp->key.uuid)))
 			continue;
 		t = el_topic_lock_if_there(lp->topic, AccessShareLock, true);
 		if (t != NULL && memcmp(&t->uuid, &lp->key.uuid, UUID_LEN) == 0)

@@ -49,7 +49,7 @@ typedef struct Source
 	ElPartKey	key;
 	ElLocalPart *lp;			/* NULL: this backend knows nothing of it yet */
 	ElEntry		entry;
-	int64		start;			/* what the start mark says */
+	ElStart		start;			/* what the start mark says */
 	int64		position;
 	bool		visible;		/* the entry as it was seen is, to the snapshot */
 	int64		skipped;		/* events passed over on the way to position */
@@ -106,7 +106,7 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	else
 		s->position = el_local_committed(lp, &s->entry);
 	if (s->position < 0)
-		s->position = el_local_start(&s->key, s->start);
+		s->position = el_local_start(&s->key, &s->start);
 	if (s->position < 0)
 	{
 		s->position = info->log_start;
@@ -167,7 +167,7 @@ get_log_info(Source *s, int32 partition, ElLogInfo *info)
 {
 	el_log_info(s->rel, info);
 	if (!info->exists &&
-		(s->entry.next > 0 || el_local_start(&s->key, s->start) > 0))
+		(s->entry.next > 0 || el_local_start(&s->key, &s->start) > 0))
 		el_partition_info(s->topic, partition, s->rel, info);
 }
 
@@ -451,7 +451,7 @@ look_again(ElAssignment *a, const char *group, ElTopicRef *topic)
 		if (p->topic == topic && el_part_matches(p->part, &key))
 		{
 			el_entry_copy(p->part, &p->entry);
-			(void) el_mark_start(p->part, &p->start);
+			(void) el_start_copy(p->part, &p->start);
 		}
 	}
 	el_group_unlock();

@@ -22,6 +22,7 @@
 
 #include "nodes/pg_list.h"
 
+#include "group/offsets.h"
 #include "group/slots.h"
 
 /* What a (sub)transaction's rollback takes back. */
@@ -69,9 +70,7 @@ typedef struct ElLocalPart
 	bool		claim;			/* the lock was taken for a claim */
 	ElSlotNo	slot;			/* while locked */
 	ElEntry		entry;			/* while locked: the committed offset, resolved */
-	bool		marked;			/* while locked: the group has a start mark in
-								 * the topic */
-	int64		start;			/* while locked: what that says */
+	ElStart		start;			/* while locked: what the start mark says */
 	FullTransactionId resolved; /* the pending one that was found to have
 								 * ended; or invalid */
 	uint64		held_for;		/* incarnation of the member whose xact_holds

@@ -22,7 +22,6 @@
 #include "utils/memutils.h"
 
 #include "group/mark.h"
-#include "group/offsets.h"
 #include "group/part_lock.h"
 
 static ElLocalMark *first = NULL;
@@ -56,12 +55,12 @@ el_local_mark(const char *group, const pg_uuid_t *uuid)
 }
 
 int64
-el_local_start(const ElPartKey *key, int64 start)
+el_local_start(const ElPartKey *key, const ElStart *start)
 {
 	const ElMarkState *own = el_local_mark(key->group, &key->uuid);
 
 	if (own == NULL)
-		return start;
+		return start->offset;
 	if (own->n < 0)
 		return EL_START_NONE;
 	return key->partition < own->n ? own->starts[key->partition] : 0;

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "group/offsets.h"
 #include "group/slots.h"
 
 /* Of one group in one topic, from one subtransaction on. */
@@ -42,7 +43,7 @@ extern const ElMarkState *el_local_mark(const char *group, const pg_uuid_t *uuid
  * Where the group begins in a partition, as this transaction sees it; start is
  * what the shared mark says.  EL_START_NONE: nobody says.
  */
-extern int64 el_local_start(const ElPartKey *key, int64 start);
+extern int64 el_local_start(const ElPartKey *key, const ElStart *start);
 
 /*
  * Lock the group's mark in the topic until the transaction ends; never waits,

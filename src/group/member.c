@@ -365,9 +365,9 @@ fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
 	a->epoch = p->epoch;
 	a->holder = p->holder;
 	el_entry_copy(part, &a->entry);
-	a->start = EL_START_NONE;
+	a->start = (ElStart) {.offset = EL_START_NONE};
 	if (a->entry.next < 0)
-		(void) el_mark_start(part, &a->start);
+		(void) el_start_copy(part, &a->start);
 }
 
 /* As a user would list them: by topic, then partition. */

@@ -19,6 +19,7 @@
 
 #include "group/arguments.h"
 #include "group/catalog.h"
+#include "group/offsets.h"
 #include "group/slots.h"
 
 /* A partition that a call may deliver from. */
@@ -30,7 +31,7 @@ typedef struct ElAssigned
 	int64		epoch;
 	int32		holder;			/* pid that held the lock a moment ago */
 	ElEntry		entry;			/* pending not resolved */
-	int64		start;			/* what the start mark says */
+	ElStart		start;			/* what the start mark says */
 } ElAssigned;
 
 typedef struct ElAssignment

@@ -454,17 +454,32 @@ el_mark_read(const char *group, const pg_uuid_t *uuid, ElEntry *mark)
 
 /* Partitions beyond the mark's were added later, and were empty then. */
 bool
-el_mark_start(ElSlotNo part, int64 *start)
+el_start_copy(ElSlotNo part, ElStart *start)
 {
-	const ElPart *p = EL_PART(part);
+	ElSlotNo	topic = EL_PART(part)->topic;
+	ElEntry		mark;
+	bool		valid = el_mark_copy(topic, &mark);
+
+	start->marked = mark.next >= 0;
+	start->offset = EL_START_NONE;
+	if (start->marked)
+		start->offset = EL_PART(part)->partition < mark.next ?
+			EL_PART(part)->start[EL_TOPIC(topic)->start_set] : 0;
+	return valid && !FullTransactionIdIsValid(mark.pending_fxid);
+}
+
+void
+el_start_read(ElSlotNo part, const ElPartKey *key, ElStart *start)
+{
 	ElEntry		mark;
 
-	*start = EL_START_NONE;
-	(void) el_mark_copy(p->topic, &mark);
-	if (mark.next < 0)
-		return false;
-	*start = p->partition < mark.next ? p->start[EL_TOPIC(p->topic)->start_set] : 0;
-	return true;
+	(void) el_mark_read(key->group, &key->uuid, &mark);
+	el_group_lock_with_offsets(LW_SHARED);
+	if (el_part_matches(part, key))
+		(void) el_start_copy(part, start);
+	else
+		*start = (ElStart) {.offset = EL_START_NONE};
+	el_group_unlock();
 }
 
 /*

@@ -71,9 +71,19 @@ extern void el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
  * A start counts where nothing is committed, and only there.
  */
 
-/* Where the mark says that the group begins in the partition; false if there is no mark.  Lock held. */
-#define EL_START_NONE	INT64CONST(-1)	/* it does not say */
-extern bool el_mark_start(ElSlotNo part, int64 *start);
+/* What a mark says of a partition. */
+#define EL_START_NONE	INT64CONST(-1)
+typedef struct ElStart
+{
+	bool		marked;			/* there is a mark */
+	int64		offset;			/* where the group begins; or EL_START_NONE */
+} ElStart;
+
+/* Lock held.  False if that may be out of date: the cache is not valid, or a mark is pending. */
+extern bool el_start_copy(ElSlotNo part, ElStart *start);
+
+/* The same as far as it is decided; without the lock. */
+extern void el_start_read(ElSlotNo part, const ElPartKey *key, ElStart *start);
 
 /* As el_entry_copy(), of a topic's mark; lock held. */
 extern bool el_mark_copy(ElSlotNo topic, ElEntry *mark);

@@ -268,7 +268,7 @@ relock_part(ElLocalPart *lp, const ElMemberRef *member, int64 epoch,
 	return result;
 }
 
-/* Copy the committed offset of a partition that was just locked, and note the delivery if it is as it was.  Lock held. */
+/* Copy the committed offset and the start of a partition that was just locked, and note the delivery if it is as it was.  Lock held. */
 static bool
 take_entry(ElLocalPart *lp, ElDeliveryNote *note)
 {
@@ -276,7 +276,7 @@ take_entry(ElLocalPart *lp, ElDeliveryNote *note)
 	bool		valid = el_entry_copy(lp->slot, e);
 
 	lp->resolved = e->pending_fxid;
-	lp->marked = el_mark_start(lp->slot, &lp->start);
+	valid &= el_start_copy(lp->slot, &lp->start);
 	if (valid && note != NULL && e->gen == note->seen.gen &&
 		e->version == note->seen.version &&
 		e->pending_version == note->seen.pending_version)
@@ -294,7 +294,10 @@ resolve_entry(ElLocalPart *lp, bool valid)
 	if (valid)
 		return el_entry_resolve(&lp->entry);
 	lp->resolved = InvalidFullTransactionId;
-	return el_entry_read(lp->slot, &lp->entry);
+	if (!el_entry_read(lp->slot, &lp->entry))
+		return false;
+	el_start_read(lp->slot, &lp->key, &lp->start);
+	return true;
 }
 
 /*

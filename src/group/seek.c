@@ -101,7 +101,7 @@ set_offset(const char *group, const ElTopicRef *topic, int32 partition,
 	el_local_save(lp);
 	before = el_local_committed(lp, &lp->entry);
 	if (before < 0)
-		before = el_local_start(&key, lp->start);
+		before = el_local_start(&key, &lp->start);
 	if (before >= 0 && before < log_start)
 		lp->state.events_skipped += log_start - before;
 	lp->state.position = -1;
