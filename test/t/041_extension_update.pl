@@ -117,8 +117,9 @@ sub describe
 	foreach my $query (
 		'SELECT topic, partitions, key_type, value_type, options, events FROM eventlog_topics ORDER BY topic::text',
 		'SELECT topic, partition, log_start_offset, log_end_offset, stable_offset FROM eventlog_partitions WHERE topic::text !~ \'^_eventlog\' ORDER BY topic::text, partition',
-		'SELECT group_name, topic, partition, committed_offset, lag FROM eventlog_lag ORDER BY 1, 2::text, 3',
-		'SELECT group_name, owner, lag FROM eventlog_groups ORDER BY 1',
+		# what was delivered to sessions, and never committed, is known to a running server alone
+		'SELECT group_name, topic, partition, committed_offset, lag FROM eventlog_lag WHERE group_name <> \'sessions\' ORDER BY 1, 2::text, 3',
+		'SELECT group_name, owner, lag FROM eventlog_groups WHERE group_name <> \'sessions\' ORDER BY 1',
 		'SELECT group_name, options FROM _eventlog.groups ORDER BY 1',
 		'SELECT * FROM _eventlog.group_grants',
 		'SELECT * FROM _eventlog.log_floor ORDER BY 1, 2',
