@@ -193,7 +193,6 @@ SELECT revoke_group('nobody', 'regress_el_bob');
 SELECT grant_group('granted', NULL);
 SELECT grant_group(NULL, 'regress_el_bob');
 SELECT grant_group('granted', 'nonesuch');
-SELECT leave_group('granted', 'b');
 SELECT drop_group('granted');
 
 --

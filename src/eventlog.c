@@ -45,6 +45,7 @@
 #include "group/notes.h"
 #include "group/offsets.h"
 #include "group/shmem.h"
+#include "group/subscription.h"
 #include "group/xact.h"
 #include "produce/buffer.h"
 #include "rows/rows_scan.h"
@@ -147,7 +148,8 @@ executor_end(QueryDesc *query)
 /*
  * Utility statements.  Those that end a prepared transaction or a session's
  * work are the groups' business, afterwards and without any look at a catalog,
- * for the transaction may have failed.  Around all others stands DDL of topics.
+ * for the transaction may have failed.  The groups note of others what may take
+ * rights away.  Around all others stands DDL of topics.
  */
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
@@ -182,6 +184,8 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 				el_group_utility_done(pstmt->utilityStmt);
 			break;
 		default:
+			if (el_preloaded)
+				el_group_utility_begins(pstmt->utilityStmt);
 			el_ddl_utility(&u);
 			break;
 	}
@@ -335,5 +339,8 @@ _PG_init(void)
 	CacheRegisterRelcacheCallback(el_topic_invalidate, (Datum) 0);
 	CacheRegisterSyscacheCallback(AMOID, el_extension_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(RELNAMENSP, el_offsets_forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(RELOID, el_subscriptions_recheck, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, el_subscriptions_recheck, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, el_subscriptions_recheck, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACENAME, el_offsets_forget_relations, (Datum) 0);
 }

@@ -632,4 +632,6 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 
 	/* changes of pg_seclabel do not cause this by themselves */
 	CacheInvalidateRelcacheByRelid(object->objectId);
+	if (el_topic_callbacks != NULL)
+		el_topic_callbacks->topic_changed(object->objectId, false);
 }

@@ -20,6 +20,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 
 static void
@@ -133,6 +134,21 @@ el_check_select(Oid relid)
 		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
 }
 
+bool
+el_role_may_select(Oid role, Oid relid, bool *gone)
+{
+	*gone = false;
+	/* PUBLIC's rights are nobody's who is not there */
+	if (role != GetUserId() &&
+		!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+	{
+		*gone = get_rel_relkind(relid) == '\0';
+		return false;
+	}
+	return pg_class_aclcheck_ext(relid, role, ACL_SELECT, gone) == ACLCHECK_OK &&
+		!*gone;
+}
+
 ElTopicRef *
 el_topic_ref(ElTopic *t)
 {
@@ -141,7 +157,8 @@ el_topic_ref(ElTopic *t)
 	ref->topic = t;
 	ref->relid = t->relid;
 	ref->uuid = t->uuid;
-	ref->npartitions = t->npartitions;
+	ref->npartitions = el_topic_partitions_before(t);
+	ref->role = GetUserId();
 	ref->slot = EL_NO_SLOT;
 	return ref;
 }
@@ -158,7 +175,6 @@ el_topic_ref_if_there(Oid relid, const pg_uuid_t *uuid)
 		UnlockRelationOid(relid, AccessShareLock);
 		return NULL;
 	}
-	el_check_select(relid);
 	/* once more, for the check of the extension's version */
 	return el_topic_ref(el_topic(relid));
 }

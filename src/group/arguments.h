@@ -27,7 +27,10 @@ typedef struct ElTopicRef
 	ElTopic    *topic;
 	Oid			relid;
 	pg_uuid_t	uuid;
-	int32		npartitions;
+	int32		npartitions;	/* as the group is told: those that were there
+								 * before this transaction, which may be
+								 * rolled back */
+	Oid			role;			/* asks for it */
 	ElSlotNo	slot;			/* while the coordinator's lock is held */
 	bool		is_new;			/* the group starts from the latest, and has
 								 * neither mark nor offset in it */
@@ -87,12 +90,18 @@ extern ElMemberName *el_text_to_member(const text *t);
 
 extern void el_check_select(Oid relid);
 
+/*
+ * May that role, if it is there, read the table?  *gone: the table is not there.
+ * Without a lock the answer is what was true a moment ago.
+ */
+extern bool el_role_may_select(Oid role, Oid relid, bool *gone);
+
 /* Of a topic that the caller has locked. */
 extern ElTopicRef *el_topic_ref(ElTopic *t);
 
 /*
- * The topic, locked and checked to be readable by the caller; NULL, and not
- * locked, if it is gone, or (uuid given) another one has taken its place.
+ * The topic, locked; NULL, and not locked, if it is gone, or (uuid given)
+ * another one has taken its place.
  */
 extern ElTopicRef *el_topic_ref_if_there(Oid relid, const pg_uuid_t *uuid);
 

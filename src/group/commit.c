@@ -24,6 +24,7 @@
 #include "group/offsets_append.h"
 #include "group/part_lock.h"
 #include "group/slots.h"
+#include "group/subscription.h"
 
 EL_FUNCTION(eventlog_commit);
 EL_FUNCTION(eventlog_commit_offset);
@@ -193,13 +194,17 @@ commit_last_delivered(const ElCall *call, const ElMemberRef *ref,
 	{
 		Delivered  *d = &list[i];
 		ElLocalPart *lp;
+		bool		gone;
 
 		if (only != NULL && memcmp(only, &d->key, sizeof(ElPartKey)) != 0)
 			continue;
-		if (get_rel_relkind(d->relid) == '\0')
-			continue;			/* the topic is gone */
-		el_check_select(d->relid);	/* it was perhaps another role that
-									 * consumed */
+
+		/*
+		 * The topic is gone, or it was perhaps another role that consumed: not
+		 * the caller's to commit.
+		 */
+		if (!el_role_may_select(GetUserId(), d->relid, &gone))
+			continue;
 		lp = el_local_get(&d->key, d->relid);
 		if (lp->state.commit)
 			continue;			/* this transaction's business already */

@@ -20,6 +20,7 @@
 #include "group/member.h"
 #include "group/offsets_append.h"
 #include "group/session.h"
+#include "group/subscription.h"
 #include "group/wait.h"
 #include "rows/row.h"
 #include "rows/rows.h"
@@ -102,6 +103,14 @@ typedef struct Call
 	ElWaitState wait;
 } Call;
 
+/* The topic that the call names is one that the caller may read; what else the member is subscribed to is looked after. */
+static void
+check_topic(const Call *c)
+{
+	el_member_check_others(&c->call.conf, c->call.member, c->relid);
+	el_check_select(c->relid);
+}
+
 static void
 deliver_or_wait(Call *c)
 {
@@ -117,6 +126,8 @@ deliver_or_wait(Call *c)
 		if (OidIsValid(c->relid))
 		{
 			LockRelationOid(c->relid, AccessShareLock);
+			if (waiting)
+				check_topic(c);
 			topics = list_make1(el_topic_ref(el_topic(c->relid)));
 		}
 		else
@@ -192,7 +203,7 @@ consume_events(FunctionCallInfo fcinfo, ElRowForm form)
 	else if (!PG_ARGISNULL(1))
 		c.relid = PG_GETARG_OID(1);
 	if (OidIsValid(c.relid))
-		el_check_select(c.relid);
+		check_topic(&c);
 	if (!PG_ARGISNULL(4))
 		c.wait_ms = el_interval_ms(PG_GETARG_INTERVAL_P(4), "wait");
 	el_consume_setup(&c.delivery, fcinfo, form, PG_GETARG_INT64(2),

@@ -193,18 +193,22 @@ el_member_subscribed(ElSlotNo member, ElSlotNo topic)
 }
 
 bool
-el_member_subscribe(ElSlotNo member, ElSlotNo topic)
+el_member_subscribe(ElSlotNo member, ElSlotNo topic, Oid role)
 {
-	ElSlotNo	s;
+	ElSlotNo	s = el_sub_find(member, topic);
 
 	Assert(el_group_locked_exclusive());
 	Assert(EL_TOPIC(topic)->group == EL_MEMBER(member)->group);
-	if (el_member_subscribed(member, topic))
+	if (s != EL_NO_SLOT)
+	{
+		EL_SUB(s)->role = role;
 		return false;
+	}
 	el_slots_reserve(1);
 	s = el_slot_new(EL_SLOT_SUB);
 	EL_SUB(s)->member = member;
 	EL_SUB(s)->topic = topic;
+	EL_SUB(s)->role = role;
 	EL_SUB(s)->prev_sub = EL_NO_SLOT;
 	EL_SUB(s)->next_sub = EL_MEMBER(member)->first_sub;
 	if (EL_MEMBER(member)->first_sub != EL_NO_SLOT)

@@ -24,8 +24,11 @@ extern ElSlotNo el_member_join(ElSlotNo group, const char *name, bool named);
 extern void el_member_rejoin(ElSlotNo member);
 extern void el_member_leave(ElSlotNo member);
 
-/* These return true if they changed anything. */
-extern bool el_member_subscribe(ElSlotNo member, ElSlotNo topic);
+/*
+ * These return true if they changed anything.  A subscription is its role's who
+ * asked for it last.
+ */
+extern bool el_member_subscribe(ElSlotNo member, ElSlotNo topic, Oid role);
 extern bool el_member_unsubscribe(ElSlotNo member, ElSlotNo topic);
 extern bool el_member_subscribed(ElSlotNo member, ElSlotNo topic);
 

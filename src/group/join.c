@@ -27,6 +27,7 @@
 #include "group/member.h"
 #include "group/session.h"
 #include "group/slots.h"
+#include "group/subscription.h"
 #include "group/wake.h"
 #include "topic/topic.h"
 
@@ -81,6 +82,8 @@ eventlog_join_group(PG_FUNCTION_ARGS)
 	};
 	ElCall		call;
 	List	   *topics;
+	List	   *relids = NIL;
+	ListCell   *lc;
 	ElAssignment a;
 
 	el_call_begin(fcinfo, &spec, &call);
@@ -90,7 +93,9 @@ eventlog_join_group(PG_FUNCTION_ARGS)
 				 errmsg("join_group() takes a member's name without its incarnation"),
 				 errhint("It returns the name with a new one.")));
 	topics = topics_arg(PG_GETARG_ARRAYTYPE_P(1));
-	el_member_check_may_act(&call.conf, call.member);
+	foreach(lc, topics)
+		relids = lappend_oid(relids, ((ElTopicRef *) lfirst(lc))->relid);
+	el_member_check_may_leave(&call.conf, call.member, relids);
 
 	el_session_init();
 	el_member_call(&call.conf, call.member, topics, EL_JOIN_AFRESH,
@@ -106,8 +111,8 @@ eventlog_join_group(PG_FUNCTION_ARGS)
  * member as it is now (EL001, 40L01).
  */
 static void
-begin_as_member(FunctionCallInfo fcinfo, const char *command, ElCall *call,
-				ElMemberRef *ref)
+begin_as_member(FunctionCallInfo fcinfo, const char *command, bool leaving,
+				ElCall *call, ElMemberRef *ref)
 {
 	static const char *const names[] = {"group_name"};
 	ElCallSpec	spec = {
@@ -118,7 +123,10 @@ begin_as_member(FunctionCallInfo fcinfo, const char *command, ElCall *call,
 	};
 
 	el_call_begin(fcinfo, &spec, call);
-	el_member_check_may_act(&call->conf, call->member);
+	if (leaving)
+		el_member_check_may_leave(&call->conf, call->member, NIL);
+	else
+		el_member_check_may_act(&call->conf, call->member);
 	el_member_require(call->group, call->member, false, ref);
 }
 
@@ -134,7 +142,7 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 	bool		first = false;
 	bool		news = true;
 
-	begin_as_member(fcinfo, "heartbeat()", &call, &ref);
+	begin_as_member(fcinfo, "heartbeat()", false, &call, &ref);
 	el_group_lock(LW_EXCLUSIVE);
 	m = el_member_of_ref(&ref);
 	if (m != NULL)
@@ -165,7 +173,7 @@ eventlog_leave_group(PG_FUNCTION_ARGS)
 	ElMember   *m;
 	ElSlotNo	g = EL_NO_SLOT;
 
-	begin_as_member(fcinfo, "leave_group()", &call, &ref);
+	begin_as_member(fcinfo, "leave_group()", true, &call, &ref);
 	el_local_leave(call.group, &ref);
 	if (call.member == NULL)
 	{

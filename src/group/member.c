@@ -108,10 +108,9 @@ report_member_busy(const char *group, const char *member, int pid)
 			 errhint("Give each process a member name of its own.")));
 }
 
-/* Lock held: the slot of the member that a call is about. */
-static ElSlotNo
-find_member(ElSlotNo group, const ElMemberName *member,
-			const ElSession *session, bool *replaced)
+ElSlotNo
+el_member_slot(ElSlotNo group, const ElMemberName *member,
+			   const ElSession *session, bool *replaced)
 {
 	ElSlotNo	ms;
 
@@ -166,7 +165,7 @@ el_member_require(const char *group, const ElMemberName *member,
 	int			busy_pid = 0;
 
 	el_group_lock(LW_EXCLUSIVE);
-	ms = find_member(el_group_find(MyDatabaseId, group), member, session,
+	ms = el_member_slot(el_group_find(MyDatabaseId, group), member, session,
 					 &replaced);
 	if (ms != EL_NO_SLOT)
 	{
@@ -181,108 +180,6 @@ el_member_require(const char *group, const ElMemberName *member,
 		report_no_member(group, member, session, replaced, commits);
 	if (busy_pid != 0)
 		report_member_busy(group, ref->name, busy_pid);
-}
-
-/*
- * Topics
- */
-
-/* The topics a session has asked for that are still there: it was put out while it was silent. */
-static List *
-topics_of_session(const ElSession *s)
-{
-	List	   *result = NIL;
-	int			i;
-
-	for (i = 0; i < s->ntopics; i++)
-	{
-		ElTopicRef *topic = el_topic_ref_if_there(s->topics[i], NULL);
-
-		if (topic != NULL)
-			result = lappend(result, topic);
-	}
-	return result;
-}
-
-/* A topic was dropped: the member is no longer subscribed to it. */
-static void
-unsubscribe_dropped(const char *group, const ElMemberName *member,
-					const ElSession *session, const pg_uuid_t *uuid)
-{
-	ElSlotNo	g;
-	ElSlotNo	m;
-	ElSlotNo	topic;
-	bool		replaced;
-
-	el_group_lock(LW_EXCLUSIVE);
-	g = el_group_find(MyDatabaseId, group);
-	if (g != EL_NO_SLOT)
-	{
-		topic = el_group_topic_find(g, uuid);
-		m = find_member(g, member, session, &replaced);
-		if (m != EL_NO_SLOT && topic != EL_NO_SLOT)
-			(void) el_member_unsubscribe(m, topic);
-	}
-	el_group_unlock();
-}
-
-/*
- * The topics a member is subscribed to, locked, those that are gone left out
- * (and taken off the subscription).
- */
-List *
-el_member_topics(const ElGroupConf *conf, const ElMemberName *member)
-{
-	ElSession  *s = member == NULL ? el_session_find(conf->name) : NULL;
-	List	   *result = NIL;
-	Oid		   *relids = NULL;
-	pg_uuid_t  *uuids = NULL;
-	int			n = 0;
-	int			i;
-	ElSlotNo	m;
-	ElSlotNo	sub;
-	bool		replaced;
-
-	el_group_lock(LW_SHARED);
-	m = find_member(el_group_find(MyDatabaseId, conf->name), member, s,
-					&replaced);
-	if (m != EL_NO_SLOT)
-	{
-		for (sub = EL_MEMBER(m)->first_sub; sub != EL_NO_SLOT;
-			 sub = EL_SUB(sub)->next_sub)
-			n++;
-		relids = palloc_array(Oid, n + 1);
-		uuids = palloc_array(pg_uuid_t, n + 1);
-		n = 0;
-		for (sub = EL_MEMBER(m)->first_sub; sub != EL_NO_SLOT;
-			 sub = EL_SUB(sub)->next_sub)
-		{
-			relids[n] = EL_TOPIC(EL_SUB(sub)->topic)->relid;
-			uuids[n++] = EL_TOPIC(EL_SUB(sub)->topic)->uuid;
-		}
-	}
-	el_group_unlock();
-
-	if (m == EL_NO_SLOT && s != NULL)
-		return topics_of_session(s);
-	for (i = 0; i < n; i++)
-	{
-		/* if it was created again, that is another topic */
-		ElTopicRef *topic = el_topic_ref_if_there(relids[i], &uuids[i]);
-
-		if (topic != NULL)
-			result = lappend(result, topic);
-		else
-			unsubscribe_dropped(conf->name, member, s, &uuids[i]);
-	}
-	return result;
-}
-
-void
-el_member_check_may_act(const ElGroupConf *conf, const ElMemberName *member)
-{
-	if (member != NULL)
-		list_free_deep(el_member_topics(conf, member));
 }
 
 /*
@@ -470,7 +367,11 @@ prepare_session(Call *c)
 	if (c->join == EL_JOIN_AFRESH)
 		c->session->ntopics = 0;
 	foreach(lc, c->topics)
-		el_session_add_topic(c->session, ((ElTopicRef *) lfirst(lc))->relid);
+	{
+		ElTopicRef *ref = lfirst(lc);
+
+		el_session_add_topic(c->session, ref->relid, ref->role);
+	}
 }
 
 /* Find group and member, and whether the call is refused.  Lock held. */
@@ -478,7 +379,7 @@ static Refusal
 find_caller(Call *c)
 {
 	c->group = el_group_find(MyDatabaseId, c->conf->name);
-	c->member = find_member(c->group, c->name, c->session, &c->replaced);
+	c->member = el_member_slot(c->group, c->name, c->session, &c->replaced);
 	if (c->member != EL_NO_SLOT)
 	{
 		if (c->join != EL_JOIN_AFRESH &&
@@ -593,7 +494,7 @@ subscribe_caller(Call *c)
 		ElTopicRef *ref = lfirst(lc);
 
 		if (c->join != EL_JOIN_NO)
-			(void) el_member_subscribe(c->member, ref->slot);
+			(void) el_member_subscribe(c->member, ref->slot, ref->role);
 		note_begun(ref, c->conf, ref->slot);
 	}
 }
@@ -763,8 +664,10 @@ el_claimed_topics(const char *group)
 	{
 		ElTopicRef *topic = el_topic_ref_if_there(relids[i], NULL);
 
-		if (topic != NULL)
-			result = lappend(result, topic);
+		if (topic == NULL)
+			continue;
+		el_check_select(relids[i]);
+		result = lappend(result, topic);
 	}
 	return result;
 }

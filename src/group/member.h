@@ -20,6 +20,7 @@
 #include "group/arguments.h"
 #include "group/catalog.h"
 #include "group/offsets.h"
+#include "group/session.h"
 #include "group/slots.h"
 
 /* A partition that a call may deliver from. */
@@ -44,18 +45,11 @@ typedef struct ElAssignment
 } ElAssignment;
 
 /*
- * Topics of a member's subscription, locked, that the caller may read (else
- * 42501); a list of ElTopicRef.
+ * The slot of the member that a call is about, EL_NO_SLOT if there is none;
+ * *replaced: a later incarnation has its name.  Lock held.
  */
-extern List *el_member_topics(const ElGroupConf *conf,
-							  const ElMemberName *member);
-
-/*
- * Anybody can give a member's name: only a role that may read its topics acts
- * for it (42501).
- */
-extern void el_member_check_may_act(const ElGroupConf *conf,
-									const ElMemberName *member);
+extern ElSlotNo el_member_slot(ElSlotNo group, const ElMemberName *member,
+							   const ElSession *session, bool *replaced);
 
 /* What a member's call does to its membership. */
 typedef enum ElJoin

@@ -33,22 +33,30 @@ name_member_state(const ElMemberCopy *m)
 	return el_waits(m->pid) ? "waiting" : "idle";
 }
 
-/* The member's topics, as ElTopic *, but for those that are not in the list. */
+static int
+compare_topics(const ListCell *a, const ListCell *b)
+{
+	Oid			ra = ((ElTopic *) lfirst(a))->relid;
+	Oid			rb = ((ElTopic *) lfirst(b))->relid;
+
+	return ra < rb ? -1 : ra > rb;
+}
+
+/* The member's topics, as ElTopic *, but for those that are not in the list; in an order that does not change. */
 static List *
 find_member_topics(const ElMemberCopy *m, List *topics)
 {
 	List	   *result = NIL;
-	int			i;
 	ListCell   *lc;
 
-	for (i = 0; i < m->ntopics; i++)
+	qsort(m->topics, m->ntopics, sizeof(Oid), oid_cmp);
+	foreach(lc, topics)
 	{
-		foreach(lc, topics)
-		{
-			if (((ElTopic *) lfirst(lc))->relid == m->topics[i])
-				result = lappend(result, lfirst(lc));
-		}
+		if (bsearch(&((ElTopic *) lfirst(lc))->relid, m->topics, m->ntopics,
+					sizeof(Oid), oid_cmp) != NULL)
+			result = lappend(result, lfirst(lc));
 	}
+	list_sort(result, compare_topics);
 	return result;
 }
 

@@ -35,6 +35,7 @@
 static Oid	appended[MAX_APPENDED];
 static int	nappended = 0;
 static bool wake_all = false;
+static bool catalog_changes = false;	/* of topics or rights */
 static bool offsets_appended = false;	/* to the offsets topic, not by
 										 * commit() */
 
@@ -105,16 +106,28 @@ el_note_append(Oid topic, Oid leaf)
 }
 
 /*
- * A topic has got more partitions, or is dropped.  Its consumers learn of it
+ * A topic has got more partitions or another label, or is dropped.  Its consumers learn of it
  * by their next call: see that those who sleep make one.  Must not fail.
  */
 void
 el_note_topic(Oid topic, bool is_dropped)
 {
-	wake_all = true;
+	wake_all = catalog_changes = true;
 	if (!is_dropped || count_dropped(false) >= MAX_TOPICS)
 		return;					/* a member's next call finds out */
 	add_dropped(false)->topic = topic;
+}
+
+void
+el_note_rights(void)
+{
+	catalog_changes = true;
+}
+
+bool
+el_notes_catalog_changes(void)
+{
+	return catalog_changes;
 }
 
 void
@@ -131,7 +144,8 @@ el_note_dropped_group(const char *group)
 bool
 el_notes_pending(void)
 {
-	return nappended > 0 || wake_all || offsets_appended || ndropped > 0;
+	return nappended > 0 || wake_all || offsets_appended || catalog_changes ||
+		ndropped > 0;
 }
 
 static void
@@ -147,7 +161,7 @@ static void
 forget_notes(void)
 {
 	nappended = ndropped = 0;
-	wake_all = offsets_appended = false;
+	wake_all = offsets_appended = catalog_changes = false;
 }
 
 void

@@ -15,9 +15,18 @@
 
 #include "access/xact.h"
 
-/* For ElTopicCallbacks: this transaction appends to a partition / drops a topic or adds partitions. */
+/* For ElTopicCallbacks: this transaction appends to a partition / drops a topic or changes it. */
 extern void el_note_append(Oid topic, Oid leaf);
 extern void el_note_topic(Oid topic, bool dropped);
+
+/* This transaction runs a statement that changes what roles may do. */
+extern void el_note_rights(void);
+
+/*
+ * Has this transaction changed topics or rights?  What it does not find then may
+ * be there again when it has ended, so nothing outside of it follows from that.
+ */
+extern bool el_notes_catalog_changes(void);
 
 /* A group whose members shall be removed if this transaction commits. */
 extern void el_note_dropped_group(const char *group);

@@ -244,7 +244,7 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
-	for (p = 0; p < call.topic->npartitions; p++)
+	for (p = 0; p < call.topic->topic->npartitions; p++)
 	{
 		ElLogInfo	info;
 		Relation	rel = open_partition(call.topic, p, &info);

@@ -88,8 +88,9 @@ el_session_slot(const ElSession *s)
 	return s->slot;
 }
 
-void
-el_session_add_topic(ElSession *s, Oid relid)
+/* Where the topic stands in the session's list, or is to be put. */
+static int
+find_topic(const ElSession *s, Oid relid)
 {
 	int			low = 0;
 	int			high = s->ntopics;
@@ -98,26 +99,49 @@ el_session_add_topic(ElSession *s, Oid relid)
 	{
 		int			middle = (low + high) / 2;
 
-		if (s->topics[middle] == relid)
-			return;
-		if (s->topics[middle] < relid)
+		if (s->topics[middle].relid < relid)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (s->ntopics == s->room)
-	{
-		int			room = Max(2 * s->room, 8);
+	return low;
+}
 
-		s->topics = s->topics == NULL ?
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(Oid)) :
-			repalloc(s->topics, room * sizeof(Oid));
-		s->room = room;
+void
+el_session_add_topic(ElSession *s, Oid relid, Oid role)
+{
+	int			i = find_topic(s, relid);
+
+	if (i == s->ntopics || s->topics[i].relid != relid)
+	{
+		if (s->ntopics == s->room)
+		{
+			int			room = Max(2 * s->room, 8);
+			Size		size = room * sizeof(ElSessionTopic);
+
+			s->topics = s->topics == NULL ?
+				MemoryContextAlloc(TopMemoryContext, size) :
+				repalloc(s->topics, size);
+			s->room = room;
+		}
+		memmove(&s->topics[i + 1], &s->topics[i],
+				(s->ntopics - i) * sizeof(ElSessionTopic));
+		s->ntopics++;
+		s->topics[i].relid = relid;
 	}
-	memmove(&s->topics[low + 1], &s->topics[low],
-			(s->ntopics - low) * sizeof(Oid));
-	s->topics[low] = relid;
-	s->ntopics++;
+	s->topics[i].role = role;
+}
+
+void
+el_session_remove_topic(ElSession *s, Oid relid)
+{
+	int			i = find_topic(s, relid);
+
+	if (i == s->ntopics || s->topics[i].relid != relid)
+		return;
+	s->ntopics--;
+	memmove(&s->topics[i], &s->topics[i + 1],
+			(s->ntopics - i) * sizeof(ElSessionTopic));
 }
 
 bool

@@ -15,6 +15,13 @@
 
 #include "group/slots.h"
 
+/* A topic that the session has asked for, and as which role. */
+typedef struct ElSessionTopic
+{
+	Oid			relid;
+	Oid			role;
+} ElSessionTopic;
+
 /* A membership, or what is left of one: should the session be put out, it comes back to its topics. */
 typedef struct ElSession
 {
@@ -24,7 +31,7 @@ typedef struct ElSession
 	uint64		incarnation;
 	int			ntopics;		/* asked for so far */
 	int			room;
-	Oid		   *topics;			/* sorted */
+	ElSessionTopic *topics;		/* sorted by relid */
 	struct ElSession *next;
 } ElSession;
 
@@ -36,7 +43,8 @@ extern ElSession *el_session_find(const char *group);
 
 /* Memory for a membership, before there is one. */
 extern ElSession *el_session_prepare(const char *group);
-extern void el_session_add_topic(ElSession *s, Oid relid);
+extern void el_session_add_topic(ElSession *s, Oid relid, Oid role);
+extern void el_session_remove_topic(ElSession *s, Oid relid);
 
 /* The session's member slot, EL_NO_SLOT if it was put out (or session is NULL); lock held. */
 extern ElSlotNo el_session_slot(const ElSession *s);

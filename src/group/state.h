@@ -221,6 +221,7 @@ typedef struct ElSub
 	ElSlotNo	topic;
 	ElSlotNo	next_sub;		/* of the member */
 	ElSlotNo	prev_sub;
+	Oid			role;			/* that asked for the topic */
 } ElSub;
 
 typedef struct ElShared

@@ -32,6 +32,7 @@
 #include "group/member.h"
 #include "group/session.h"
 #include "group/slots.h"
+#include "group/subscription.h"
 #include "group/wait.h"
 #include "group/wake.h"
 #include "storage/ipc.h"

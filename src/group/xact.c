@@ -309,6 +309,27 @@ el_group_after_locks(bool is_commit)
 		finish_xact(phase == EL_XACT_COMMITTED);
 }
 
+/* Statements after which a role may read less than before, if they are not rolled back. */
+void
+el_group_utility_begins(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_GrantStmt:
+		case T_GrantRoleStmt:
+		case T_AlterRoleStmt:
+		case T_DropRoleStmt:
+		case T_AlterOwnerStmt:
+		case T_AlterTableStmt:
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
+			el_note_rights();
+			break;
+		default:
+			break;
+	}
+}
+
 void
 el_group_utility_done(Node *stmt)
 {

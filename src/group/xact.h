@@ -23,6 +23,9 @@ extern void el_group_subxact(SubXactEvent event, SubTransactionId mine,
 /* After a top-level transaction's locks are gone.  Must not fail. */
 extern void el_group_after_locks(bool is_commit);
 
+/* Before a utility statement of any other kind. */
+extern void el_group_utility_begins(Node *stmt);
+
 /* After a statement that ends transactions or a session's work; looks at no catalog. */
 extern void el_group_utility_done(Node *stmt);
 

@@ -27,8 +27,8 @@ typedef struct ElTopicCallbacks
 	void		(*appended) (Oid topic, Oid leaf);
 
 	/*
-	 * This transaction drops a partitioned table, or adds partitions to a
-	 * topic.  Must not fail.
+	 * This transaction drops a partitioned table, adds partitions to a topic,
+	 * or gives it another label.  Must not fail.
 	 */
 	void		(*topic_changed) (Oid topic, bool dropped);
 

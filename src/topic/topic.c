@@ -244,6 +244,7 @@ load_topic(Oid relid, const char **why, bool *exists)
 
 	t = palloc0(sizeof(ElTopic));
 	t->relid = relid;
+	t->loaded_by = GetTopTransactionIdIfAny();
 	t->mcxt = mcxt;
 	t->name = pstrdup(RelationGetRelationName(rel));
 	MemoryContextCopyAndSetIdentifier(mcxt, t->name);
@@ -525,6 +526,32 @@ el_open_leaf(const ElTopic *t, int32 partition)
 	if (partition >= t->npartitions || !OidIsValid(t->leaves[partition]))
 		return NULL;
 	return try_table_open(t->leaves[partition], AccessShareLock);
+}
+
+/*
+ * A change of ours made us load the topic anew; our xid came before it.  The
+ * relation cache does not let go of tables that this transaction has created.
+ */
+int32
+el_topic_partitions_before(const ElTopic *t)
+{
+	int32		n;
+
+	if (!TransactionIdIsValid(t->loaded_by) ||
+		t->loaded_by != GetTopTransactionIdIfAny())
+		return t->npartitions;
+	for (n = 0; n < t->npartitions; n++)
+	{
+		Relation	leaf = el_open_leaf(t, n);
+		bool		ours = leaf != NULL &&
+			leaf->rd_createSubid != InvalidSubTransactionId;
+
+		if (leaf != NULL)
+			table_close(leaf, AccessShareLock);
+		if (ours)
+			break;
+	}
+	return n;
 }
 
 /* A pass over pg_partitioned_table; takes no lock on topics, so they may be gone when they are looked at. */

@@ -48,6 +48,8 @@ typedef struct ElTopic
 	char	   *name;			/* as of the last load; for messages */
 
 	/* private to topic.c and checks.c */
+	TransactionId loaded_by;	/* top transaction, if it had an xid when this
+								 * was loaded */
 	bool		labelled;		/* options and uuid come from a label */
 	uint32	   *next_partition; /* round robin of this backend; outlives
 								 * reloads */
@@ -99,6 +101,12 @@ extern List *el_all_topics(void);
 
 /* Open a partition's table with AccessShareLock; NULL if it is gone, or never was. */
 extern Relation el_open_leaf(const ElTopic *t, int32 partition);
+
+/*
+ * How many partitions the topic had before this transaction, which may have
+ * created it or added some: for what does not go back with a rollback.
+ */
+extern int32 el_topic_partitions_before(const ElTopic *t);
 
 /* Free what the transaction kept alive; called when it ends. */
 extern void el_topic_xact_end(void);

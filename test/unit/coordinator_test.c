@@ -402,7 +402,7 @@ call(int m, bool join, unsigned mask, bool yield)
 			quiet = false;
 		topic = el_group_topic_get(group, &uuid, (Oid) (1000 + t), npartitions[t]);
 		if (join)
-			(void) el_member_subscribe(me->slot, topic);
+			(void) el_member_subscribe(me->slot, topic, 10);
 	}
 	(void) el_group_steps(group, yield ? me->slot : EL_NO_SLOT);
 	if (quiet)
