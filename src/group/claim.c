@@ -18,6 +18,7 @@
 
 #include "base/compat.h"
 #include "group/arguments.h"
+#include "group/claimed.h"
 #include "group/consume.h"
 #include "group/deliver.h"
 #include "group/member.h"
@@ -55,7 +56,8 @@ eventlog_claim(PG_FUNCTION_ARGS)
 	d.snapshot = GetActiveSnapshot();
 
 	el_offsets_prepare_commit();
-	el_claim_call(&call.conf, list_make1(call.topic), &a);
+	el_claim_call(&call.conf, list_make1(call.topic), false, &a);
+	el_claimed_remember(call.group, call.topic->relid);
 	el_deliver(&d, &a);
 
 	el_rows_end(d.rows);

@@ -570,7 +570,8 @@ el_member_call(const ElGroupConf *conf, const ElMemberName *member,
  * Claims
  */
 void
-el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
+el_claim_call(const ElGroupConf *conf, List *topics, bool waits,
+			  ElAssignment *a)
 {
 	ElSlotNo	group;
 	ElGroup    *g;
@@ -592,7 +593,8 @@ el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
 	reserve_for_call(group, EL_NO_SLOT, topics, false);
 	group = el_group_get(MyDatabaseId, conf->name);
 	g = EL_GROUP(group);
-	g->use = EL_USE_CLAIMS;
+	if (!waits)
+		g->use = EL_USE_CLAIMS;
 	g->max_poll_ms = conf->max_poll_ms;
 	g->last_used_ms = el_monotonic_ms();
 	foreach(lc, topics)
@@ -602,7 +604,8 @@ el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
 											   ref->npartitions);
 		ElSlotNo	s;
 
-		EL_TOPIC(topic)->claimed = true;
+		if (!waits)
+			EL_TOPIC(topic)->claimed = true;
 		note_begun(ref, conf, topic);
 		for (s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
 			 s = EL_PART(s)->next_part)
@@ -617,57 +620,4 @@ el_claim_call(const ElGroupConf *conf, List *topics, ElAssignment *a)
 	qsort(a->parts, a->n, sizeof(ElAssigned), compare_assigned);
 	/* claimers of the same moment had better start apart */
 	a->rotor = pg_prng_uint32(&pg_global_prng_state);
-}
-
-bool
-el_group_used_by_claims(const char *group)
-{
-	ElSlotNo	s;
-	bool		result;
-
-	el_group_lock(LW_SHARED);
-	s = el_group_find(MyDatabaseId, group);
-	result = s != EL_NO_SLOT && EL_GROUP(s)->use == EL_USE_CLAIMS;
-	el_group_unlock();
-	return result;
-}
-
-List *
-el_claimed_topics(const char *group)
-{
-	List	   *result = NIL;
-	Oid		   *relids = NULL;
-	int			n = 0;
-	int			i;
-	ElSlotNo	g;
-	ElSlotNo	s;
-
-	el_group_lock(LW_SHARED);
-	g = el_group_find(MyDatabaseId, group);
-	if (g != EL_NO_SLOT)
-	{
-		for (s = EL_GROUP(g)->first_topic; s != EL_NO_SLOT;
-			 s = EL_TOPIC(s)->next_topic)
-			n++;
-		relids = palloc_array(Oid, n + 1);
-		n = 0;
-		for (s = EL_GROUP(g)->first_topic; s != EL_NO_SLOT;
-			 s = EL_TOPIC(s)->next_topic)
-		{
-			if (EL_TOPIC(s)->claimed && OidIsValid(EL_TOPIC(s)->relid))
-				relids[n++] = EL_TOPIC(s)->relid;
-		}
-	}
-	el_group_unlock();
-
-	for (i = 0; i < n; i++)
-	{
-		ElTopicRef *topic = el_topic_ref_if_there(relids[i], NULL);
-
-		if (topic == NULL)
-			continue;
-		el_check_select(relids[i]);
-		result = lappend(result, topic);
-	}
-	return result;
 }

@@ -84,12 +84,11 @@ extern void el_member_check_admitted(const ElGroupConf *conf,
 extern void el_member_require(const char *group, const ElMemberName *member,
 							  bool commits, ElMemberRef *ref);
 
-/* All partitions of the topics, for claims; 55006 if the group has members, 53200. */
-extern void el_claim_call(const ElGroupConf *conf, List *topics,
+/*
+ * All partitions of the topics, for claims, or for who only waits for some; 55006
+ * if the group has members, 53200.
+ */
+extern void el_claim_call(const ElGroupConf *conf, List *topics, bool waits,
 						  ElAssignment *result);
-extern bool el_group_used_by_claims(const char *group);
-
-/* Topics that claims of the group have read, locked. */
-extern List *el_claimed_topics(const char *group);
 
 #endif							/* EL_MEMBER_H */

@@ -28,6 +28,7 @@
 #include "base/extension.h"
 #include "group/arguments.h"
 #include "group/catalog.h"
+#include "group/claimed.h"
 #include "group/deliver.h"
 #include "group/member.h"
 #include "group/session.h"
@@ -202,15 +203,19 @@ static void
 get_assignment(WaitCall *c, const char *group, ElDelivery *d,
 			   ElGroupConf *conf, ElAssignment *a)
 {
+	List	   *claimed = NIL;
+
 	el_group_conf(group, conf);
 	el_group_check_use(conf);
 	c->wait.max_poll_ms = Min(c->wait.max_poll_ms, conf->max_poll_ms);
 	memset(d, 0, sizeof(*d));
 	d->conf = conf;
 	d->min_age_ms = c->min_age_ms;
-	d->claim = c->member == NULL && el_group_used_by_claims(group);
+	if (c->member == NULL)
+		claimed = el_claimed_topics(group);
+	d->claim = claimed != NIL;
 	if (d->claim)
-		el_claim_call(conf, el_claimed_topics(group), a);
+		el_claim_call(conf, claimed, true, a);
 	else
 		el_member_call(conf, c->member, el_member_topics(conf, c->member),
 					   EL_JOIN_NO, true, a);

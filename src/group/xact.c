@@ -30,6 +30,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 
+#include "group/claimed.h"
 #include "group/local.h"
 #include "group/losses.h"
 #include "group/mark.h"
@@ -344,5 +345,9 @@ el_group_utility_done(Node *stmt)
 	}
 	else if (IsA(stmt, DiscardStmt) &&
 			 ((DiscardStmt *) stmt)->target == DISCARD_ALL)
-		el_session_discard();	/* what a pooler sends when a client is gone */
+	{
+		/* what a pooler sends when a client is gone */
+		el_session_discard();
+		el_claimed_forget();
+	}
 }

@@ -303,4 +303,35 @@ cmp_ok(time - $began, '<', 20, 'a fast stop does not wait for waiters');
 eval { $waiter->quit };
 eval { $writer->quit };
 
+# A worker that claims comes back after a restart and waits before it claims.
+# Shared memory knows nothing of the group's claims any more, committed offsets do.
+$node->start;
+$waiter = $node->background_psql('postgres', on_error_stop => 0);
+$pid = session_pid($waiter);
+$writer = $node->background_psql('postgres');
+ask("CALL wait_for_events('claims', '10 ms')");
+is(answer(), 't', 'claims after a restart: there are events');
+woken('claims after a restart', "CALL wait_for_any('{nobody_yet,claims}', '50 s')", '{claims}',
+	sub { $node->safe_psql('postgres', "SELECT * FROM claim('claims', 'w', 1000); SELECT * FROM claim('nobody_yet', 'other', 1000)") },
+	sub { $writer->query_safe("SELECT produce('w', 'k', '')") });
+# so it is for a group that members have used, as long as none is back
+ask("CALL wait_for_events('aged', '10 ms')");
+is(answer(), 't', 'a group without members after a restart');
+is($node->safe_psql('postgres', "SELECT state FROM eventlog_groups WHERE group_name = 'aged'"), 'empty', '... which that does not make one of claims');
+$writer->query_safe("SELECT count(*) FROM consume('aged', 'other', member => 'm')");
+ask("CALL wait_for_events('aged', '10 ms')");
+like(answer(), qr/EL001|not a member/, 'a group with members is theirs');
+# what nobody knows anything of, and what the caller may not read
+expect_error($node, "CALL wait_for_events('nobody', '10 s')", 'EL001', qr/./, 'nothing is known');
+$node->safe_psql('postgres', 'CREATE ROLE stranger');
+expect_error($node, "SET ROLE stranger; CALL wait_for_events('claims', '10 s')", '42501', qr/./, 'what was claimed, by a role that may not read it');
+expect_error($node, "SET ROLE stranger; CALL wait_for_events('any1', '10 s')", 'EL001', qr/./, 'what was committed is nothing to it');
+# an offset in a topic that is gone
+$node->safe_psql('postgres', "SELECT create_topic('gone', 1); SELECT seek('seeker', 'gone', 0, 0); SELECT drop_topic('gone')");
+$node->restart;
+expect_error($node, "CALL wait_for_events('seeker', '10 s')", 'EL001', qr/./, 'an offset in a topic that is gone says nothing');
+eval { $waiter->quit };
+eval { $writer->quit };
+$node->stop;
+
 done_testing();
