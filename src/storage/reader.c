@@ -42,7 +42,9 @@ el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 	r->serializable = mode == EL_READ_MVCC;
 	if (snapshot != NULL && IsMVCCSnapshot(snapshot))
 		r->snapshot_xmin = el_full_xid(snapshot->xmin);
-	r->priv = palloc0(sizeof(ElReaderPrivate));
+	/* the blocks at its end are written before they are read (el_reader_read_meta) */
+	r->priv = palloc(sizeof(ElReaderPrivate));
+	memset(r->priv, 0, offsetof(ElReaderPrivate, dir));
 	r->priv->mcxt = CurrentMemoryContext;
 	r->priv->limit = PG_UINT64_MAX;
 	el_reader_read_meta(r);

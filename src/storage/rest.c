@@ -14,8 +14,9 @@
  *		difference means another batch.
  *	  - from >= 0 only while bytes and records are whole: an error between the
  *		two leaves from at -1.
- *	  - records.pos .. records.end are bytes 0 .. of bytes, and the first
- *		record in there has an offset that is not below from.
+ *	  - records.pos .. records.end lie in bytes, and the first record in there
+ *		has an offset that is not below from.  All tails of a batch have the same
+ *		end.
  *	  - records has no scratch of its own: nothing here belongs to a reader.
  *	  - No more than EL_MAX_REST bytes are kept, in TopMemoryContext.
  *
@@ -43,32 +44,6 @@ static struct
 /* A longer tail is not kept. */
 #define EL_MAX_REST	(128 * 1024)
 
-/*
- * Without compression the pages have it: nothing is kept then, and what was
- * kept before stays.
- */
-void
-el_rest_keep(const RelFileLocator *locator, FullTransactionId fxid,
-			 int64 position, const ElBatchReader *records)
-{
-	size_t		len = records->end - records->pos;
-
-	if (len == 0 || len > EL_MAX_REST ||
-		(records->header.attributes & EL_ATTR_CODEC_MASK) == EL_CODEC_NONE)
-		return;
-	rest.from = -1;
-	if (rest.bytes == NULL)
-		rest.bytes = MemoryContextAlloc(TopMemoryContext, EL_MAX_REST);
-	memcpy(rest.bytes, records->pos, len);
-	rest.records = *records;
-	memset(&rest.records.scratch, 0, sizeof(ElScratch));
-	rest.records.pos = rest.bytes;
-	rest.records.end = rest.bytes + len;
-	rest.locator = *locator;
-	rest.fxid = fxid;
-	rest.from = position;
-}
-
 bool
 el_rest_has(const RelFileLocator *locator, FullTransactionId fxid,
 			int64 position, const ElBatchHeader *header)
@@ -85,6 +60,41 @@ el_rest_has(const RelFileLocator *locator, FullTransactionId fxid,
 		h->crc == header->crc;
 }
 
+/*
+ * Without compression the pages have it: nothing is kept then, and what was
+ * kept before stays.  Who goes on in the same batch needs no other copy, only
+ * less of it.
+ */
+void
+el_rest_keep(const RelFileLocator *locator, FullTransactionId fxid,
+			 int64 position, const ElBatchReader *records)
+{
+	size_t		len = records->end - records->pos;
+	const char *end;
+
+	if (len == 0 || len > EL_MAX_REST ||
+		(records->header.attributes & EL_ATTR_CODEC_MASK) == EL_CODEC_NONE)
+		return;
+	if (el_rest_has(locator, fxid, position, &records->header) &&
+		len <= rest.records.end - rest.records.pos)
+		end = rest.records.end;
+	else
+	{
+		rest.from = -1;
+		if (rest.bytes == NULL)
+			rest.bytes = MemoryContextAlloc(TopMemoryContext, EL_MAX_REST);
+		memcpy(rest.bytes, records->pos, len);
+		end = rest.bytes + len;
+	}
+	rest.records = *records;
+	memset(&rest.records.scratch, 0, sizeof(ElScratch));
+	rest.records.pos = end - len;
+	rest.records.end = end;
+	rest.locator = *locator;
+	rest.fxid = fxid;
+	rest.from = position;
+}
+
 /* A copy, because another reader may leave another batch here meanwhile. */
 void
 el_rest_open(ElBatchReader *records)
@@ -93,7 +103,6 @@ el_rest_open(ElBatchReader *records)
 	size_t		len = rest.records.end - rest.records.pos;
 
 	Assert(rest.from >= 0);
-	Assert(rest.records.pos == rest.bytes);
 	Assert(len > 0 && len <= EL_MAX_REST);
 	if (scratch.cap < len)
 	{
@@ -102,7 +111,7 @@ el_rest_open(ElBatchReader *records)
 		scratch.buf = palloc(len);
 		scratch.cap = len;
 	}
-	memcpy(scratch.buf, rest.bytes, len);
+	memcpy(scratch.buf, rest.records.pos, len);
 	*records = rest.records;
 	records->scratch = scratch;
 	records->pos = scratch.buf;
