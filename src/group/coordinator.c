@@ -527,28 +527,6 @@ el_group_steps(ElSlotNo group, ElSlotNo yielding)
  * Giving back
  */
 
-void
-el_group_dropped(ElSlotNo group)
-{
-	Assert(el_group_locked_exclusive());
-	for (ElSlotNo ts = EL_GROUP(group)->first_topic; ts != EL_NO_SLOT;
-		 ts = EL_TOPIC(ts)->next_topic)
-	{
-		for (ElSlotNo s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
-			 s = EL_PART(s)->next_part)
-		{
-			ElPart	   *p = EL_PART(s);
-
-			/* whoever works on it meanwhile has begun anew */
-			if (p->holder != 0 && p->holder != MyProcPid)
-				continue;
-			p->first_offset = -1;
-			p->redeliveries = 0;
-			p->events_lost = 0;
-		}
-	}
-}
-
 /* Does the entry say anything that the cache must not forget? */
 static bool
 is_entry_used(const ElEntry *e, ElSlotNo db)

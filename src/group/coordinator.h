@@ -42,9 +42,6 @@ extern void el_topic_dropped(Oid dbid, Oid relid);
  */
 extern bool el_group_steps(ElSlotNo group, ElSlotNo yielding);
 
-/* The group was dropped: what was delivered to it so far counts for nobody. */
-extern void el_group_dropped(ElSlotNo group);
-
 /* Give back what nothing refers to any more; true if the group is gone. */
 extern bool el_group_sweep(ElSlotNo group, int64 idle_ms);
 

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "group/local.h"
 #include "group/mark.h"
 #include "group/part_lock.h"
 
@@ -106,6 +107,7 @@ el_local_mark_set(const char *group, const pg_uuid_t *uuid,
 		state = MemoryContextAllocZero(TopTransactionContext, sizeof(ElMarkState));
 		state->subid = subid;
 		state->outer = m->state;
+		state->afresh = m->state != NULL && m->state->afresh;
 	}
 	if (n > 0)
 	{
@@ -113,6 +115,7 @@ el_local_mark_set(const char *group, const pg_uuid_t *uuid,
 		memcpy(state->starts, starts, sizeof(int64) * n);
 	}
 	state->n = n;
+	state->afresh |= n < 0;
 	m->state = state;
 	m->replaces |= replaces;
 }
@@ -148,9 +151,40 @@ el_local_marks_merge(SubTransactionId subid, SubTransactionId parent)
 	}
 }
 
+/*
+ * The group was dropped: what was delivered to it before counts for nobody.  Lock
+ * held.
+ */
+static void
+forget_deliveries(ElSlotNo group, const ElLocalMark *m)
+{
+	ElSlotNo	topic = el_group_topic_find(group, &m->key.uuid);
+
+	Assert(el_group_locked_exclusive());
+	if (topic == EL_NO_SLOT)
+		return;
+	for (ElSlotNo s = EL_TOPIC(topic)->first_part; s != EL_NO_SLOT;
+		 s = EL_PART(s)->next_part)
+	{
+		ElPart	   *p = EL_PART(s);
+		const ElLocalPart *lp;
+		ElPartKey	key = m->key;
+
+		key.partition = p->partition;
+		lp = el_local_find(&key);
+		/* whoever works on it meanwhile, or did so after the drop, began anew */
+		if (p->holder != 0 ||
+			(m->state->n >= 0 && lp != NULL && lp->state.consumed))
+			continue;
+		p->first_offset = -1;
+		p->redeliveries = 0;
+		p->events_lost = 0;
+	}
+}
+
 /* The memory goes with TopTransactionContext. */
 void
-el_local_marks_end(void)
+el_local_marks_end(bool is_commit)
 {
 	if (first == NULL)
 		return;
@@ -163,6 +197,8 @@ el_local_marks_end(void)
 			continue;			/* the database's groups went */
 		EL_GROUP(g)->held--;
 		Assert(EL_GROUP(g)->held >= EL_GROUP(g)->claimers);
+		if (is_commit && m->state != NULL && m->state->afresh)
+			forget_deliveries(g, m);
 	}
 	el_group_unlock();
 	first = NULL;

@@ -22,6 +22,7 @@ typedef struct ElMarkState
 	SubTransactionId subid;
 	int32		n;				/* number of starts; -1: the mark is dropped */
 	int64	   *starts;			/* by partition; -1: it has an offset */
+	bool		afresh;			/* the group was dropped before */
 	struct ElMarkState *outer;	/* what was said before */
 } ElMarkState;
 
@@ -66,6 +67,6 @@ extern void el_local_marks_rollback(SubTransactionId subid);
 extern void el_local_marks_merge(SubTransactionId subid, SubTransactionId parent);
 
 /* After the locks.  Cannot fail. */
-extern void el_local_marks_end(void);
+extern void el_local_marks_end(bool is_commit);
 
 #endif							/* EL_MARK_H */

@@ -205,20 +205,6 @@ el_notes_prepared(void)
 	forget_notes();
 }
 
-/* A group was dropped.  Must not fail. */
-static void
-forget_group(const char *name)
-{
-	ElSlotNo	group;
-
-	el_session_forget(name);
-	el_group_lock(LW_EXCLUSIVE);
-	group = el_group_find(MyDatabaseId, name);
-	if (group != EL_NO_SLOT)
-		el_group_dropped(group);
-	el_group_unlock();
-}
-
 void
 el_notes_finish(bool is_commit)
 {
@@ -228,7 +214,7 @@ el_notes_finish(bool is_commit)
 	for (i = 0; is_commit && i < ndropped; i++)
 	{
 		if (dropped[i].is_group)
-			forget_group(dropped[i].group);
+			el_session_forget(dropped[i].group);
 		else
 		{
 			el_group_lock(LW_EXCLUSIVE);

@@ -214,7 +214,7 @@ finish_xact(bool is_commit)
 	if (el_local_first_in_xact() != NULL)
 		publish_parts(is_commit);
 	wake_groups();
-	el_local_marks_end();
+	el_local_marks_end(is_commit);
 	el_local_end(is_commit);
 	el_notes_finish(is_commit);
 }

@@ -185,7 +185,7 @@ foreach my $topic (@topics)
 	is($original->{"check_topic of $topic"}, '', "$topic is sound");
 	is($original->{"events of $topic"} =~ tr/\n// > 0 || $topic eq 'orders_archive', 1, "$topic has events");
 }
-unlike($original->{offsets}, qr/\|\|/, 'every offset belongs to a partition');
+unlike($original->{offsets}, qr/^[^|]*\|\|/m, 'every offset belongs to a partition');
 
 #
 # A whole database, each form twice
