@@ -105,6 +105,46 @@ note(sprintf('%.1f s, of which the coordinator spent %.2f s of CPU time', time -
 cmp_ok($spent, '<', 2, 'under 2 s of worker time');
 
 #
+# 10 groups begin in the topic of 1,000 partitions: each takes the lock of the one that it commits in, and of its mark
+#
+$node->safe_psql('postgres', <<'EOT');
+SELECT count(produce('wide', NULL, '1', partition => p)) FROM generate_series(0, 999) p;
+SELECT create_group('latest' || g, '{"start_from": "latest"}') FROM generate_series(1, 10) g;
+CREATE VIEW group_locks AS SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3 AND pid = pg_backend_pid();
+-- the median of what the first transactions take, in ms, and how many locks that took
+CREATE PROCEDURE begin_groups(kind text, n int, INOUT ms float8 DEFAULT 0, INOUT locks int DEFAULT 0) LANGUAGE plpgsql AS $$
+DECLARE
+  took float8[];
+  t timestamptz;
+BEGIN
+  FOR g IN 1..n LOOP
+    t := clock_timestamp();
+    PERFORM * FROM consume(kind || g, 'wide', 1);
+    IF kind <> 'latest' THEN
+      PERFORM commit(kind || g);
+    END IF;
+    locks := greatest(locks, (SELECT group_locks.n FROM group_locks));
+    COMMIT;
+    took := took || (1000 * extract(epoch FROM clock_timestamp() - t))::float8;
+    PERFORM leave_group(kind || g);
+    COMMIT;
+  END LOOP;
+  ms := percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM unnest(took) x;
+END $$;
+EOT
+foreach my $case ([ 'earliest', 2, 999 ], [ 'latest', 1, 0 ])
+{
+	my ($kind, $locks, $lag) = @$case;
+	my ($ms, $taken) = split /\|/, $node->safe_psql('postgres', "CALL begin_groups('$kind', 10)");
+	note("$kind: $ms ms");
+	is($taken, $locks, "$kind: no lock of a partition that is not worked on");
+	is($node->safe_psql('postgres', "SELECT count(DISTINCT key), count(*), max(length(value::text)) < 32768 FROM _eventlog.committed_offsets WHERE key ~ '^.\"$kind' AND key::json->>2 IS NULL"),
+		'10|10|t', '... and one mark each');
+	is($node->safe_psql('postgres', "SELECT count(*), min(n), max(n), min(lag), max(lag) FROM (SELECT count(*) AS n, sum(lag) AS lag FROM eventlog_lag WHERE group_name ~ '^$kind' GROUP BY group_name) x"),
+		"10|1000|1000|$lag|$lag", '... with lag in all partitions');
+}
+
+#
 # An empty consume() of all topics: four times the topics, four times the time.
 # A session keeps the files of all of them open.
 #
