@@ -210,21 +210,6 @@ find_or_add_topic(ElGroupCopy *c, const pg_uuid_t *uuid)
 	return t;
 }
 
-static ElPartCopy *
-find_or_add_part(ElTopicCopy *t, int32 partition)
-{
-	ElPartCopy *p;
-
-	for (int i = t->nparts - 1; i >= 0; i--)
-	{
-		if (t->parts[i].partition == partition)
-			return &t->parts[i];
-	}
-	p = add_to_array((void **) &t->parts, &t->nparts, sizeof(ElPartCopy));
-	init_part(p, partition);
-	return p;
-}
-
 /* Committed offsets and start marks as the topic has them, where there is no coordinator. */
 static void
 read_offsets(List **groups)
@@ -246,11 +231,16 @@ read_offsets(List **groups)
 		if (o->key.partition == EL_MARK_PARTITION)
 		{
 			e = &t->mark;
-			for (int32 i = 0; i < o->next; i++)
-				find_or_add_part(t, i)->start[0] = o->starts[i];
+			t->starts = o->starts;
 		}
 		else
-			e = &find_or_add_part(t, o->key.partition)->entry;
+		{
+			ElPartCopy *p = add_to_array((void **) &t->parts, &t->nparts,
+										 sizeof(ElPartCopy));
+
+			init_part(p, o->key.partition);
+			e = &p->entry;
+		}
 		e->next = o->next;
 		e->version = o->version;
 		e->fxid = o->fxid;
@@ -284,8 +274,10 @@ find_next(const ElGroupCopy *c, const ElTopicCopy *t, const ElPartCopy *p)
 {
 	if (p->entry.next >= 0)
 		return p->entry.next;
+	if (p->partition < t->mark.next)
+		return t->starts != NULL ? t->starts[p->partition] : p->start[t->start_set];
 	if (t->mark.next >= 0)
-		return p->partition < t->mark.next ? p->start[t->start_set] : 0;
+		return 0;				/* added later */
 	if (!t->has_offsets && c->conf.start_from == EL_START_LATEST)
 		return EL_FROM_END;
 	return EL_FROM_START;

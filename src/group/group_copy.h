@@ -51,6 +51,8 @@ typedef struct ElTopicCopy
 	bool		has_offsets;	/* the group has committed in it */
 	ElEntry		mark;			/* pending resolved, likewise */
 	int			start_set;		/* as in ElGroupTopic */
+	int64	   *starts;			/* by partition, where they were read from the
+								 * topic; NULL: they stand in the parts */
 	int			nparts;
 	ElPartCopy *parts;			/* by partition; those that nothing is known
 								 * of are missing */
