@@ -14,6 +14,7 @@ BEGIN
 	PERFORM join_group(name, ARRAY[topic], member);
 END $$;
 CREATE VIEW gs_lag AS SELECT partition, committed_offset, lag FROM eventlog_lag WHERE group_name LIKE 'gs%' ORDER BY group_name, partition;
+CREATE VIEW gs_topics_lag AS SELECT topic, partition, committed_offset, lag FROM eventlog_lag WHERE group_name LIKE 'gs%' ORDER BY topic::text, partition;
 CREATE TABLE gs_work (topic text, partition int, event_offset bigint, UNIQUE (topic, partition, event_offset));
 
 -- a commit() that was refused stays refused, also by COMMIT, though a savepoint hides its error
@@ -261,6 +262,135 @@ SELECT count(*) FROM consume('gs6', 'gs6', member => 'w') e JOIN gs_work w USING
 SELECT leave_group('gs6', 'w');
 DROP TABLE gs6;
 
+-- a refusal stands for what was consumed, whoever goes on with it: the member that joins again, or another
+SELECT gs_topic('gs8', 9);
+BEGIN;
+SELECT count(*) FROM consume('gs8', 'gs8', 2, member => 'w');
+SELECT leave_group('gs8', 'w');
+SAVEPOINT s;
+SELECT commit('gs8', 'w');
+ROLLBACK TO s;
+SELECT gs_fence('gs8', 'gs8', 'w');
+SELECT min(event_offset), max(event_offset) FROM consume('gs8', 'gs8', 2, member => 'w');
+COMMIT;
+SELECT leave_group('gs8', 'w');
+BEGIN;
+SELECT count(*) FROM consume('gs8', 'gs8', 2, member => 'w');
+SELECT leave_group('gs8', 'w');
+SAVEPOINT s;
+SELECT commit('gs8', 'gs8', 0, 2, 'w');
+ROLLBACK TO s;
+SAVEPOINT s;
+SELECT min(event_offset), max(event_offset) FROM consume('gs8', 'gs8', 2, member => 'v');
+SELECT gs_fence('gs8', 'gs8', 'v');
+SAVEPOINT t;
+SELECT commit('gs8', 'v');
+ROLLBACK TO s;
+COMMIT;
+SELECT leave_group('gs8', 'v');
+-- and for what was consumed from a partition, in whatever name it shall be committed
+BEGIN;
+SELECT count(*) FROM consume('gs8', 'gs8', 2, member => 'w');
+SAVEPOINT s;
+SELECT commit('gs8', 'gs8', 0, 2, 'nobody');
+ROLLBACK TO s;
+COMMIT;
+BEGIN;
+SELECT count(*) FROM consume('gs8', 'gs8', 2, member => 'w');
+SELECT gs_fence('gs8', 'gs8', 'v');
+SAVEPOINT s;
+SELECT commit('gs8', 'gs8', 0, 2, 'v');
+ROLLBACK TO s;
+COMMIT;
+-- but not for another partition
+BEGIN;
+SELECT count(*) FROM consume('gs8', 'gs8', 2, member => 'w');
+SAVEPOINT s;
+SELECT alter_topic('gs8', '{"partitions": 2}');
+SELECT commit('gs8', 'gs8', 1, 0, 'nobody');
+ROLLBACK TO s;
+SELECT commit('gs8', 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+-- a rollback that takes the consumption back ends it, also for the same member and partition
+SELECT leave_group('gs8', 'v');
+BEGIN;
+SAVEPOINT before;
+SELECT min(event_offset), max(event_offset) FROM consume('gs8', 'gs8', 2, member => 'w');
+SAVEPOINT s;
+SELECT commit('gs8', 'gs8', 0, 4, 'nobody');
+ROLLBACK TO before;
+SELECT min(event_offset), max(event_offset) FROM consume('gs8', 'gs8', 2, member => 'w');
+SELECT commit('gs8', 'w');
+COMMIT;
+SELECT * FROM gs_lag;
+SELECT leave_group('gs8', 'w');
+DROP TABLE gs8;
+
+-- a session that has lost a partition over transactions, here to a named member of its own
+SELECT gs_topic('gs10a', 8, 2);
+SELECT gs_topic('gs10b', 6);
+SELECT count(*) FROM consume('gs10', 'gs10a');
+SELECT gs_fence('gs10', 'gs10a', 'w');
+-- its commit() is refused for all it is asked for, so what this transaction has consumed elsewhere does not stay either
+BEGIN;
+SELECT count(*) FROM consume('gs10', 'gs10b', 3);
+SAVEPOINT s;
+SELECT commit('gs10');
+ROLLBACK TO s;
+COMMIT;
+-- the session was told, and keeps what it has not lost
+SELECT commit('gs10');
+SELECT * FROM gs_topics_lag;
+-- the member's work and its commit() are none of the session's loss, and leave it to be told
+SELECT seek('gs10', 'gs10a', 0, 0);
+SELECT leave_group('gs10', 'w');
+SELECT count(*) FROM consume('gs10', 'gs10a');
+SELECT gs_fence('gs10', 'gs10a', 'w');
+SELECT count(*) FROM consume('gs10', 'gs10b', 3);
+INSERT INTO gs_work SELECT topic, partition, event_offset FROM consume('gs10', 'gs10a', member => 'w');
+SELECT commit('gs10', 'w');
+SELECT commit('gs10');
+SELECT commit('gs10');
+SELECT * FROM gs_topics_lag;
+-- told in a savepoint, given again, and committed: the position goes on from there
+SELECT reset_group('gs10', 'gs10a', 'earliest');
+SELECT leave_group('gs10', 'w');
+SELECT count(*) FROM consume('gs10', 'gs10a');
+SELECT gs_fence('gs10', 'gs10a', 'w');
+SELECT count(*) FROM consume('gs10', 'gs10b');
+SELECT leave_group('gs10', 'w');
+BEGIN;
+SAVEPOINT before;
+SELECT partition, min(event_offset), max(event_offset) FROM consume('gs10', 'gs10a', 2) GROUP BY 1;
+SAVEPOINT s;
+SELECT commit('gs10');
+ROLLBACK TO before;
+SELECT partition, min(event_offset), max(event_offset) FROM consume('gs10', 'gs10a', 2) GROUP BY 1;
+SELECT commit('gs10');
+SELECT partition, min(event_offset), max(event_offset) FROM consume('gs10', 'gs10a', 2) GROUP BY 1;
+COMMIT;
+SELECT count(*) FROM consume('gs10', 'gs10a');
+SELECT commit('gs10');
+SELECT * FROM gs_topics_lag;
+-- what it was given before it left is given up, though a lock was taken in between
+SELECT reset_group('gs10', 'gs10a', 'earliest');
+SELECT count(*) FROM consume('gs10', 'gs10a');
+SELECT gs_fence('gs10', 'gs10a', 'w');
+SELECT count(*) FROM consume('gs10', 'gs10b');
+SELECT leave_group('gs10', 'w');
+BEGIN;
+SAVEPOINT before;
+SELECT partition, count(*) FROM consume('gs10', 'gs10a') GROUP BY 1;
+SELECT leave_group('gs10');
+ROLLBACK TO before;
+SELECT join_group('gs10', '{gs10a}') IS NOT NULL AS joined;
+SELECT commit('gs10');
+COMMIT;
+SELECT * FROM gs_topics_lag;
+SELECT leave_group('gs10');
+DROP TABLE gs10a, gs10b;
+
 -- one error names all partitions lost, over transactions; it is settled by the end of the one that got it
 SELECT gs_topic('gs7a', 20, 4);
 SELECT gs_topic('gs7b', 2);
@@ -298,10 +428,25 @@ SELECT commit('gs7');
 SELECT count(*) FROM consume('gs7');
 SELECT commit('gs7');
 SELECT sum(lag) FROM gs_lag;
-SELECT leave_group('gs7');
+-- what is claimed is not the session's that was put out, nor is its commit() refused with the session's
+SELECT reset_group('gs7', 'gs7b', 'earliest');
+SELECT count(*) FROM consume('gs7', 'gs7b', 1);
+DO $$
+BEGIN
+	WHILE EXISTS (SELECT FROM eventlog_members WHERE group_name = 'gs7') LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
+BEGIN;
+SELECT count(*) FROM claim('gs7', 'gs7b');
+SAVEPOINT s;
+SELECT commit('gs7');
+ROLLBACK TO s;
+COMMIT;
+SELECT sum(lag) FROM gs_lag;
 SELECT drop_group('gs7');
 DROP TABLE gs7a, gs7b;
 
 DROP TABLE gs_work;
-DROP VIEW gs_lag;
+DROP VIEW gs_lag, gs_topics_lag;
 DROP FUNCTION gs_topic, gs_fence;

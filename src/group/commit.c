@@ -68,19 +68,35 @@ name_of(const ElCall *call)
 	return call->member != NULL ? call->member->name : NULL;
 }
 
-/* 40L01 for partitions that the member has lost. */
+/*
+ * 40L01 for partitions that the member has lost.  If this transaction has consumed
+ * from them that is what stays refused; if they were lost before it, then all that a
+ * commit() without partition was asked for.
+ */
 static void report_lost(const ElCall *call, const ElMemberRef *ref, List *lost) pg_attribute_noreturn();
 
 static void
 report_lost(const ElCall *call, const ElMemberRef *ref, List *lost)
 {
 	ElMember   *m;
+	ListCell   *lc;
 
 	el_group_lock(LW_EXCLUSIVE);
 	m = el_member_of_ref(ref);
 	if (m != NULL)
 		m->fenced_count++;
 	el_group_unlock();
+	foreach(lc, lost)
+	{
+		const ElLocalPart *lp = lfirst(lc);
+
+		if (call->topic == NULL &&
+			(lp->state.consumed == 0 || !el_local_is_of(lp, name_of(call))))
+		{
+			el_refuse_consumed(call->group, name_of(call), ERRCODE_EL_FENCED);
+			break;
+		}
+	}
 	el_losses_report(call->group, name_of(call), lost);
 }
 
@@ -248,7 +264,7 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
 	el_refusals_check(call.group, name_of(&call));
-	el_member_require(call.group, call.member, true, &ref);
+	el_member_require(call.group, call.member, true, NULL, &ref);
 	lost = el_losses_find(call.group, name_of(&call), NULL);
 	if (lost != NIL)
 		report_lost(&call, &ref, lost);
@@ -261,8 +277,8 @@ eventlog_commit(PG_FUNCTION_ARGS)
 
 		if (!el_local_is_of(lp, name_of(&call)))
 			continue;
-		consumed |= lp->state.consumed;
-		if (lp->state.position <= lp->state.committed)
+		consumed |= lp->state.consumed != 0;
+		if (lp->state.position <= lp->state.committed || el_local_given_up(lp))
 			continue;			/* nothing new, or sought */
 		lock_delivered(&call, lp);
 		if (lp->state.version == lp->entry.version &&
@@ -282,7 +298,8 @@ find_delivered(const ElCall *call, const ElPartKey *key)
 {
 	ElLocalPart *lp = el_local_find(key);
 
-	if (lp != NULL && lp->state.position >= 0 && el_local_is_of(lp, name_of(call)))
+	if (lp != NULL && lp->state.position >= 0 &&
+		el_local_is_of(lp, name_of(call)) && !el_local_given_up(lp))
 		return lp;
 	return NULL;
 }
@@ -298,11 +315,14 @@ report_not_delivered(const ElCall *call, const ElPartKey *key,
 	int64		epoch;
 
 	if (find_owned(ref, key, &epoch) == EL_NO_SLOT)
+	{
+		el_refuse_partition(key, ERRCODE_EL_NOT_OWNED);
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_NOT_OWNED),
 				 errmsg("partition %d of topic \"%s\" is not owned by this member of group \"%s\"",
 						call->partition, get_rel_name(call->topic->relid),
 						call->group)));
+	}
 	report_nothing_delivered(call->group, call->topic->relid, call->partition);
 }
 
@@ -340,7 +360,7 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	el_offsets_prepare_commit();
 	el_offsets_ensure();
 	el_refusals_check(call.group, name_of(&call));
-	el_member_require(call.group, call.member, true, &ref);
+	el_member_require(call.group, call.member, true, &key, &ref);
 
 	lp = el_local_find(&key);
 	lost = lp == NULL ? NIL : el_losses_find(call.group, name_of(&call), lp);

@@ -99,7 +99,7 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	s->jump = false;
 	if (lp != NULL && lp->state.position >= 0 &&
 		lp->state.version == s->entry.version &&
-		(lp->state.consumed ||
+		(lp->state.consumed != 0 ||
 		 (lp->state.member.incarnation == a->member.incarnation &&
 		  (a->member.incarnation == 0 || lp->state.epoch == s->a->epoch))))
 		s->position = lp->state.position;
@@ -269,7 +269,7 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 			d->busy = true;
 			return false;
 		case EL_LOCK_NOT_OWNED:
-			if (was_locked && s->lp->state.consumed)
+			if (was_locked && s->lp->state.consumed != 0)
 				report_partition_lost(d, s);
 			return false;
 	}
@@ -411,10 +411,12 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	lp = s.lp;
 	Assert(lp->locked);
 	el_local_save(lp);
+	if (d->claim)
+		el_local_set_member(lp, &a->member, 0);
 	lp->state.committed = el_local_committed(lp, &s.entry);
 	lp->state.version = s.entry.version;
 	lp->state.position = last + 1;
-	lp->state.consumed = true;
+	el_local_set_consumed(lp);
 	lp->state.events_skipped += s.skipped;
 	log_skipped(d, &s);
 	if (d->commit)

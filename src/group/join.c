@@ -127,7 +127,7 @@ begin_as_member(FunctionCallInfo fcinfo, const char *command, bool leaving,
 		el_member_check_may_leave(&call->conf, call->member, NIL);
 	else
 		el_member_check_may_act(&call->conf, call->member);
-	el_member_require(call->group, call->member, false, ref);
+	el_member_require(call->group, call->member, false, NULL, ref);
 }
 
 /* heartbeat(group_name text, member text): true if its assignment changed since it was last told */

@@ -8,8 +8,8 @@
  * on, live on between transactions; those of named members and claims do not.
  *
  * Ownerships are told apart by two numbers that never repeat: the member's
- * incarnation, and the epoch at which it got the partition.  Both grow, so "up
- * to this one" is a comparison.
+ * incarnation, and the epoch at which it got the partition.  Both come from one
+ * counter that only grows, so "up to this one" is a comparison.
  *
  * IDENTIFICATION
  *	  src/group/local.c
@@ -138,7 +138,7 @@ el_local_consumed_by(const char *group, const char *member)
 
 	for (lp = first_in_xact; lp != NULL; lp = lp->next_in_xact)
 	{
-		if (lp->state.consumed && strcmp(lp->key.group, group) == 0 &&
+		if (lp->state.consumed != 0 && strcmp(lp->key.group, group) == 0 &&
 			el_local_is_of(lp, member) &&
 			lp->state.member.incarnation > lp->left)
 			return true;
@@ -146,18 +146,37 @@ el_local_consumed_by(const char *group, const char *member)
 	return false;
 }
 
+bool
+el_local_owes(const ElLocalPart *lp)
+{
+	return lp->state.owed != 0 && (uint64) lp->state.owed > lp->forgotten;
+}
+
+bool
+el_local_given_up(const ElLocalPart *lp)
+{
+	return lp->state.consumed == 0 && !lp->state.member.named &&
+		lp->state.member.incarnation <= lp->forgotten;
+}
+
 /*
- * Has the session been given events that it has not committed, and neither given
- * up nor been told of?
+ * Has the session been told of the loss that the state speaks of?  Then what it
+ * was given since is void as well, for it has been told to do all of it again.
  */
 static bool
-has_outstanding(const ElLocalPart *lp)
+is_settled(const ElLocalPart *lp)
 {
 	const ElPartState *state = &lp->state;
 
-	return state->member.incarnation > lp->forgotten && !state->member.named &&
-		state->epoch > lp->told &&
-		(state->owed || state->position > state->committed);
+	return (state->owed != 0 ? state->owed : state->epoch) <= lp->told;
+}
+
+/* Does the session go on from the part's position? */
+static bool
+has_position(const ElLocalPart *lp)
+{
+	return el_local_is_of(lp, NULL) && lp->state.position >= 0 &&
+		lp->state.member.incarnation > lp->forgotten && !is_settled(lp);
 }
 
 /*
@@ -176,13 +195,27 @@ el_local_set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
 		state->epoch == epoch)
 		return;
 	el_local_save(lp);
-	if (!state->consumed)
+	if (state->consumed == 0)
 	{
-		state->owed = has_outstanding(lp);
+		if (has_position(lp) && state->position > state->committed)
+			state->owed = state->epoch;
+		else if (is_settled(lp))
+			state->owed = 0;
 		state->position = -1;
 	}
 	state->member = *member;
 	state->epoch = epoch;
+}
+
+/* A consumption that was rolled back as a whole never comes back: the next has another number. */
+void
+el_local_set_consumed(ElLocalPart *lp)
+{
+	static uint64 consumptions = 0;
+
+	Assert(lp->locked && lp->saved != NULL);
+	if (lp->state.consumed == 0)
+		lp->state.consumed = ++consumptions;
 }
 
 bool
@@ -219,36 +252,26 @@ el_local_leave(const char *group, const ElMemberRef *ref)
 	el_group_unlock();
 }
 
-/* The highest incarnation of the session's in what the part says, or would say after a rollback; 0: none. */
-static uint64
-session_incarnation(const ElLocalPart *lp)
-{
-	uint64		result = el_local_is_of(lp, NULL) ? lp->state.member.incarnation : 0;
-	const ElPartSave *save;
-
-	for (save = lp->saved; save != NULL; save = save->next)
-	{
-		if (!save->state.member.named)
-			result = Max(result, save->state.member.incarnation);
-	}
-	return result;
-}
-
 void
 el_local_forget(const char *group)
 {
 	HASH_SEQ_STATUS seq;
 	ElLocalPart *lp;
+	uint64		now;
 
 	if (local_parts == NULL)
 		return;
+	/* a number that is given from now on is higher */
+	el_group_lock(LW_SHARED);
+	now = el_shared->next_number;
+	el_group_unlock();
 	hash_seq_init(&seq, local_parts);
 	while ((lp = hash_seq_search(&seq)) != NULL)
 	{
 		if (group != NULL && strcmp(lp->key.group, group) != 0)
 			continue;
 		if (lp->in_xact)
-			lp->forgotten = Max(lp->forgotten, session_incarnation(lp));
+			lp->forgotten = now;
 		else
 			hash_search(local_parts, &lp->key, HASH_REMOVE, NULL);
 	}
@@ -264,12 +287,12 @@ el_local_drop(const char *group)
 	{
 		ElLocalPart *lp = lfirst(lc);
 
-		if (lp->state.position < 0 && !lp->state.owed)
+		if (lp->state.position < 0 && lp->state.owed == 0)
 			continue;
 		(void) el_local_get(&lp->key, lp->topic);
 		el_local_save(lp);
 		lp->state.position = -1;
-		lp->state.owed = false;
+		lp->state.owed = 0;
 	}
 	list_free(parts);
 }
@@ -339,18 +362,6 @@ el_local_merge(SubTransactionId subid, SubTransactionId parent)
 	}
 }
 
-/* Does the part's position, or what it owes, outlive the transaction? */
-static bool
-lives_on(const ElLocalPart *lp)
-{
-	const ElPartState *state = &lp->state;
-
-	return el_local_is_of(lp, NULL) &&
-		state->member.incarnation > lp->forgotten && /* it did not leave */
-		state->epoch > lp->told &&	/* its loss is not settled */
-		(state->position >= 0 || state->owed);
-}
-
 /*
  * After the locks.  Cannot fail: dynahash does not allocate to remove, and what
  * was saved goes with TopTransactionContext.
@@ -360,17 +371,28 @@ el_local_end(bool is_commit)
 {
 	ElLocalPart *lp;
 	ElLocalPart *next;
+	bool		goes_on;
 
 	for (lp = first_in_xact; lp != NULL; lp = next)
 	{
 		Assert(lp->in_xact);
 		Assert(lp->held_for == 0);
 		next = lp->next_in_xact;
-		if (lives_on(lp))
+		goes_on = has_position(lp);
+		if (goes_on || (el_local_owes(lp) && !is_settled(lp)))
 		{
 			if (is_commit && lp->state.commit)
 				lp->state.version = lp->new_version;
-			lp->state.consumed = lp->state.commit = lp->state.any_owner = false;
+			if (!goes_on)
+			{
+				/* it only owes; another member or a claim may have worked on it */
+				lp->state.member.incarnation = 0;
+				lp->state.position = -1;
+			}
+			if (!el_local_owes(lp))
+				lp->state.owed = 0;
+			lp->state.consumed = 0;
+			lp->state.commit = lp->state.any_owner = false;
 			lp->state.events_skipped = 0;
 			lp->in_xact = lp->locked = lp->claim = false;
 			lp->next_in_xact = NULL;

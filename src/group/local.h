@@ -37,14 +37,17 @@ typedef struct ElPartState
 								 * from; -1: there was none */
 	int64		committed;		/* what that said, or (commit) what this
 								 * transaction says; -1: nothing */
-	bool		consumed;		/* this transaction delivered from here */
+	uint64		consumed;		/* number of the consumption: what this
+								 * transaction delivered from here and stands;
+								 * 0: nothing */
 	bool		commit;			/* committed is to be written when this
 								 * transaction commits; -1: as a tombstone */
 	bool		any_owner;		/* ... whoever owns the partition (seek, claim,
 								 * drop) */
-	bool		owed;			/* under an earlier ownership the session was
-								 * given events that it never committed: the
-								 * next commit() has to say so */
+	int64		owed;			/* under ownerships up to this epoch the
+								 * session was given events that it never
+								 * committed, and it lost them: its next
+								 * commit() has to say so; 0: nothing */
 	int64		events_skipped; /* because they were gone */
 } ElPartState;
 
@@ -81,10 +84,11 @@ typedef struct ElLocalPart
 	uint64		left;			/* members up to this incarnation left while
 								 * they owned the locked partition: what they
 								 * consumed may be committed; 0: none */
-	uint64		forgotten;		/* the session's memberships up to this
-								 * incarnation ended by its own will */
-	uint64		refused;		/* incarnation of the member whose commit()
-								 * was refused; 0: none */
+	uint64		forgotten;		/* the session left at that time: what it was
+								 * given under numbers up to this counts no
+								 * more; 0: it did not */
+	uint64		refused;		/* number of the consumption that a commit()
+								 * was refused for; 0: none */
 	int			refused_code;	/* SQLSTATE it was refused with */
 	int64		told;			/* commit() has reported what was lost under
 								 * ownerships up to this epoch; 0: none */
@@ -123,9 +127,18 @@ extern bool el_local_is_of(const ElLocalPart *lp, const char *member);
 /* Did this transaction consume in the group as the member, which did not leave since? */
 extern bool el_local_consumed_by(const char *group, const char *member);
 
-/* From now on the part's events go to the member that owns it since epoch. */
+/* From now on the part's events go to the member that owns it since epoch, or (incarnation 0) to a claim. */
 extern void el_local_set_member(ElLocalPart *lp, const ElMemberRef *member,
 								int64 epoch);
+
+/* Events are delivered from the part; its state was saved. */
+extern void el_local_set_consumed(ElLocalPart *lp);
+
+/* Has the session lost what it was given under an earlier ownership, and not left since? */
+extern bool el_local_owes(const ElLocalPart *lp);
+
+/* Has the session left, so that what earlier transactions were given means nothing any more? */
+extern bool el_local_given_up(const ElLocalPart *lp);
 
 /* Does the member that consumed own the partition as it did then, or did it leave while it did?  Lock held. */
 extern bool el_local_still_owned(const ElLocalPart *lp, ElSlotNo part);

@@ -12,8 +12,8 @@
  * A transaction whose commit() was refused must not end as if it had worked:
  * what it did for the events would stay, and the events come again.  So the
  * refusal sticks, to every later commit() and to COMMIT, for as long as the
- * consumption stands.  A rollback to a savepoint that takes the consumption
- * back takes the member it is compared with back, too.
+ * consumption stands: it is kept as the consumption's number, which is the
+ * state's and rewinds with savepoints.
  *
  * IDENTIFICATION
  *	  src/group/losses.c
@@ -43,16 +43,18 @@ find_slot(const ElLocalPart *lp)
 		el_part_find(group, &lp->key.uuid, lp->key.partition);
 }
 
-/* Lock held. */
+/* Has the member lost the partition?  Lock held. */
 static bool
-is_lost(const ElLocalPart *lp)
+is_lost(const ElLocalPart *lp, const char *member)
 {
 	const ElPartState *state = &lp->state;
 
-	if (state->owed)
+	/* the session, whoever has worked on it since */
+	if (member == NULL && el_local_owes(lp))
 		return true;
-	return state->position >= 0 &&
-		(state->consumed || state->position > state->committed) &&
+	return el_local_is_of(lp, member) && state->position >= 0 &&
+		!el_local_given_up(lp) &&
+		(state->consumed != 0 || state->position > state->committed) &&
 		!el_local_still_owned(lp, find_slot(lp));
 }
 
@@ -81,8 +83,7 @@ el_losses_find(const char *group, const char *member, const ElLocalPart *only)
 	{
 		ElLocalPart *lp = lfirst(lc);
 
-		if ((only == NULL || only == lp) && el_local_is_of(lp, member) &&
-			is_lost(lp))
+		if ((only == NULL || only == lp) && is_lost(lp, member))
 			lost = lappend(lost, lp);
 	}
 	el_group_unlock();
@@ -132,16 +133,17 @@ el_losses_tell(List *lost)
 		ElLocalPart *lp = lfirst(lc);
 
 		(void) el_local_get(&lp->key, lp->topic);
-		lp->told = Max(lp->told, lp->state.epoch);
+		lp->told = Max(lp->told, lp->state.owed != 0 ? lp->state.owed :
+					   lp->state.epoch);
 	}
 }
 
 static void
 refuse(ElLocalPart *lp, int sqlstate)
 {
-	if (!lp->state.consumed || lp->refused == lp->state.member.incarnation)
+	if (lp->state.consumed == 0 || lp->refused == lp->state.consumed)
 		return;
-	lp->refused = lp->state.member.incarnation;
+	lp->refused = lp->state.consumed;
 	lp->refused_code = sqlstate;
 }
 
@@ -154,7 +156,12 @@ el_losses_report(const char *group, const char *member, List *lost)
 	Assert(lost != NIL);
 	el_losses_tell(lost);
 	foreach(lc, lost)
-		refuse(lfirst(lc), ERRCODE_EL_FENCED);
+	{
+		ElLocalPart *lp = lfirst(lc);
+
+		if (el_local_is_of(lp, member))
+			refuse(lp, ERRCODE_EL_FENCED);
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_EL_FENCED),
 			 member != NULL ?
@@ -180,29 +187,40 @@ el_refuse_consumed(const char *group, const char *member, int sqlstate)
 }
 
 void
+el_refuse_partition(const ElPartKey *key, int sqlstate)
+{
+	ElLocalPart *lp = el_local_find(key);
+
+	if (lp != NULL)
+		refuse(lp, sqlstate);
+}
+
+void
 el_refusals_check(const char *group, const char *member)
 {
 	const ElMemberRef *ref;
 	ElLocalPart *lp;
+	List	   *lost;
 
 	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
 	{
-		if (lp->refused == 0 || !lp->state.consumed ||
-			lp->state.member.incarnation != lp->refused)
+		if (lp->refused == 0 || lp->refused != lp->state.consumed)
 			continue;
 		if (group != NULL && (strcmp(lp->key.group, group) != 0 ||
 							  !el_local_is_of(lp, member)))
 			continue;
 		ref = &lp->state.member;
+		/* in some other partition, perhaps, than in the one it stands for */
+		lost = el_losses_find(lp->key.group, ref->named ? ref->name : NULL, lp);
 		ereport(ERROR,
 				(errcode(lp->refused_code),
-				 lp->refused_code != ERRCODE_EL_FENCED ?
+				 lp->refused_code != ERRCODE_EL_FENCED || lost == NIL ?
 				 errmsg("offsets of group \"%s\" were not committed", lp->key.group) :
 				 ref->named ?
 				 errmsg("member \"%s\" of group \"%s\" has lost %s", ref->name,
-						lp->key.group, el_losses_text(list_make1(lp))) :
+						lp->key.group, el_losses_text(lost)) :
 				 errmsg("this session has lost %s in group \"%s\"",
-						el_losses_text(list_make1(lp)), lp->key.group),
+						el_losses_text(lost), lp->key.group),
 				 errdetail("A commit() of this transaction was refused, and what it has consumed stands."),
 				 errhint("Retry the transaction, or go back to a savepoint set before it consumed.")));
 	}

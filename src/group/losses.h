@@ -22,9 +22,9 @@
 #include "group/local.h"
 
 /*
- * Partitions of which the member was given events that it has not committed,
- * and which it has lost since: a list of ElLocalPart.  only: look at this one.
- * Takes the coordinator's lock.
+ * Partitions of which the member (NULL: the session) was given events that it has
+ * not committed, and which it has lost since: a list of ElLocalPart.  only: look at
+ * this one.  Takes the coordinator's lock.
  */
 extern List *el_losses_find(const char *group, const char *member,
 							const ElLocalPart *only);
@@ -42,6 +42,9 @@ extern void el_losses_report(const char *group, const char *member,
 /* A commit() of the member is refused for what this transaction has consumed as it. */
 extern void el_refuse_consumed(const char *group, const char *member,
 							   int sqlstate);
+
+/* A commit() of the partition is refused, in whatever name, for what this transaction has consumed from it. */
+extern void el_refuse_partition(const ElPartKey *key, int sqlstate);
 
 /*
  * Raise again what a commit() of this transaction was refused with, if what it

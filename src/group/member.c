@@ -39,18 +39,20 @@
  * The caller is no member: never was, or was put out, or (replaced) another
  * process has joined under its name.  A caller that had begun to work gets
  * 40L01: the transaction is to be retried as a whole, and the next call starts
- * afresh.  commits: it wanted to commit, which stays refused.
+ * afresh.  commits: it wanted to commit, which stays refused: what this transaction
+ * has consumed as that member or, if part is given, from that partition.
  */
 static void report_no_member(const char *group, const ElMemberName *member, ElSession *session,
-							 bool replaced, bool commits) pg_attribute_noreturn();
+							 bool replaced, bool commits, const ElPartKey *part) pg_attribute_noreturn();
 
 static void
 report_no_member(const char *group, const ElMemberName *member, ElSession *session,
-				 bool replaced, bool commits)
+				 bool replaced, bool commits, const ElPartKey *part)
 {
 	const char *name = member != NULL ? member->name : NULL;
 	List	   *losses = el_losses_find(group, name, NULL);
 	bool		lost = losses != NIL || el_local_consumed_by(group, name);
+	int			code;
 
 	if (session != NULL && session->slot != EL_NO_SLOT)
 	{
@@ -58,9 +60,11 @@ report_no_member(const char *group, const ElMemberName *member, ElSession *sessi
 		lost = true;
 	}
 	el_losses_tell(losses);
-	if (commits)
-		el_refuse_consumed(group, name, replaced || lost ? ERRCODE_EL_FENCED :
-						   ERRCODE_EL_NOT_MEMBER);
+	code = replaced || lost ? ERRCODE_EL_FENCED : ERRCODE_EL_NOT_MEMBER;
+	if (part != NULL)
+		el_refuse_partition(part, code);
+	else if (commits)
+		el_refuse_consumed(group, name, code);
 	if (replaced)
 		ereport(ERROR,
 				(errcode(ERRCODE_EL_FENCED),
@@ -157,7 +161,7 @@ fill_ref(ElMemberRef *ref, ElSlotNo ms)
 
 void
 el_member_require(const char *group, const ElMemberName *member,
-				  bool commits, ElMemberRef *ref)
+				  bool commits, const ElPartKey *part, ElMemberRef *ref)
 {
 	ElSession  *session = member == NULL ? el_session_find(group) : NULL;
 	ElSlotNo	ms;
@@ -177,9 +181,16 @@ el_member_require(const char *group, const ElMemberName *member,
 	}
 	el_group_unlock();
 	if (ms == EL_NO_SLOT)
-		report_no_member(group, member, session, replaced, commits);
+		report_no_member(group, member, session, replaced, commits, part);
 	if (busy_pid != 0)
+	{
+		/* a process of another incarnation: this one may have been fenced */
+		List	   *lost = el_losses_find(group, ref->name, NULL);
+
+		if (lost != NIL)
+			el_losses_report(group, ref->name, lost);
 		report_member_busy(group, ref->name, busy_pid);
+	}
 }
 
 /*
@@ -416,7 +427,7 @@ report_refusal(const Call *c, Refusal refusal)
 				 errmsg("group \"%s\" is used by claims at the moment",
 						c->conf->name),
 				 errhint("A group is used either by consume() or by claim(); use another group.")));
-	report_no_member(c->conf->name, c->name, c->session, c->replaced, false);
+	report_no_member(c->conf->name, c->name, c->session, c->replaced, false, NULL);
 }
 
 void

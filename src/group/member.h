@@ -79,10 +79,13 @@ extern void el_member_check_admitted(const ElGroupConf *conf,
 /*
  * The member that acts, or the errors above.  commits: this is a commit(), so a
  * call for max_poll_interval, nothing for a member busy in another session, and
- * refused for the whole transaction if it is refused here.
+ * refused for the whole transaction if it is refused here: for all that this has
+ * consumed as the member or, if it is about one partition, for what it has consumed
+ * from that, in whatever name.
  */
 extern void el_member_require(const char *group, const ElMemberName *member,
-							  bool commits, ElMemberRef *ref);
+							  bool commits, const ElPartKey *part,
+							  ElMemberRef *ref);
 
 /*
  * All partitions of the topics, for claims, or for who only waits for some; 55006

@@ -230,7 +230,7 @@ check_owner(const ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 	if (!el_part_owned_by(part, member, epoch))
 		return EL_LOCK_NOT_OWNED;
 	/* what this transaction consumed before has to have been right, too */
-	if (lp->state.consumed && lp->state.member.incarnation != 0 &&
+	if (lp->state.consumed != 0 && lp->state.member.incarnation != 0 &&
 		!el_local_still_owned(lp, part))
 		return EL_LOCK_NOT_OWNED;
 	if (el_member_busy_elsewhere(EL_MEMBER(member->slot)))

@@ -105,7 +105,7 @@ set_offset(const char *group, const ElTopicRef *topic, int32 partition,
 	if (before >= 0 && before < log_start)
 		lp->state.events_skipped += log_start - before;
 	lp->state.position = -1;
-	lp->state.owed = false;
+	lp->state.owed = 0;
 	lp->state.committed = offset;
 	lp->state.commit = true;
 	lp->state.any_owner = true;

@@ -118,17 +118,17 @@ publish_part(const ElLocalPart *lp, uint64 seq)
 
 	Assert(el_group_locked_exclusive());
 	p->events_lost += state->events_skipped;
-	if (!state->consumed && !state->commit)
+	if (state->consumed == 0 && !state->commit)
 		return;
 	owner = state->member.incarnation != 0 &&
 		el_part_owned_by(lp->slot, &state->member, state->epoch);
-	if (owner && state->consumed)
+	if (owner && state->consumed != 0)
 		EL_MEMBER(p->owner)->last_seq = seq;
 	if (lp->claim)
 		p->delivered = Max(state->position, state->committed);
 	else if (owner && state->position >= 0)
 	{
-		if (state->consumed)
+		if (state->consumed != 0)
 		{
 			p->delivered = state->position;
 			p->delivered_seq = seq;
