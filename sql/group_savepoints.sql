@@ -327,6 +327,26 @@ SELECT * FROM gs_lag;
 SELECT leave_group('gs8', 'w');
 DROP TABLE gs8;
 
+-- a named member has no position: what an earlier transaction was given and this one commits in part is given again,
+-- and commit() speaks for no more than this one has consumed
+SELECT gs_topic('gs9a', 6);
+SELECT gs_topic('gs9b', 3);
+SELECT split_part(join_group('gs9', '{gs9a, gs9b}', 'w'), '#', 1);
+SELECT min(event_offset), max(event_offset) FROM consume('gs9', 'gs9a', member => 'w');
+BEGIN;
+SELECT commit('gs9', 'gs9a', 0, 2, 'w');
+SELECT min(event_offset), max(event_offset) FROM consume('gs9', 'gs9a', 3, member => 'w');
+SELECT commit('gs9', 'w');
+ROLLBACK;
+BEGIN;
+SELECT commit('gs9', 'gs9a', 0, 2, 'w');
+SELECT min(event_offset), max(event_offset) FROM consume('gs9', 'gs9b', member => 'w');
+SELECT commit('gs9', 'w');
+COMMIT;
+SELECT * FROM gs_topics_lag;
+SELECT leave_group('gs9', 'w');
+DROP TABLE gs9a, gs9b;
+
 -- a session that has lost a partition over transactions, here to a named member of its own
 SELECT gs_topic('gs10a', 8, 2);
 SELECT gs_topic('gs10b', 6);

@@ -273,13 +273,20 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	parts = el_local_parts(call.group, call.member != NULL);
 	foreach(lc, parts)
 	{
+		const ElLocalPart *lp = lfirst(lc);
+
+		consumed |= lp->state.consumed != 0 && el_local_is_of(lp, name_of(&call));
+	}
+	foreach(lc, parts)
+	{
 		ElLocalPart *lp = lfirst(lc);
 
 		if (!el_local_is_of(lp, name_of(&call)))
 			continue;
-		consumed |= lp->state.consumed != 0;
 		if (lp->state.position <= lp->state.committed || el_local_given_up(lp))
 			continue;			/* nothing new, or sought */
+		if (call.member != NULL && consumed && lp->state.consumed == 0)
+			continue;			/* the last transaction's, committed in part */
 		lock_delivered(&call, lp);
 		if (lp->state.version == lp->entry.version &&
 			commit_part(lp, lp->state.position))

@@ -87,7 +87,8 @@ report_events_lost(const ElDelivery *d, const Source *s, const ElLogInfo *info)
 /*
  * Where to go on: where this transaction (or the session's member) stands, else
  * at the committed offset as this transaction sees it, else where the group began,
- * else at the log start.
+ * else at the log start.  A named member stands where this transaction has consumed,
+ * not where an earlier one had whose deliveries it has committed in part.
  */
 static void
 find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
@@ -100,8 +101,9 @@ find_position(const ElDelivery *d, const ElAssignment *a, Source *s,
 	if (lp != NULL && lp->state.position >= 0 &&
 		lp->state.version == s->entry.version &&
 		(lp->state.consumed != 0 ||
-		 (lp->state.member.incarnation == a->member.incarnation &&
-		  (a->member.incarnation == 0 || lp->state.epoch == s->a->epoch))))
+		 (!a->member.named && a->member.incarnation != 0 &&
+		  lp->state.member.incarnation == a->member.incarnation &&
+		  lp->state.epoch == s->a->epoch)))
 		s->position = lp->state.position;
 	else
 		s->position = el_local_committed(lp, &s->entry);
