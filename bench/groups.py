@@ -165,12 +165,36 @@ def members(args):
     return cpu() - spent < 2
 
 
+# --- many topics ------------------------------------------------------------------------------------------
+
+def topics(args):
+    """An empty consume() of all topics of a session, which has their files open."""
+    admin = psycopg.connect(autocommit=True)
+    admin.execute("SELECT count(create_topic('many' || g)) FROM generate_series(1, %s) g", (args.topics,))
+    print("an empty consume() of all topics of a member; milliseconds: 5 %, median, 95 % of 50 calls")
+    medians = {}
+    for count in (args.topics // 4, args.topics):
+        session = psycopg.connect(autocommit=True)
+        session.execute("SELECT join_group('many', (SELECT array_agg(('many' || g)::regclass) FROM generate_series(1, %s) g))", (count,))
+        times = []
+        for _ in range(60):
+            begin = time.perf_counter()
+            session.execute("SELECT * FROM consume('many')")
+            times.append((time.perf_counter() - begin) * 1000)
+        session.close()
+        times = times[10:]
+        medians[count] = statistics.median(times)
+        print(f"  {count:6} topics" + "".join(f"{value:9.3f}" for value in quantiles(times)))
+    return medians[args.topics] < 10 * medians[args.topics // 4]
+
+
 parser = argparse.ArgumentParser()
-parser.add_argument("what", choices=("takeover", "old-snapshot", "members"))
+parser.add_argument("what", choices=("takeover", "old-snapshot", "members", "topics"))
 parser.add_argument("--kills", type=int, default=30)
 parser.add_argument("--seconds", type=int, default=600, help="how long the old snapshot is held")
 parser.add_argument("--members", type=int, default=1000)
+parser.add_argument("--topics", type=int, default=2000)
 options = parser.parse_args()
 if options.what != "old-snapshot":
     measure.sql("CREATE EXTENSION eventlog")
-raise SystemExit(0 if {"takeover": takeover, "old-snapshot": old_snapshot, "members": members}[options.what](options) else 1)
+raise SystemExit(0 if {"takeover": takeover, "old-snapshot": old_snapshot, "members": members, "topics": topics}[options.what](options) else 1)

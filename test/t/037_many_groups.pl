@@ -1,7 +1,6 @@
 # Many groups with many members: what fits the default settings works, what does
 # not is refused with the setting to change, and who is in goes on.  A thousand
 # members of one group settle without keeping the coordinator busy.
-# A member of many topics pays for each of them once a call.
 
 use strict;
 use warnings FATAL => 'all';
@@ -143,32 +142,6 @@ foreach my $case ([ 'earliest', 2, 999 ], [ 'latest', 1, 0 ])
 	is($node->safe_psql('postgres', "SELECT count(*), min(n), max(n), min(lag), max(lag) FROM (SELECT count(*) AS n, sum(lag) AS lag FROM eventlog_lag WHERE group_name ~ '^$kind' GROUP BY group_name) x"),
 		"10|1000|1000|$lag|$lag", '... with lag in all partitions');
 }
-
-#
-# An empty consume() of all topics: four times the topics, four times the time.
-# A session keeps the files of all of them open.
-#
-$node->append_conf('postgresql.conf', "max_locks_per_transaction = 512\nmax_files_per_process = 3000");
-$node->restart;
-$node->safe_psql('postgres', <<'EOT');
-SELECT count(create_topic('many' || g)) FROM generate_series(1, 2000) g;
--- the best of ten calls, in ms
-CREATE PROCEDURE time_consume(n int, INOUT best float8 DEFAULT 'infinity') LANGUAGE plpgsql AS $$
-DECLARE
-  t timestamptz;
-BEGIN
-  PERFORM join_group('many', (SELECT array_agg(('many' || g)::regclass ORDER BY md5(g::text)) FROM generate_series(1, n) g));
-  FOR i IN 1..10 LOOP
-    COMMIT;
-    t := clock_timestamp();
-    PERFORM * FROM consume('many');
-    best := least(best, 1000 * extract(epoch FROM clock_timestamp() - t));
-  END LOOP;
-END $$;
-EOT
-my ($few, $many) = split /\n/, $node->safe_psql('postgres', 'CALL time_consume(500); CALL time_consume(2000)');
-note("500 topics: $few ms; 2,000 topics: $many ms");
-cmp_ok($many / $few, '<', 10, 'an empty consume() costs the same for each topic, however many there are');
 
 $node->stop;
 done_testing();
