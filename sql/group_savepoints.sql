@@ -411,6 +411,62 @@ SELECT * FROM gs_topics_lag;
 SELECT leave_group('gs10');
 DROP TABLE gs10a, gs10b;
 
+-- a cursor that was opened before a savepoint, and fetched from behind it, does not go on with events that came back
+SELECT gs_topic('gs11', 8);
+BEGIN;
+DECLARE c CURSOR FOR SELECT event_offset FROM consume('gs11', 'gs11', 4, member => 'w');
+SAVEPOINT s;
+FETCH 1 FROM c;
+ROLLBACK TO s;
+SAVEPOINT s;
+FETCH 1 FROM c;
+ROLLBACK TO s;
+CLOSE c;
+DECLARE c CURSOR FOR SELECT event_offset FROM consume('gs11', 'gs11', 4, member => 'w');
+SAVEPOINT t;
+FETCH 1 FROM c;
+RELEASE t;
+FETCH 1 FROM c;
+ROLLBACK TO s;
+DECLARE c CURSOR FOR SELECT event_offset FROM consume('gs11', 'gs11', 4, member => 'w');
+FETCH 1 FROM c;
+SAVEPOINT t;
+FETCH 1 FROM c;
+ROLLBACK TO t;
+FETCH 1 FROM c;
+SELECT commit('gs11', 'w');
+COMMIT;
+SELECT * FROM gs_topics_lag;
+-- in a block that catches errors likewise, whatever stands between the cursor and the call
+CREATE FUNCTION gs_consume() RETURNS SETOF eventlog_event LANGUAGE sql AS $$ SELECT * FROM consume('gs11', 'gs11', 4, member => 'w') $$;
+DO $$
+DECLARE
+	c CURSOR FOR SELECT * FROM gs_consume();
+	e eventlog_event;
+BEGIN
+	OPEN c;
+	BEGIN
+		FETCH c INTO e;
+		RAISE EXCEPTION 'cannot work on event %', e.event_offset;
+	EXCEPTION WHEN raise_exception THEN
+		RAISE NOTICE '%', SQLERRM;
+	END;
+	FETCH c INTO e;
+	INSERT INTO gs_work VALUES (e.topic, e.partition, e.event_offset);
+END $$;
+-- one that was given nothing has nothing to lose
+SELECT count(*) FROM consume('gs11', 'gs11', member => 'w', commit => true);
+BEGIN;
+DECLARE c CURSOR FOR SELECT event_offset FROM gs_consume();
+SAVEPOINT s;
+FETCH 1 FROM c;
+ROLLBACK TO s;
+FETCH 1 FROM c;
+COMMIT;
+SELECT leave_group('gs11', 'w');
+DROP FUNCTION gs_consume;
+DROP TABLE gs11;
+
 -- one error names all partitions lost, over transactions; it is settled by the end of the one that got it
 SELECT gs_topic('gs7a', 20, 4);
 SELECT gs_topic('gs7b', 2);

@@ -31,6 +31,7 @@
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/part_lock.h"
+#include "group/portals.h"
 #include "group/slots.h"
 #include "kafka/record.h"
 #include "storage/cursor.h"
@@ -394,6 +395,7 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 		close_source(&s);
 		return;
 	}
+	el_portals_note();
 
 	for (;;)
 	{

@@ -38,6 +38,7 @@
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/part_lock.h"
+#include "group/portals.h"
 #include "group/session.h"
 #include "group/slots.h"
 #include "group/wake.h"
@@ -291,6 +292,7 @@ el_group_subxact(SubXactEvent event, SubTransactionId mine,
 		el_local_merge(mine, parent);
 		el_local_marks_merge(mine, parent);
 	}
+	el_portals_subxact(event, mine, parent);
 	el_notes_subxact(event, mine, parent);
 }
 
@@ -303,6 +305,7 @@ el_group_after_locks(bool is_commit)
 	if (phase != EL_XACT_COMMITTED && phase != EL_XACT_ABORTED)
 		return;
 	el_local_set_phase(EL_XACT_OPEN);
+	el_portals_end();
 	if (el_shared == NULL)
 		return;
 	if (el_local_first_in_xact() != NULL || el_local_marks_first() != NULL ||
