@@ -137,7 +137,6 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 	ElCall		call;
 	ElMemberRef ref;
 	ElMember   *m;
-	ElSlotNo	g = EL_NO_SLOT;
 	bool		moved = false;
 	bool		first = false;
 	bool		news = true;
@@ -147,7 +146,8 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 	m = el_member_of_ref(&ref);
 	if (m != NULL)
 	{
-		g = m->group;
+		ElSlotNo	g = m->group;
+
 		EL_GROUP(g)->max_poll_ms = call.conf.max_poll_ms;
 		EL_GROUP(g)->session_timeout_ms = call.conf.session_timeout_ms;
 		first = !m->heartbeats;
@@ -158,7 +158,7 @@ eventlog_heartbeat(PG_FUNCTION_ARGS)
 	}
 	el_group_unlock();
 	if (moved)
-		el_wake_group(MyDatabaseId, g, false);
+		el_wake_group(MyDatabaseId, call.group, false);
 	if (moved || first)
 		el_wake_worker();		/* it has a new time to keep */
 	PG_RETURN_BOOL(news);
@@ -171,7 +171,6 @@ eventlog_leave_group(PG_FUNCTION_ARGS)
 	ElCall		call;
 	ElMemberRef ref;
 	ElMember   *m;
-	ElSlotNo	g = EL_NO_SLOT;
 
 	begin_as_member(fcinfo, "leave_group()", true, &call, &ref);
 	el_local_leave(call.group, &ref);
@@ -183,14 +182,11 @@ eventlog_leave_group(PG_FUNCTION_ARGS)
 	el_group_lock(LW_EXCLUSIVE);
 	m = el_member_of_ref(&ref);
 	if (m != NULL)
-	{
-		g = m->group;
 		el_member_leave(ref.slot);
-	}
 	el_group_unlock();
-	if (g != EL_NO_SLOT)
+	if (m != NULL)
 	{
-		el_wake_group(MyDatabaseId, g, false);
+		el_wake_group(MyDatabaseId, call.group, false);
 		el_wake_worker();
 	}
 	PG_RETURN_VOID();

@@ -291,7 +291,7 @@ compare_assigned(const void *a, const void *b)
 }
 
 static void
-init_assignment(ElAssignment *a, List *topics)
+init_assignment(ElAssignment *a, const ElGroupConf *conf, List *topics)
 {
 	int32		n = 0;
 	ListCell   *lc;
@@ -299,7 +299,7 @@ init_assignment(ElAssignment *a, List *topics)
 	foreach(lc, topics)
 		n += ((ElTopicRef *) lfirst(lc))->npartitions;
 	memset(a, 0, sizeof(*a));
-	a->group = EL_NO_SLOT;
+	a->group = conf->name;
 	a->member.slot = EL_NO_SLOT;
 	a->parts = palloc_array(ElAssigned, n + 1);
 }
@@ -526,7 +526,6 @@ collect_owned(const Call *c, ElAssignment *a)
 		if (ref != NULL && EL_PART(s)->partition < ref->npartitions)
 			fill_assigned(&a->parts[a->n++], s, ref);
 	}
-	a->group = c->group;
 	a->rotor = m->rotor++;
 	fill_ref(&a->member, c->member);
 }
@@ -549,7 +548,7 @@ el_member_call(const ElGroupConf *conf, const ElMemberName *member,
 	int64		epoch;
 	bool		moved;
 
-	init_assignment(a, topics);
+	init_assignment(a, conf, topics);
 	prepare_session(&c);
 
 	el_group_lock_with_offsets(LW_EXCLUSIVE);
@@ -572,7 +571,7 @@ el_member_call(const ElGroupConf *conf, const ElMemberName *member,
 	qsort(a->parts, a->n, sizeof(ElAssigned), compare_assigned);
 	if (moved)
 	{
-		el_wake_group(MyDatabaseId, c.group, false);
+		el_wake_group(MyDatabaseId, conf->name, false);
 		el_wake_worker();
 	}
 }
@@ -588,7 +587,7 @@ el_claim_call(const ElGroupConf *conf, List *topics, bool waits,
 	ElGroup    *g;
 	ListCell   *lc;
 
-	init_assignment(a, topics);
+	init_assignment(a, conf, topics);
 
 	el_group_lock_with_offsets(LW_EXCLUSIVE);
 	group = el_group_find(MyDatabaseId, conf->name);
@@ -625,7 +624,6 @@ el_claim_call(const ElGroupConf *conf, List *topics, bool waits,
 				fill_assigned(&a->parts[a->n++], s, ref);
 		}
 	}
-	a->group = group;
 	el_group_unlock();
 
 	qsort(a->parts, a->n, sizeof(ElAssigned), compare_assigned);

@@ -37,7 +37,7 @@ typedef struct ElAssigned
 
 typedef struct ElAssignment
 {
-	ElSlotNo	group;
+	const char *group;			/* its name, as in the call's ElGroupConf */
 	ElMemberRef member;
 	uint32		rotor;
 	int32		n;

@@ -172,24 +172,19 @@ leave_groups(const char *group)
 	for (s = sessions; s != NULL; s = s->next)
 	{
 		ElSlotNo	slot;
-		ElSlotNo	group_slot;
 
 		if (group != NULL && strcmp(s->group, group) != 0)
 			continue;
 		el_group_lock(LW_EXCLUSIVE);
 		slot = el_session_slot(s);
 		if (slot != EL_NO_SLOT)
-		{
-			group_slot = EL_MEMBER(slot)->group;
 			el_member_leave(slot);
-			left = true;
-		}
-		else
-			group_slot = EL_NO_SLOT;
 		el_group_unlock();
 		s->slot = EL_NO_SLOT;
-		if (group_slot != EL_NO_SLOT)
-			el_wake_group(MyDatabaseId, group_slot, false);
+		if (slot == EL_NO_SLOT)
+			continue;
+		left = true;
+		el_wake_group(MyDatabaseId, s->group, false);
 	}
 	if (left)
 		el_wake_worker();

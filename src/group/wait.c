@@ -88,7 +88,8 @@ el_wait_register(ElWaitState *w, const ElAssignment *a, int n)
 	for (g = 0; g < n; g++)
 	{
 		if (!interest.any_group)
-			interest.groups[interest.ngroups++] = a[g].group;
+			interest.groups[interest.ngroups++] =
+				el_wake_group_id(MyDatabaseId, a[g].group);
 		if (interest.nleaves + a[g].n > EL_INTEREST_LEAVES)
 		{
 			interest.any_leaf = true;

@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -83,6 +84,13 @@ el_wake_shmem_init(void)
 /*
  * Registering
  */
+uint64
+el_wake_group_id(Oid dbid, const char *group)
+{
+	return hash_bytes_extended((const unsigned char *) group, strlen(group),
+							   dbid);
+}
+
 int
 el_waiter_register(int place, const ElInterest *interest)
 {
@@ -224,7 +232,7 @@ el_wake_leaves(const Oid *leaves, int n)
 typedef struct Group
 {
 	Oid			dbid;
-	ElSlotNo	group;
+	uint64		group;
 	bool		only_want_free;
 } Group;
 
@@ -245,10 +253,13 @@ waits_on_group(const Waiter *w, const void *arg)
 }
 
 void
-el_wake_group(Oid dbid, ElSlotNo group, bool only_want_free)
+el_wake_group(Oid dbid, const char *group, bool only_want_free)
 {
-	Group		a = {dbid, group, only_want_free};
+	Group		a = {dbid, 0, only_want_free};
 
+	if (!anybody_waits())
+		return;
+	a.group = el_wake_group_id(dbid, group);
 	wake_waiters(waits_on_group, &a);
 }
 

@@ -23,11 +23,19 @@ typedef struct ElInterest
 	bool		any_group;		/* more groups than fit */
 	bool		any_leaf;		/* more partitions than fit */
 	int32		ngroups;
-	ElSlotNo	groups[EL_INTEREST_GROUPS]; /* whose assignment changes
-											 * concern it */
+	uint64		groups[EL_INTEREST_GROUPS]; /* whose assignment changes
+											 * concern it:
+											 * el_wake_group_id() */
 	int32		nleaves;
 	Oid			leaves[EL_INTEREST_LEAVES]; /* partitions' tables */
 } ElInterest;
+
+/*
+ * What a waiter knows a group by.  A slot's number would not do: the group may
+ * lose its slots and come back in others.  Two groups with the same one wake
+ * each other's waiters for nothing.
+ */
+extern uint64 el_wake_group_id(Oid dbid, const char *group);
 
 extern Size el_wake_shmem_size(void);
 extern void el_wake_shmem_init(void);	/* AddinShmemInitLock is held */
@@ -51,7 +59,7 @@ extern bool el_waits(int pid);
  * database; the worker.  Take the table's lock only; cannot fail.
  */
 extern void el_wake_leaves(const Oid *leaves, int n);
-extern void el_wake_group(Oid dbid, ElSlotNo group, bool only_want_free);
+extern void el_wake_group(Oid dbid, const char *group, bool only_want_free);
 extern void el_wake_database(void);
 extern void el_wake_worker(void);
 

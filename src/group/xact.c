@@ -171,7 +171,7 @@ publish_parts(bool is_commit)
 static void
 wake_groups(void)
 {
-	ElSlotNo	woken = EL_NO_SLOT;
+	const char *woken = NULL;
 	ElLocalPart *lp;
 
 	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
@@ -187,9 +187,9 @@ wake_groups(void)
 		moves = p->owner != p->target;
 		/* after a seek there may be events for a waiter that was at the end */
 		sought = lp->state.any_owner && !lp->claim;
-		if (p->group != woken || moves || sought)
+		if (woken == NULL || strcmp(lp->key.group, woken) != 0 || moves || sought)
 		{
-			woken = p->group;
+			woken = lp->key.group;
 			el_wake_group(MyDatabaseId, woken, !moves && !sought);
 			if (moves)
 				el_wake_worker();

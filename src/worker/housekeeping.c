@@ -180,7 +180,7 @@ keep_group(ElSlotNo group)
 	for (i = 0; i < nstuck; i++)
 		terminate_stuck(stuck[i].pid, name, stuck[i].member);
 	if (moved)
-		el_wake_group(dbid, group, false);
+		el_wake_group(dbid, name, false);
 	return next;
 }
 
