@@ -280,6 +280,7 @@ SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM public.eventlog_partiti
 SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM public.eventlog_groups;
 SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>=) 0 FROM public.eventlog_members;
 SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM public.eventlog_lag;
+SELECT slots OPERATOR(pg_catalog.>) in_use FROM _eventlog.group_memory();
 SELECT * FROM public.check_topic('hj.orders');
 SELECT public.delete_events_before('hj.orders', 0, 1);
 TRUNCATE hj.orders;

@@ -33,3 +33,11 @@ CREATE OR REPLACE VIEW @extschema@.eventlog_members AS
     FROM _eventlog.members() m
         LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) m.pid;
 DROP FUNCTION _eventlog.members_1_0();
+
+/* What eventlog.group_memory is used for, on the whole server; a slot takes 200 bytes. */
+CREATE FUNCTION _eventlog.group_memory(OUT slots bigint, OUT in_use bigint, OUT cached bigint, OUT kept_for_members bigint,
+    OUT groups_in_use bigint, OUT groups_cached bigint)
+    RETURNS record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_group_memory';
+COMMENT ON FUNCTION _eventlog.group_memory() IS 'eventlog: shared memory for groups; cached is what goes when others need it';
+REVOKE ALL ON FUNCTION _eventlog.group_memory() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION _eventlog.group_memory() TO pg_monitor;

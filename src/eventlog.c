@@ -43,7 +43,8 @@
 #include "ddl/ddl.h"
 #include "ddl/dml.h"
 #include "group/notes.h"
-#include "group/offsets.h"
+#include "group/offsets_held.h"
+#include "group/offsets_topic.h"
 #include "group/shmem.h"
 #include "group/subscription.h"
 #include "group/xact.h"
@@ -241,6 +242,7 @@ resource_release_callback(ResourceReleasePhase phase, bool is_commit,
 static const ElTopicCallbacks topic_callbacks = {
 	.appended = el_note_append,
 	.topic_changed = el_note_topic,
+	.uuid_given = el_note_uuid,
 	.held_from = el_offsets_held
 };
 
@@ -270,6 +272,12 @@ define_settings(void)
 							&el_group_memory_kb,
 							16 * 1024, 256, MAX_KILOBYTES,
 							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.group_expiry",
+							"Time after which the committed offsets of a group that nobody uses are dropped.",
+							"This is for groups that nobody created; those that were created have the option expire_after. 0 is never.",
+							&el_group_expiry_s,
+							7 * 24 * 3600, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("eventlog.max_waiters",
 							"Backends that can wait for events at the same time.",
 							"Higher allows more waiting consumers, lower takes less memory at start.",

@@ -40,6 +40,14 @@ extern int	el_retention_check_interval_s;	/* eventlog.retention_check_interval *
 extern int	el_group_memory_kb; /* eventlog.group_memory */
 
 /*
+ * Seconds after which committed offsets of a group that nobody created and
+ * nobody uses are dropped; 0: never.  Lower: names that are used once leave
+ * their traces for a shorter time.  Higher: a consumer that was away for long
+ * finds its place.
+ */
+extern int	el_group_expiry_s;	/* eventlog.group_expiry */
+
+/*
  * Backends that can wait for events at the same time.  Each place takes some
  * hundred bytes of shared memory.
  */

@@ -437,6 +437,7 @@ static void
 dropping_relation(Oid relid)
 {
 	char	   *label;
+	pg_uuid_t	uuid;
 
 	switch (get_rel_relkind(relid))
 	{
@@ -452,10 +453,10 @@ dropping_relation(Oid relid)
 			 * uuid
 			 */
 			label = el_label_get(relid);
+			el_uuid_from_oid(relid, &uuid);
 			if (label)
 			{
 				ElTopicOptions options;
-				pg_uuid_t	uuid;
 
 				el_options_default(&options);
 				if (el_label_parse(label, false, &options, &uuid))
@@ -464,7 +465,7 @@ dropping_relation(Oid relid)
 			}
 			/* also what is no topic: to the groups it means nothing */
 			if (el_topic_callbacks != NULL)
-				el_topic_callbacks->topic_changed(relid, true);
+				el_topic_callbacks->topic_changed(relid, &uuid);
 			break;
 
 		default:
@@ -633,5 +634,8 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 	/* changes of pg_seclabel do not cause this by themselves */
 	CacheInvalidateRelcacheByRelid(object->objectId);
 	if (el_topic_callbacks != NULL)
-		el_topic_callbacks->topic_changed(object->objectId, false);
+	{
+		el_topic_callbacks->topic_changed(object->objectId, NULL);
+		el_topic_callbacks->uuid_given();
+	}
 }

@@ -55,7 +55,7 @@ copy_entries(const char *group, const ElTopic *t)
 	ElEntry    *entries = palloc_array(ElEntry, t->npartitions);
 	ElSlotNo	g;
 
-	el_group_lock_with_offsets(LW_SHARED);
+	el_group_lock_with_offsets(group, LW_SHARED);
 	g = el_group_find(MyDatabaseId, group);
 	for (int32 p = 0; p < t->npartitions; p++)
 	{

@@ -56,9 +56,12 @@ eventlog_claim(PG_FUNCTION_ARGS)
 	d.snapshot = GetActiveSnapshot();
 
 	el_offsets_prepare_commit();
-	el_claim_call(&call.conf, list_make1(call.topic), false, &a);
-	el_claimed_remember(call.group, call.topic->relid);
-	el_deliver(&d, &a);
+	do
+	{
+		el_claim_call(&call.conf, list_make1(call.topic), false, &a);
+		el_claimed_remember(call.group, call.topic->relid);
+		el_deliver(&d, &a);
+	} while (d.evicted && d.nrows == 0);
 
 	el_rows_end(d.rows);
 	return (Datum) 0;

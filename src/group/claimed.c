@@ -121,7 +121,7 @@ copy_known(const char *group, Known *k)
 	int			n = 0;
 
 	memset(k, 0, sizeof(*k));
-	el_group_lock_with_offsets(LW_SHARED);
+	el_group_lock_with_offsets(group, LW_SHARED);
 	g = el_group_find(MyDatabaseId, group);
 	if (g != EL_NO_SLOT)
 	{

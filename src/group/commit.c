@@ -262,7 +262,7 @@ eventlog_commit(PG_FUNCTION_ARGS)
 	el_member_check_may_act(&call.conf, call.member);
 
 	el_offsets_prepare_commit();
-	el_offsets_ensure();
+	el_offsets_ensure(call.group);
 	el_refusals_check(call.group, name_of(&call));
 	el_member_require(call.group, call.member, true, NULL, &ref);
 	lost = el_losses_find(call.group, name_of(&call), NULL);
@@ -365,7 +365,7 @@ eventlog_commit_offset(PG_FUNCTION_ARGS)
 	el_part_key(&key, call.group, &call.topic->uuid, call.partition);
 
 	el_offsets_prepare_commit();
-	el_offsets_ensure();
+	el_offsets_ensure(call.group);
 	el_refusals_check(call.group, name_of(&call));
 	el_member_require(call.group, call.member, true, &key, &ref);
 

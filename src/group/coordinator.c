@@ -19,9 +19,13 @@
 
 #include "base/clock.h"
 #include "group/coordinator.h"
+#include "group/room.h"
 #include "group/slots.h"
 #include "kafka/assignor.h"
 #include "kafka/reconcile.h"
+
+/* Slots that are looked at under one hold of the lock. */
+#define DROP_CHUNK	4096
 
 /*
  * Members
@@ -36,7 +40,6 @@ el_member_join(ElSlotNo group, const char *name, bool named)
 
 	Assert(el_group_locked_exclusive());
 	Assert(!named || el_member_find(group, name) == EL_NO_SLOT);
-	el_slots_reserve(1);
 	s = el_slot_new(EL_SLOT_MEMBER);
 	m = EL_MEMBER(s);
 	m->group = group;
@@ -56,6 +59,7 @@ el_member_join(ElSlotNo group, const char *name, bool named)
 	g->last_member = s;
 	g->nmembers++;
 	g->use = EL_USE_MEMBERS;
+	el_group_touch(group);
 	el_slot_link(s);
 	el_group_changed(group);
 	return s;
@@ -181,7 +185,7 @@ el_member_leave(ElSlotNo member)
 	g->nmembers--;
 	Assert(g->nmembers >= 0);
 	Assert((g->nmembers == 0) == (g->first_member == EL_NO_SLOT));
-	g->last_used_ms = el_monotonic_ms();
+	el_group_touch(group);
 	el_slot_free(member);
 	el_group_changed(group);
 }
@@ -204,7 +208,6 @@ el_member_subscribe(ElSlotNo member, ElSlotNo topic, Oid role)
 		EL_SUB(s)->role = role;
 		return false;
 	}
-	el_slots_reserve(1);
 	s = el_slot_new(EL_SLOT_SUB);
 	EL_SUB(s)->member = member;
 	EL_SUB(s)->topic = topic;
@@ -244,27 +247,104 @@ unsubscribe_all(ElSlotNo group, ElSlotNo topic)
 		(void) el_member_unsubscribe(s, topic);
 }
 
-void
-el_topic_dropped(Oid dbid, Oid relid)
+/* Does a member own a partition of the topic, or has a transaction one? */
+static bool
+is_topic_used(ElSlotNo topic)
 {
-	ElSlotNo	g;
+	ElSlotNo	s = EL_TOPIC(topic)->first_part;
+
+	while (s != EL_NO_SLOT && EL_PART(s)->holder == 0 &&
+		   EL_PART(s)->owner == EL_NO_SLOT)
+		s = EL_PART(s)->next_part;
+	return s != EL_NO_SLOT;
+}
+
+/*
+ * The slots of dropped topics go, but for those that are still used.  A partition
+ * without a holder may have been taken over and freed again before the
+ * finish_xact() of an earlier one: not if every hold of the group is that of a
+ * holder.
+ */
+void
+el_group_free_dropped(ElSlotNo group)
+{
+	ElGroup    *g = EL_GROUP(group);
+	int32		holders = 0;
+	ElSlotNo	next;
 	ElSlotNo	t;
+	ElSlotNo	s;
 
 	Assert(el_group_locked_exclusive());
-	for (g = el_shared->first_group; g != EL_NO_SLOT; g = EL_GROUP(g)->next_group)
+	if (!g->has_dropped)
+		return;
+	for (t = g->first_topic; g->held > 0 && t != EL_NO_SLOT;
+		 t = EL_TOPIC(t)->next_topic)
 	{
-		if (EL_GROUP(g)->dbid != dbid)
-			continue;
-		for (t = EL_GROUP(g)->first_topic; t != EL_NO_SLOT;
-			 t = EL_TOPIC(t)->next_topic)
-		{
-			if (EL_TOPIC(t)->relid != relid)
-				continue;
-			unsubscribe_all(g, t);
-			EL_TOPIC(t)->relid = InvalidOid;
-			EL_TOPIC(t)->claimed = false;
-		}
+		for (s = EL_TOPIC(t)->first_part; s != EL_NO_SLOT;
+			 s = EL_PART(s)->next_part)
+			holders += EL_PART(s)->holder != 0 ? 1 : 0;
 	}
+	if (g->held != holders)
+		return;
+
+	g->has_dropped = false;
+	for (t = g->first_topic; t != EL_NO_SLOT; t = next)
+	{
+		next = EL_TOPIC(t)->next_topic;
+		if (!EL_TOPIC(t)->dropped)
+			continue;
+		if (is_topic_used(t))
+			g->has_dropped = true;
+		else
+			el_group_topic_free(t);
+	}
+}
+
+/* Is it one of these, and not a restored one, whose offsets were loaded since? */
+static bool
+is_dropped(const ElGroupTopic *t, const ElDroppedTopic *topics, int n)
+{
+	const ElDroppedTopic *d = topics;
+	bool		newer;
+
+	while (d < topics + n && memcmp(&t->uuid, &d->uuid, UUID_LEN) != 0)
+		d++;
+	if (d == topics + n || (OidIsValid(t->relid) && t->relid != d->relid))
+		return false;
+	newer = t->mark.gen > d->number;
+	for (ElSlotNo s = t->first_part; s != EL_NO_SLOT && !newer;
+		 s = EL_PART(s)->next_part)
+		newer = EL_PART(s)->entry.gen > d->number;
+	return !newer;
+}
+
+ElSlotNo
+el_topics_dropped(Oid dbid, const ElDroppedTopic *topics, int n, ElSlotNo from)
+{
+	ElSlotNo	to = Min(from + DROP_CHUNK, el_shared->nslots);
+	ElSlotNo	db = el_db_find(dbid);
+
+	Assert(el_group_locked_exclusive());
+	if (db == EL_NO_SLOT)
+		return EL_NO_SLOT;
+	EL_DB(db)->topics_dropped++;
+	for (ElSlotNo s = from; s < to; s++)
+	{
+		ElSlotNo	g;
+
+		if (EL_HEAD(s)->kind != EL_SLOT_TOPIC)
+			continue;
+		g = EL_TOPIC(s)->group;
+		if (EL_GROUP(g)->dbid != dbid || !is_dropped(EL_TOPIC(s), topics, n))
+			continue;
+		unsubscribe_all(g, s);
+		EL_TOPIC(s)->relid = InvalidOid;
+		EL_TOPIC(s)->claimed = false;
+		EL_TOPIC(s)->dropped = true;
+		EL_GROUP(g)->has_dropped = true;
+		el_group_free_dropped(g);
+	}
+	return to < el_shared->nslots ? to : EL_NO_SLOT;
 }
 
 /*
@@ -502,6 +582,7 @@ bool
 el_group_steps(ElSlotNo group, ElSlotNo yielding)
 {
 	ElGroup    *g = EL_GROUP(group);
+	bool		moved;
 
 	Assert(el_group_locked_exclusive());
 	Assert(g->assignment_epoch <= g->epoch);
@@ -517,83 +598,12 @@ el_group_steps(ElSlotNo group, ElSlotNo yielding)
 			while (s != EL_NO_SLOT && EL_PART(s)->target == yielding)
 				s = EL_PART(s)->owned_next;
 		}
-		if (s == EL_NO_SLOT)
+		if (s == EL_NO_SLOT && !g->has_dropped)
 			return false;
 	}
-	return reconcile_ownership(g, yielding);
-}
-
-/*
- * Giving back
- */
-
-/* Does the entry say anything that the cache must not forget? */
-static bool
-is_entry_used(const ElEntry *e, ElSlotNo db)
-{
-	return db != EL_NO_SLOT && e->gen == EL_DB(db)->cache_gen &&
-		(e->version >= 0 || FullTransactionIdIsValid(e->pending_fxid));
-}
-
-/*
- * Free a group's slots that hold nothing; all of it if nothing is left.  True
- * if the group is gone.
- */
-bool
-el_group_sweep(ElSlotNo group, int64 idle_ms)
-{
-	ElGroup    *g = EL_GROUP(group);
-	ElSlotNo	db = el_db_find(g->dbid);
-	ElSlotNo   *tp;
-	ElSlotNo   *gp;
-
-	Assert(el_group_locked_exclusive());
-	Assert(g->nmembers >= 0 && g->claimers >= 0 && g->held >= g->claimers);
-	if (g->nmembers > 0 || g->held > 0 ||
-		el_monotonic_ms() - g->last_used_ms < idle_ms)
-		return false;
-
-	tp = &g->first_topic;
-	while (*tp != EL_NO_SLOT)
-	{
-		ElSlotNo	ts = *tp;
-		ElGroupTopic *t = EL_TOPIC(ts);
-		bool		keep = is_entry_used(&t->mark, db);
-		ElSlotNo	ps;
-
-		/* all partitions of a topic or none: npartitions counts them */
-		for (ps = t->first_part; ps != EL_NO_SLOT; ps = EL_PART(ps)->next_part)
-		{
-			ElPart	   *p = EL_PART(ps);
-
-			if (p->holder != 0 || is_entry_used(&p->entry, db))
-				keep = true;
-		}
-		if (keep)
-		{
-			tp = &t->next_topic;
-			continue;
-		}
-		while ((ps = t->first_part) != EL_NO_SLOT)
-		{
-			t->first_part = EL_PART(ps)->next_part;
-			g->nparts--;
-			Assert(EL_PART(ps)->owner == EL_NO_SLOT);
-			el_slot_free(ps);
-		}
-		*tp = t->next_topic;
-		el_slot_free(ts);
-	}
-	if (g->first_topic != EL_NO_SLOT)
-		return false;
-	Assert(g->nparts == 0);
-
-	for (gp = &el_shared->first_group; *gp != group;
-		 gp = &EL_GROUP(*gp)->next_group)
-		;
-	*gp = g->next_group;
-	el_slot_free(group);
-	return true;
+	moved = reconcile_ownership(g, yielding);
+	el_group_free_dropped(group);
+	return moved;
 }
 
 /* The database is gone, and so is everybody who could refer to its groups. */
@@ -601,11 +611,12 @@ void
 el_db_drop(Oid dbid)
 {
 	ElSlotNo	db = el_db_find(dbid);
+	ElSlotNo   *p = &el_shared->first_db;
 	ElSlotNo	s = el_shared->first_group;
 
 	Assert(el_group_locked_exclusive());
-	if (db != EL_NO_SLOT)
-		el_slot_free(db);
+	if (db == EL_NO_SLOT)
+		return;
 	while (s != EL_NO_SLOT)
 	{
 		ElGroup    *g = EL_GROUP(s);
@@ -615,8 +626,13 @@ el_db_drop(Oid dbid)
 		{
 			while (g->first_member != EL_NO_SLOT)
 				el_member_leave(g->first_member);
-			(void) el_group_sweep(s, 0);
+			Assert(g->held == 0);
+			el_group_free(s);
 		}
 		s = next;
 	}
+	while (*p != db)
+		p = &EL_DB(*p)->next_db;
+	*p = EL_DB(db)->next_db;
+	el_slot_free(db);
 }

@@ -17,7 +17,7 @@
 
 #include "group/slots.h"
 
-/* 53200 if there is no room. */
+/* These two after el_slots_reserve(). */
 extern ElSlotNo el_member_join(ElSlotNo group, const char *name, bool named);
 
 /* A new incarnation of a named member. */
@@ -32,8 +32,28 @@ extern bool el_member_subscribe(ElSlotNo member, ElSlotNo topic, Oid role);
 extern bool el_member_unsubscribe(ElSlotNo member, ElSlotNo topic);
 extern bool el_member_subscribed(ElSlotNo member, ElSlotNo topic);
 
-/* The topic is gone: take it off all subscriptions.  Cannot fail. */
-extern void el_topic_dropped(Oid dbid, Oid relid);
+/* A topic that was dropped. */
+typedef struct ElDroppedTopic
+{
+	Oid			relid;
+	pg_uuid_t	uuid;
+	uint64		number;			/* el_shared->next_number when it was locked
+								 * for that: what has a greater one is about
+								 * another topic with that uuid, a restored
+								 * one */
+} ElDroppedTopic;
+
+/*
+ * Topics are gone: they are taken off all subscriptions, and their slots go as
+ * soon as nobody has a partition of them.  A part of all slots is looked at,
+ * from 0 first; returns where to go on, after others had the lock, or EL_NO_SLOT
+ * at the end.  Cannot fail.
+ */
+extern ElSlotNo el_topics_dropped(Oid dbid, const ElDroppedTopic *topics, int n,
+								  ElSlotNo from);
+
+/* Once more those of a group that could not go (ElGroup.has_dropped). */
+extern void el_group_free_dropped(ElSlotNo group);
 
 /*
  * Steps 2 and 3 for a group, if there is anything to do; yielding: the member
@@ -42,8 +62,6 @@ extern void el_topic_dropped(Oid dbid, Oid relid);
  */
 extern bool el_group_steps(ElSlotNo group, ElSlotNo yielding);
 
-/* Give back what nothing refers to any more; true if the group is gone. */
-extern bool el_group_sweep(ElSlotNo group, int64 idle_ms);
 
 /* A database that is gone takes its groups with it. */
 extern void el_db_drop(Oid dbid);

@@ -275,6 +275,9 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 			if (was_locked && s->lp->state.consumed != 0)
 				report_partition_lost(d, s);
 			return false;
+		case EL_LOCK_EVICTED:
+			d->evicted = true;
+			return false;
 	}
 	s->entry = s->lp->entry;
 	s->start = s->lp->start;
@@ -513,7 +516,7 @@ el_deliver(ElDelivery *d, ElAssignment *a)
 	ElTopicRef *skip = NULL;
 	int32		i;
 
-	d->busy = false;
+	d->busy = d->evicted = false;
 	d->due_ms = 0;
 	for (i = 0; i < a->n && d->events_left > 0 && d->bytes_left > 0; i++)
 	{

@@ -37,6 +37,8 @@ typedef struct ElDelivery
 	int64		nrows;
 	bool		busy;			/* a partition with events was left to another
 								 * transaction */
+	bool		evicted;		/* the group has lost its slots meanwhile: ask
+								 * for them again */
 	int64		due_ms;			/* event time + min_age of the earliest held
 								 * back; 0: none */
 } ElDelivery;

@@ -4,7 +4,8 @@
  *	  What is known about groups, copied out of shared memory.
  *
  * The lock is held for the copy only: what needs a catalog or waits is done
- * with the copy.
+ * with the copy.  Of groups that are not in slots, and there may be very many,
+ * what was read of the topic becomes a copy when it is asked for.
  *
  * IDENTIFICATION
  *	  src/group/group_copy.c
@@ -15,16 +16,26 @@
 
 #include "access/xlog.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "group/catalog.h"
 #include "group/group_copy.h"
 #include "group/offsets.h"
 #include "group/slots.h"
+#include "topic/uuids.h"
 
 /* Room that an array begins with which grows; a power of two. */
-#define FIRST_ROOM	8
+#define FIRST_ROOM	1
+
+/* How large is an array of n that may grow by add_to_array()? */
+static int
+array_room(int n)
+{
+	return n <= FIRST_ROOM ? FIRST_ROOM : pg_nextpower2_32(n);
+}
 
 /* Lock held. */
 static void
@@ -86,7 +97,7 @@ copy_topic(ElSlotNo ts, ElTopicCopy *c)
 	c->start_set = t->start_set;
 	for (ElSlotNo s = t->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
 		n++;
-	c->parts = palloc0_array(ElPartCopy, n + 1);
+	c->parts = palloc0_array(ElPartCopy, array_room(n));
 	for (ElSlotNo s = t->first_part; s != EL_NO_SLOT; s = EL_PART(s)->next_part)
 		copy_part(s, &c->parts[c->nparts++]);
 }
@@ -113,11 +124,14 @@ copy_group(ElSlotNo gs)
 	}
 	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 		n++;
-	c->topics = palloc0_array(ElTopicCopy, n + 1);
+	c->topics = palloc0_array(ElTopicCopy, array_room(n));
 	for (s = g->first_topic; s != EL_NO_SLOT; s = EL_TOPIC(s)->next_topic)
 	{
-		ElTopicCopy *t = &c->topics[c->ntopics++];
+		ElTopicCopy *t = &c->topics[c->ntopics];
 
+		if (EL_TOPIC(s)->dropped)
+			continue;
+		c->ntopics++;
 		copy_topic(s, t);
 		for (int i = 0; i < t->nparts; i++)
 			c->changing |= t->parts[i].moving && g->nmembers > 0;
@@ -138,33 +152,7 @@ compare_topics(const void *a, const void *b)
 				  &((const ElTopicCopy *) b)->uuid, UUID_LEN);
 }
 
-static int
-compare_groups(const ListCell *a, const ListCell *b)
-{
-	return strcmp(((ElGroupCopy *) lfirst(a))->name,
-				  ((ElGroupCopy *) lfirst(b))->name);
-}
-
-/* The group of that name in the list; an empty one is added to it if there is none. */
-static ElGroupCopy *
-find_or_add_group(List **groups, const char *name)
-{
-	ListCell   *lc;
-	ElGroupCopy *c;
-
-	foreach(lc, *groups)
-	{
-		c = lfirst(lc);
-		if (strcmp(c->name, name) == 0)
-			return c;
-	}
-	c = palloc0(sizeof(ElGroupCopy));
-	strlcpy(c->name, name, EL_NAME_SIZE);
-	*groups = lappend(*groups, c);
-	return c;
-}
-
-/* One more in an array of n, all zero; the array doubles when it is full. */
+/* One more in an array of n, all zero; the array doubles when it is full: array_room(). */
 static void *
 add_to_array(void **array, int *n, Size size)
 {
@@ -210,59 +198,38 @@ find_or_add_topic(ElGroupCopy *c, const pg_uuid_t *uuid)
 	return t;
 }
 
-/* Committed offsets and start marks as the topic has them, where there is no coordinator. */
-static void
-read_offsets(List **groups)
+static ElPartCopy *
+find_or_add_part(ElTopicCopy *t, int32 partition)
 {
-	HTAB	   *offsets;
-	HASH_SEQ_STATUS seq;
-	ElOffset   *o;
+	ElPartCopy *p;
 
-	offsets = el_offsets_scan(GetActiveSnapshot(), false);
-	hash_seq_init(&seq, offsets);
-	while ((o = hash_seq_search(&seq)) != NULL)
+	for (int i = t->nparts - 1; i >= 0; i--)
 	{
-		ElTopicCopy *t;
-		ElEntry    *e;
-
-		if (o->next < 0)
-			continue;
-		t = find_or_add_topic(find_or_add_group(groups, o->key.group), &o->key.uuid);
-		if (o->key.partition == EL_MARK_PARTITION)
-		{
-			e = &t->mark;
-			t->starts = o->starts;
-		}
-		else
-		{
-			ElPartCopy *p = add_to_array((void **) &t->parts, &t->nparts,
-										 sizeof(ElPartCopy));
-
-			init_part(p, o->key.partition);
-			e = &p->entry;
-		}
-		e->next = o->next;
-		e->version = o->version;
-		e->fxid = o->fxid;
+		if (t->parts[i].partition == partition)
+			return &t->parts[i];
 	}
+	p = add_to_array((void **) &t->parts, &t->nparts, sizeof(ElPartCopy));
+	init_part(p, partition);
+	return p;
 }
 
-/* Groups of this database as the coordinator has them. */
-static List *
-copy_shared_groups(void)
+/* What the topic says, of a topic that exists, if the copy does not know better. */
+static void
+add_offset(ElGroupCopy *c, const ElOffset *o)
 {
-	List	   *groups = NIL;
-	ElSlotNo	s;
+	ElTopicCopy *t = find_or_add_topic(c, &o->key.uuid);
+	ElEntry    *e = o->key.partition == EL_MARK_PARTITION ? &t->mark :
+		&find_or_add_part(t, o->key.partition)->entry;
 
-	el_group_lock_with_offsets(LW_SHARED);
-	for (s = el_shared->first_group; s != EL_NO_SLOT;
-		 s = EL_GROUP(s)->next_group)
-	{
-		if (EL_GROUP(s)->dbid == MyDatabaseId)
-			groups = lappend(groups, copy_group(s));
-	}
-	el_group_unlock();
-	return groups;
+	if (o->version <= e->version)
+		return;
+	if (o->key.partition == EL_MARK_PARTITION)
+		t->starts = o->starts;
+	e->next = o->next;
+	e->version = o->version;
+	e->fxid = o->fxid;
+	if (e->pending_version <= o->version)
+		e->pending_fxid = InvalidFullTransactionId;
 }
 
 /*
@@ -326,33 +293,181 @@ el_get_part_copy(const ElGroupCopy *c, const ElTopicCopy *t, int32 partition,
 	}
 }
 
-List *
-el_copy_groups(void)
+/*
+ * The scan
+ */
+
+/* What there is to know of a group, and where. */
+typedef struct Source
 {
-	List	   *groups = NIL;
+	char		name[EL_NAME_SIZE]; /* hash key */
+	ElGroupCopy *copy;			/* from its slots; NULL: it has none */
+	bool		complete;		/* the topic would say no more */
+	const ElOffsetGroup *offsets;	/* from the topic; NULL: nothing */
+	const ElGroupConf *conf;	/* its row; NULL: it has none */
+} Source;
+
+struct ElGroupScan
+{
+	HTAB	   *by_name;		/* of Source */
+	HTAB	   *labelled;		/* topics that exist, if the topic was read */
+	int			n;
+	Source	  **sources;		/* sorted by name */
+	int			next;
+	MemoryContext mcxt;			/* of the group at hand */
+	MemoryContext old;
+};
+
+static Source *
+find_or_add_source(ElGroupScan *scan, const char *name)
+{
+	bool		found;
+	Source	   *s = hash_search(scan->by_name, name, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		s->copy = NULL;
+		s->complete = false;
+		s->offsets = NULL;
+		s->conf = NULL;
+	}
+	return s;
+}
+
+/* Groups of this database as the coordinator has them; false if there are others. */
+static bool
+copy_shared_groups(ElGroupScan *scan)
+{
+	List	   *copies = NIL;
+	List	   *loaded = NIL;
+	bool		all;
+	ElSlotNo	s;
 	ListCell   *lc;
+	ListCell   *lc2;
 
-	if (el_shared == NULL || RecoveryInProgress())
-		read_offsets(&groups);
-	else
-		groups = copy_shared_groups();
-	/* and those with a row that nobody has used yet */
-	foreach(lc, el_group_confs())
-		(void) find_or_add_group(&groups, ((ElGroupConf *) lfirst(lc))->name);
-
-	list_sort(groups, compare_groups);
-	foreach(lc, groups)
+	el_group_lock_with_offsets(NULL, LW_SHARED);
+	all = EL_DB(el_db_find(MyDatabaseId))->all_loaded;
+	for (s = el_shared->first_group; s != EL_NO_SLOT;
+		 s = EL_GROUP(s)->next_group)
+	{
+		if (EL_GROUP(s)->dbid != MyDatabaseId)
+			continue;
+		copies = lappend(copies, copy_group(s));
+		loaded = lappend_int(loaded, el_group_is_loaded(s));
+	}
+	el_group_unlock();
+	forboth(lc, copies, lc2, loaded)
 	{
 		ElGroupCopy *c = lfirst(lc);
-		int			i;
+		Source	   *source = find_or_add_source(scan, c->name);
 
-		CHECK_FOR_INTERRUPTS();
-		el_group_conf(c->name, &c->conf);
-		for (i = 0; i < c->ntopics; i++)
-			finish_topic(c, &c->topics[i]);
-		qsort(c->topics, c->ntopics, sizeof(ElTopicCopy), compare_topics);
+		source->copy = c;
+		source->complete = lfirst_int(lc2);
 	}
-	return groups;
+	list_free(copies);
+	list_free(loaded);
+	return all;
+}
+
+/* Groups that are not in slots; on a standby, all. */
+static void
+read_offsets(ElGroupScan *scan)
+{
+	ElOffsets  *offsets = el_offsets_read(GetActiveSnapshot(), false, NULL, NULL);
+
+	scan->labelled = el_labelled_topics();
+	for (ElOffsetGroup *og = offsets->first_group; og != NULL; og = og->next)
+		find_or_add_source(scan, og->name)->offsets = og;
+}
+
+static int
+compare_sources(const void *a, const void *b)
+{
+	return strcmp((*(Source *const *) a)->name, (*(Source *const *) b)->name);
+}
+
+ElGroupScan *
+el_group_scan_begin(bool only_members)
+{
+	ElGroupScan *scan = palloc0_object(ElGroupScan);
+	HASHCTL		ctl = {
+		.keysize = EL_NAME_SIZE,
+		.entrysize = sizeof(Source),
+		.hcxt = CurrentMemoryContext
+	};
+	HASH_SEQ_STATUS seq;
+	Source	   *s;
+	ListCell   *lc;
+
+	scan->by_name = hash_create("eventlog groups", 256, &ctl,
+								HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	scan->old = CurrentMemoryContext;
+	scan->mcxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog group",
+									   ALLOCSET_DEFAULT_SIZES);
+	if (el_shared == NULL || RecoveryInProgress() ||
+		(!copy_shared_groups(scan) && !only_members))
+		read_offsets(scan);
+	/* also those with a row that nobody has used yet */
+	foreach(lc, el_group_confs())
+	{
+		const ElGroupConf *conf = lfirst(lc);
+
+		find_or_add_source(scan, conf->name)->conf = conf;
+	}
+
+	scan->sources = MemoryContextAllocHuge(CurrentMemoryContext,
+										   sizeof(Source *) * (hash_get_num_entries(scan->by_name) + 1));
+	hash_seq_init(&seq, scan->by_name);
+	while ((s = hash_seq_search(&seq)) != NULL)
+		scan->sources[scan->n++] = s;
+	qsort(scan->sources, scan->n, sizeof(Source *), compare_sources);
+	return scan;
+}
+
+/* NULL if there is nothing of the group but offsets of topics that do not exist. */
+static ElGroupCopy *
+make_copy(const ElGroupScan *scan, const Source *s)
+{
+	ElGroupCopy *c = s->copy;
+
+	if (c == NULL)
+	{
+		c = palloc0_object(ElGroupCopy);
+		strlcpy(c->name, s->name, EL_NAME_SIZE);
+	}
+	if (s->conf != NULL)
+		c->conf = *s->conf;
+	else
+		el_group_conf_defaults(&c->conf, c->name);
+	for (const ElOffset *o = s->offsets == NULL || s->complete ? NULL : s->offsets->first;
+		 o != NULL; o = o->next_of_group)
+	{
+		if (o->next >= 0 && OidIsValid(el_topic_with_uuid(scan->labelled, &o->key.uuid)))
+			add_offset(c, o);
+	}
+	if (s->copy == NULL && s->conf == NULL && c->ntopics == 0)
+		return NULL;
+	for (int i = 0; i < c->ntopics; i++)
+		finish_topic(c, &c->topics[i]);
+	qsort(c->topics, c->ntopics, sizeof(ElTopicCopy), compare_topics);
+	return c;
+}
+
+ElGroupCopy *
+el_group_scan_next(ElGroupScan *scan)
+{
+	ElGroupCopy *c = NULL;
+
+	MemoryContextReset(scan->mcxt);
+	MemoryContextSwitchTo(scan->mcxt);
+	while (c == NULL && scan->next < scan->n)
+	{
+		CHECK_FOR_INTERRUPTS();
+		c = make_copy(scan, scan->sources[scan->next++]);
+	}
+	if (c == NULL)
+		MemoryContextSwitchTo(scan->old);
+	return c;
 }
 
 int64

@@ -87,13 +87,20 @@ typedef struct ElGroupCopy
 } ElGroupCopy;
 
 /*
- * All groups of this database, as ElGroupCopy *, sorted by name, in the
- * current memory context: those in use, those with committed offsets, and
- * those that create_group() made.  Takes the groups' lock and releases it.  On
- * a standby there is no coordinator: what is known there comes from the
- * tables, as the active snapshot sees them.
+ * All groups of this database, sorted by name: those in use, those with committed
+ * offsets or marks, and those that create_group() made; or (only_members) at
+ * least all that have members.  Takes the groups' lock and releases it.  On a
+ * standby there is no coordinator: what is known there comes from the tables, as
+ * the active snapshot sees them.
  */
-extern List *el_copy_groups(void);
+typedef struct ElGroupScan ElGroupScan;
+extern ElGroupScan *el_group_scan_begin(bool only_members);
+
+/*
+ * The next group; NULL at the end.  Up to then the current memory context is one
+ * that is reset by the next call.
+ */
+extern ElGroupCopy *el_group_scan_next(ElGroupScan *scan);
 
 /* What is known of a partition, be it that there is nothing to know. */
 extern void el_get_part_copy(const ElGroupCopy *c, const ElTopicCopy *t,

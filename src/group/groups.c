@@ -31,10 +31,12 @@
 #include "group/slots.h"
 #include "storage/lmgr.h"
 #include "topic/topic.h"
+#include "topic/uuids.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 
 EL_FUNCTION(eventlog_create_group);
@@ -54,18 +56,18 @@ check_may_create(const char *name)
 	ElSlotNo	g;
 	ElSlotNo	s;
 	ElSlotNo	ts;
-	ElSlotNo   *slots = NULL;
+	ElEntry    *entries = NULL;
 	pg_uuid_t  *uuids = NULL;
 	bool	   *used = NULL;
 	ListCell   *lc;
 	int			n = 0;
 	int			i;
 
-	el_group_lock_with_offsets(LW_SHARED);
+	el_group_lock_with_offsets(name, LW_SHARED);
 	g = el_group_find(MyDatabaseId, name);
 	if (g != EL_NO_SLOT)
 	{
-		slots = palloc_array(ElSlotNo, EL_GROUP(g)->nparts + 1);
+		entries = palloc_array(ElEntry, EL_GROUP(g)->nparts + 1);
 		uuids = palloc_array(pg_uuid_t, EL_GROUP(g)->nparts + 1);
 		used = palloc_array(bool, EL_GROUP(g)->nparts + 1);
 		for (ts = EL_GROUP(g)->first_topic; ts != EL_NO_SLOT;
@@ -74,7 +76,7 @@ check_may_create(const char *name)
 			for (s = EL_TOPIC(ts)->first_part; s != EL_NO_SLOT;
 				 s = EL_PART(s)->next_part)
 			{
-				slots[n] = s;
+				el_entry_copy(s, &entries[n]);
 				uuids[n] = EL_TOPIC(ts)->uuid;
 				used[n++] = EL_TOPIC(ts)->nsubscribers > 0 ||
 					EL_PART(s)->holder != 0;
@@ -95,14 +97,14 @@ check_may_create(const char *name)
 			continue;
 		if (pg_class_aclcheck(t->relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		{
-			ElEntry		entry;
-			bool		in_use = !el_mark_read(name, &t->uuid, &entry) ||
-				entry.next >= 0;
+			ElEntry		mark;
+			bool		in_use = !el_mark_read(name, &t->uuid, &mark) ||
+				mark.next >= 0;
 
 			for (i = 0; i < n && !in_use; i++)
 				in_use = memcmp(&t->uuid, &uuids[i], UUID_LEN) == 0 &&
-					(used[i] || !el_entry_read(slots[i], &entry) ||
-					 entry.next >= 0);
+					(used[i] || !el_entry_resolve(&entries[i]) ||
+					 entries[i].next >= 0);
 			if (in_use)
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -228,6 +230,7 @@ typedef struct DroppedPart
 	ElSlotNo	slot;
 	ElPartKey	key;
 	Oid			topic;
+	ElEntry		entry;
 } DroppedPart;
 
 /* What a group has to be rid of. */
@@ -237,6 +240,7 @@ typedef struct Dropped
 	DroppedPart *parts;
 	int			ntopics;
 	pg_uuid_t  *topics;
+	bool		has_gone;		/* and offsets in topics that do not exist */
 } Dropped;
 
 /* The group's partitions and topics.  55006 if a member other than this session would go on consuming in it. */
@@ -252,10 +256,11 @@ list_dropped(const char *group, Dropped *d)
 	int			ntopics = 0;
 
 	memset(d, 0, sizeof(*d));
-	el_group_lock(LW_SHARED);
+	el_group_lock_with_offsets(group, LW_SHARED);
 	g = el_group_find(MyDatabaseId, group);
 	if (g != EL_NO_SLOT)
 	{
+		d->has_gone = EL_GROUP(g)->has_gone;
 		for (s = EL_GROUP(g)->first_member; s != EL_NO_SLOT;
 			 s = EL_MEMBER(s)->next_member)
 		{
@@ -278,6 +283,7 @@ list_dropped(const char *group, Dropped *d)
 
 				Assert(d->nparts <= EL_GROUP(g)->nparts);
 				p->slot = s;
+				el_entry_copy(s, &p->entry);
 				p->topic = EL_TOPIC(ts)->relid;
 				el_part_key(&p->key, group, &EL_TOPIC(ts)->uuid,
 							EL_PART(s)->partition);
@@ -294,6 +300,48 @@ list_dropped(const char *group, Dropped *d)
 				 errhint("Stop its consumers first.")));
 }
 
+/* A tombstone for what the group has committed in the partition.  False if its slot is another's by now. */
+static bool
+drop_part(DroppedPart *p)
+{
+	ElLocalPart *lp = el_local_find(&p->key);
+	ElLockResult result;
+
+	if (el_entry_resolve(&p->entry) && p->entry.next < 0 &&
+		el_local_committed(lp, &p->entry) < 0)
+		return true;			/* nothing committed there */
+	lp = el_local_get(&p->key, p->topic);
+	result = el_part_lock(lp, p->slot, NULL, 0, false, NULL);
+	if (result == EL_LOCK_EVICTED)
+		return false;
+	if (result != EL_LOCK_OK)
+		el_report_part_busy(p->key.group, p->topic, p->key.partition);
+	el_local_save(lp);
+	lp->state.committed = -1;
+	lp->state.commit = lp->state.any_owner = true;
+	return true;
+}
+
+/* Tombstones for what it has committed in topics that do not exist: nobody can lock, or commit, anything there. */
+static void
+drop_gone_offsets(const char *group)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ElOffsets  *offsets = el_offsets_read(snapshot, false, group, NULL);
+	ElOffsetGroup *og = el_offsets_of_group(offsets, group);
+	HTAB	   *labelled = el_labelled_topics();
+	List	   *keys = NIL;
+	ElOffset   *o;
+
+	for (o = og == NULL ? NULL : og->first; o != NULL; o = o->next_of_group)
+	{
+		if (o->next >= 0 && !OidIsValid(el_topic_with_uuid(labelled, &o->key.uuid)))
+			keys = lappend(keys, &o->key);
+	}
+	UnregisterSnapshot(snapshot);
+	el_offsets_append_tombstones(keys);
+}
+
 void
 el_drop_offsets(const char *group)
 {
@@ -301,25 +349,12 @@ el_drop_offsets(const char *group)
 	int			i;
 
 	el_offsets_prepare_commit();
-	el_offsets_ensure();
-	list_dropped(group, &d);
-	for (i = 0; i < d.nparts; i++)
+	do
 	{
-		DroppedPart *p = &d.parts[i];
-		ElLocalPart *lp;
-		ElEntry		entry;
-
-		lp = el_local_find(&p->key);
-		if (el_entry_read(p->slot, &entry) && entry.next < 0 &&
-			el_local_committed(lp, &entry) < 0)
-			continue;			/* nothing committed there */
-		lp = el_local_get(&p->key, p->topic);
-		if (el_part_lock(lp, p->slot, NULL, 0, false, NULL) != EL_LOCK_OK)
-			el_report_part_busy(group, p->topic, p->key.partition);
-		el_local_save(lp);
-		lp->state.committed = -1;
-		lp->state.commit = lp->state.any_owner = true;
-	}
+		list_dropped(group, &d);
+		for (i = 0; i < d.nparts && drop_part(&d.parts[i]); i++)
+			;
+	} while (i < d.nparts);
 	for (i = 0; i < d.ntopics; i++)
 	{
 		if (!el_begin_drop(group, &d.topics[i]))
@@ -329,6 +364,8 @@ el_drop_offsets(const char *group)
 							group),
 					 errhint("Try again when that transaction has ended.")));
 	}
+	if (d.has_gone)
+		drop_gone_offsets(group);
 	el_local_drop(group);
 }
 

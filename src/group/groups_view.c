@@ -78,12 +78,13 @@ eventlog_groups(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	List	   *topics = el_visible_topics();
 	HTAB	   *ends = el_log_ends_create();
-	ListCell   *lc;
+	ElGroupScan *scan;
+	ElGroupCopy *c;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(lc, el_copy_groups())
+	scan = el_group_scan_begin(false);
+	while ((c = el_group_scan_next(scan)) != NULL)
 	{
-		ElGroupCopy *c = lfirst(lc);
 		List	   *group_topics = el_topics_of_group(c, topics);
 		bool		used = group_in_use(c);
 		Datum		values[7];

@@ -125,13 +125,13 @@ eventlog_lag(PG_FUNCTION_ARGS)
 	List	   *topics = el_visible_topics();
 	HTAB	   *ends = el_log_ends_create();
 	ElTopic    *last = NULL;
-	ListCell   *lc;
+	ElGroupScan *scan;
+	ElGroupCopy *c;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(lc, el_copy_groups())
+	scan = el_group_scan_begin(false);
+	while ((c = el_group_scan_next(scan)) != NULL)
 	{
-		ElGroupCopy *c = lfirst(lc);
-
 		for (int i = 0; i < c->ntopics; i++)
 		{
 			const ElTopicCopy *tc = &c->topics[i];

@@ -24,6 +24,7 @@
 #include "group/local.h"
 #include "group/mark.h"
 #include "group/part_lock.h"
+#include "group/room.h"
 
 static ElLocalMark *first = NULL;
 
@@ -75,6 +76,7 @@ bool
 el_local_mark_lock(const char *group, const pg_uuid_t *uuid)
 {
 	ElLocalMark *m = find_mark(group, uuid);
+	ElSlotNo	g;
 
 	if (m != NULL)
 		return true;
@@ -86,7 +88,11 @@ el_local_mark_lock(const char *group, const pg_uuid_t *uuid)
 		return false;
 	}
 	el_group_lock(LW_EXCLUSIVE);
-	EL_GROUP(el_group_get(MyDatabaseId, group))->held++;
+	if (el_group_find(MyDatabaseId, group) == EL_NO_SLOT)
+		el_slots_reserve(1, false, EL_NO_SLOT);
+	g = el_group_get(MyDatabaseId, group);
+	EL_GROUP(g)->held++;
+	el_group_touch(g);
 	el_group_unlock();
 	m->next = first;
 	first = m;
@@ -196,9 +202,9 @@ el_local_marks_end(bool is_commit)
 		if (g == EL_NO_SLOT)
 			continue;			/* the database's groups went */
 		EL_GROUP(g)->held--;
-		Assert(EL_GROUP(g)->held >= EL_GROUP(g)->claimers);
 		if (is_commit && m->state != NULL && m->state->afresh)
 			forget_deliveries(g, m);
+		el_group_touch(g);
 	}
 	el_group_unlock();
 	first = NULL;

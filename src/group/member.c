@@ -27,6 +27,7 @@
 #include "group/losses.h"
 #include "group/member.h"
 #include "group/offsets.h"
+#include "group/room.h"
 #include "group/session.h"
 #include "group/slots.h"
 #include "group/wake.h"
@@ -325,16 +326,13 @@ reserve_for_call(ElSlotNo group, ElSlotNo member, List *topics, bool subscribe)
 		ElSlotNo	topic = group == EL_NO_SLOT ? EL_NO_SLOT :
 			el_group_topic_find(group, &ref->uuid);
 
-		if (topic == EL_NO_SLOT)
-			n += 1 + ref->npartitions;
-		else
-			n += Max(ref->npartitions - EL_TOPIC(topic)->npartitions, 0);
+		n += el_group_topic_needs(group, &ref->uuid, ref->npartitions);
 		if (subscribe &&
 			(topic == EL_NO_SLOT || member == EL_NO_SLOT ||
 			 !el_member_subscribed(member, topic)))
 			n++;
 	}
-	el_slots_reserve(n);
+	el_slots_reserve(n, member != EL_NO_SLOT, group);
 }
 
 /* A member's call on its way through the steps below. */
@@ -474,7 +472,6 @@ admit_caller(Call *c)
 	g = EL_GROUP(c->group);
 	g->max_poll_ms = conf->max_poll_ms;
 	g->session_timeout_ms = conf->session_timeout_ms;
-	g->last_used_ms = el_monotonic_ms();
 	note_call(EL_MEMBER(c->member), true);
 }
 
@@ -551,7 +548,7 @@ el_member_call(const ElGroupConf *conf, const ElMemberName *member,
 	init_assignment(a, conf, topics);
 	prepare_session(&c);
 
-	el_group_lock_with_offsets(LW_EXCLUSIVE);
+	el_group_lock_with_offsets(conf->name, LW_EXCLUSIVE);
 	refusal = find_caller(&c);
 	if (refusal != REFUSAL_NONE)
 	{
@@ -589,7 +586,7 @@ el_claim_call(const ElGroupConf *conf, List *topics, bool waits,
 
 	init_assignment(a, conf, topics);
 
-	el_group_lock_with_offsets(LW_EXCLUSIVE);
+	el_group_lock_with_offsets(conf->name, LW_EXCLUSIVE);
 	group = el_group_find(MyDatabaseId, conf->name);
 	if (group != EL_NO_SLOT && EL_GROUP(group)->nmembers > 0)
 	{
@@ -606,7 +603,6 @@ el_claim_call(const ElGroupConf *conf, List *topics, bool waits,
 	if (!waits)
 		g->use = EL_USE_CLAIMS;
 	g->max_poll_ms = conf->max_poll_ms;
-	g->last_used_ms = el_monotonic_ms();
 	foreach(lc, topics)
 	{
 		ElTopicRef *ref = lfirst(lc);

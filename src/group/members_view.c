@@ -90,13 +90,14 @@ eventlog_members(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	List	   *topics = el_visible_topics();
-	ListCell   *lc;
+	ElGroupScan *scan;
+	ElGroupCopy *c;
 
 	InitMaterializedSRF(fcinfo, 0);
 	Assert(rsinfo->setDesc->natts <= EL_MEMBERS_COLUMNS_1_0);
-	foreach(lc, el_copy_groups())
+	scan = el_group_scan_begin(true);
+	while ((c = el_group_scan_next(scan)) != NULL)
 	{
-		ElGroupCopy *c = lfirst(lc);
 		int			i;
 
 		if (!el_may_see_group(c, el_topics_of_group(c, topics)))

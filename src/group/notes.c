@@ -21,14 +21,16 @@
 
 #include "group/coordinator.h"
 #include "group/notes.h"
-#include "group/offsets.h"
+#include "group/offsets_load.h"
+#include "group/offsets_topic.h"
+#include "group/room.h"
 #include "group/session.h"
 #include "group/slots.h"
 #include "group/wake.h"
 
 /* Partitions this transaction appended to; beyond that many: all. */
 #define MAX_APPENDED	64
-/* Groups dropped: beyond that an error.  Topics dropped: beyond that they are not noted. */
+/* Groups dropped: beyond that an error.  Topics dropped: beyond that all that is cached is void. */
 #define MAX_GROUPS		16
 #define MAX_TOPICS		64
 
@@ -38,13 +40,16 @@ static bool wake_all = false;
 static bool catalog_changes = false;	/* of topics or rights */
 static bool offsets_appended = false;	/* to the offsets topic, not by
 										 * commit() */
+static bool uuid_given = false;	/* a topic may have got a uuid that another
+								 * had */
+static bool topics_dropped = false; /* more than are noted */
 
 /* Groups and topics dropped, in call order: a rolled-back subtransaction's are the last. */
 typedef struct Dropped
 {
 	bool		is_group;
 	char		group[EL_NAME_SIZE];
-	Oid			topic;
+	ElDroppedTopic topic;
 	SubTransactionId subid;
 } Dropped;
 
@@ -91,7 +96,7 @@ el_note_append(Oid topic, Oid leaf)
 		 * became of it.
 		 */
 		offsets_appended = true;
-		el_offsets_invalidate();
+		el_offsets_invalidate(true);
 	}
 
 	for (i = 0; i < nappended; i++)
@@ -110,12 +115,32 @@ el_note_append(Oid topic, Oid leaf)
  * by their next call: see that those who sleep make one.  Must not fail.
  */
 void
-el_note_topic(Oid topic, bool is_dropped)
+el_note_topic(Oid topic, const pg_uuid_t *dropped_uuid)
 {
+	ElDroppedTopic *t;
+
 	wake_all = catalog_changes = true;
-	if (!is_dropped || count_dropped(false) >= MAX_TOPICS)
-		return;					/* a member's next call finds out */
-	add_dropped(false)->topic = topic;
+	if (dropped_uuid == NULL || el_shared == NULL)
+		return;
+	el_offsets_note_drop();
+	if (count_dropped(false) >= MAX_TOPICS)
+	{
+		topics_dropped = true;
+		return;
+	}
+	t = &add_dropped(false)->topic;
+	t->relid = topic;
+	t->uuid = *dropped_uuid;
+	el_group_lock(LW_EXCLUSIVE);
+	t->number = ++el_shared->next_number;
+	el_group_unlock();
+}
+
+/* Offsets that were committed under that uuid count again.  Must not fail. */
+void
+el_note_uuid(void)
+{
+	uuid_given = true;
 }
 
 void
@@ -144,8 +169,8 @@ el_note_dropped_group(const char *group)
 bool
 el_notes_pending(void)
 {
-	return nappended > 0 || wake_all || offsets_appended || catalog_changes ||
-		ndropped > 0;
+	return nappended > 0 || wake_all || offsets_appended || uuid_given ||
+		catalog_changes || ndropped > 0;
 }
 
 static void
@@ -161,7 +186,7 @@ static void
 forget_notes(void)
 {
 	nappended = ndropped = 0;
-	wake_all = offsets_appended = catalog_changes = false;
+	wake_all = offsets_appended = uuid_given = topics_dropped = catalog_changes = false;
 }
 
 void
@@ -174,6 +199,7 @@ el_notes_subxact(SubXactEvent event, SubTransactionId mine,
 	{
 		while (ndropped > 0 && dropped[ndropped - 1].subid >= mine)
 			ndropped--;
+		el_offsets_settle_drop(false, false);
 		/* batches that readers stopped at may just have gone */
 		wake_readers();
 	}
@@ -194,15 +220,50 @@ el_notes_check_prepare(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has dropped a group")));
+	if (offsets_appended || uuid_given)
+		el_offsets_note_prepared();
 }
 
 /* The events stay undecided; COMMIT PREPARED wakes everybody. */
 void
 el_notes_prepared(void)
 {
-	if (offsets_appended)
-		el_offsets_note_prepared();
+	el_offsets_settle_drop(false, true);
 	forget_notes();
+}
+
+/* A group was dropped.  Must not fail. */
+static void
+forget_group(const char *name)
+{
+	el_session_forget(name);
+	el_group_lock(LW_EXCLUSIVE);
+	el_group_forget(MyDatabaseId, name);
+	el_group_unlock();
+}
+
+/* Topics were dropped: see coordinator.h.  Must not fail. */
+static void
+forget_topics(void)
+{
+	ElDroppedTopic topics[MAX_TOPICS];
+	ElSlotNo	from = 0;
+	int			n = 0;
+
+	for (int i = 0; i < ndropped; i++)
+	{
+		if (!dropped[i].is_group)
+			topics[n++] = dropped[i].topic;
+	}
+	if (n == 0)
+		return;
+	while (from != EL_NO_SLOT)
+	{
+		el_group_lock(LW_EXCLUSIVE);
+		from = el_topics_dropped(MyDatabaseId, topics, n, from);
+		el_group_unlock();
+	}
+	el_wake_worker();
 }
 
 void
@@ -214,17 +275,13 @@ el_notes_finish(bool is_commit)
 	for (i = 0; is_commit && i < ndropped; i++)
 	{
 		if (dropped[i].is_group)
-			el_session_forget(dropped[i].group);
-		else
-		{
-			el_group_lock(LW_EXCLUSIVE);
-			el_topic_dropped(MyDatabaseId, dropped[i].topic);
-			el_group_unlock();
-			el_wake_worker();
-		}
+			forget_group(dropped[i].group);
 	}
-	if (offsets_appended)
-		el_offsets_invalidate();
+	if (is_commit)
+		forget_topics();
+	el_offsets_settle_drop(is_commit, true);
+	if (offsets_appended || (is_commit && (uuid_given || topics_dropped)))
+		el_offsets_invalidate(offsets_appended || uuid_given);
 	wake_readers();
 	forget_notes();
 }

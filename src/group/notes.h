@@ -14,10 +14,15 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "utils/uuid.h"
 
-/* For ElTopicCallbacks: this transaction appends to a partition / drops a topic or changes it. */
+/*
+ * For ElTopicCallbacks: this transaction appends to a partition / drops a topic or
+ * changes it / gives it a uuid that another may have had.
+ */
 extern void el_note_append(Oid topic, Oid leaf);
-extern void el_note_topic(Oid topic, bool dropped);
+extern void el_note_topic(Oid topic, const pg_uuid_t *dropped);
+extern void el_note_uuid(void);
 
 /* This transaction runs a statement that changes what roles may do. */
 extern void el_note_rights(void);

@@ -213,6 +213,105 @@ parse_uuid(const char *s, pg_uuid_t *uuid)
 	return true;
 }
 
+/*
+ * Plain texts: exactly as they are written here, of characters that stand for
+ * themselves.  Nearly all are, and the topic is read whole, so they are worth a
+ * short cut.  False: look more closely.
+ */
+
+/* Digits up to the end, but for the tail. */
+static bool
+take_plain_number(const char *p, const char *end, const char *tail, int64 max,
+				  int64 *v)
+{
+	const char *begin = p;
+
+	for (*v = 0; p < end && *p >= '0' && *p <= '9' && *v <= max; p++)
+		*v = *v * 10 + (*p - '0');
+	return p > begin && *v <= max && (*begin != '0' || p == begin + 1) &&
+		end - p == strlen(tail) && memcmp(p, tail, end - p) == 0;
+}
+
+/* -1 if it is none. */
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static bool
+take_plain_uuid(const char *p, pg_uuid_t *uuid)
+{
+	for (int i = 0; i < UUID_LEN; i++, p += 2)
+	{
+		int			high;
+		int			low;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *p++ != '-')
+			return false;
+		high = hex_digit(p[0]);
+		low = hex_digit(p[1]);
+		if (high < 0 || low < 0)
+			return false;
+		uuid->data[i] = (unsigned char) (high << 4 | low);
+	}
+	return true;
+}
+
+static bool
+parse_plain_key(const char *data, int32 len, ElPartKey *key)
+{
+	static const char middle[] = "\", \"";
+	const char *end = data + len;
+	const char *name = data + 2;
+	const char *p;
+	char		group[EL_NAME_SIZE];
+	pg_uuid_t	uuid;
+	int64		partition = EL_MARK_PARTITION;
+
+	if (len < 2 || data[0] != '[' || data[1] != '"')
+		return false;
+	for (p = name; p < end && *p != '"'; p++)
+	{
+		if (*p < ' ' || *p > '~' || *p == '\\' || p - name >= EL_NAME_SIZE - 1)
+			return false;
+	}
+	if (p == name || end - p < lengthof(middle) - 1 + 36 + 2 ||
+		memcmp(p, middle, lengthof(middle) - 1) != 0)
+		return false;
+	memcpy(group, name, p - name);
+	group[p - name] = '\0';
+	p += lengthof(middle) - 1;
+	if (!take_plain_uuid(p, &uuid))
+		return false;
+	p += 36;
+	if (end - p > 4 && memcmp(p, "\", ", 3) == 0)
+	{
+		if (!take_plain_number(p + 3, end, "]", PG_INT32_MAX, &partition))
+			return false;
+	}
+	else if (end - p != 2 || memcmp(p, "\"]", 2) != 0)
+		return false;
+	el_part_key(key, group, &uuid, (int32) partition);
+	return true;
+}
+
+static bool
+parse_plain_value(const char *data, int32 len, int64 *next)
+{
+	static const char head[] = "{\"next\": ";
+
+	return len > lengthof(head) - 1 && memcmp(data, head, lengthof(head) - 1) == 0 &&
+		take_plain_number(data + lengthof(head) - 1, data + len, "}",
+						  EL_MAX_OFFSET, next);
+}
+
 bool
 el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 {
@@ -221,6 +320,8 @@ el_offset_parse_key(const char *data, int32 len, ElPartKey *key)
 	pg_uuid_t	uuid;
 	int64		partition = EL_MARK_PARTITION;
 
+	if (parse_plain_key(data, len, key))
+		return true;
 	if (!parse_flat(data, len, false, 2, 3, &f) ||
 		f.types[0] != JSON_TOKEN_STRING || f.types[1] != JSON_TOKEN_STRING ||
 		!parse_uuid(f.tokens[1], &uuid) ||
@@ -238,6 +339,8 @@ el_offset_parse_value(const char *data, int32 len, int64 *next)
 {
 	Flat		f;
 
+	if (parse_plain_value(data, len, next))
+		return true;
 	return parse_flat(data, len, true, 1, 1, &f) &&
 		strcmp(f.names[0], "next") == 0 &&
 		parse_number(&f, 0, EL_MAX_OFFSET, next);

@@ -14,34 +14,17 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "storage/lwlock.h"
 #include "utils/snapshot.h"
 
+#include "group/offsets_load.h"
 #include "group/offsets_topic.h"
 #include "group/slots.h"
-
-/*
- * The cache, on a primary only.
- */
-
-/* See that it mirrors the topic.  Once per call. */
-extern void el_offsets_ensure(void);
-
-/* Take the coordinator's lock with a valid cache; el_group_unlock() releases it. */
-extern void el_group_lock_with_offsets(LWLockMode mode);
-
-/* What the cache says is no longer what the topic says.  Cannot fail. */
-extern void el_offsets_invalidate(void);
-
-/* A transaction that wrote to the topic by itself was prepared / a prepared transaction has ended. */
-extern void el_offsets_note_prepared(void);
-extern void el_offsets_prepared_ended(void);
 
 /*
  * Entries
  */
 
-/* A copy of a part's entry, empty if it belongs to another generation; lock held.  False if the cache is not valid. */
+/* A copy of a part's entry, empty if it belongs to another generation; lock held.  False if the group is not loaded. */
 extern bool el_entry_copy(ElSlotNo part, ElEntry *entry);
 
 /*
@@ -50,7 +33,7 @@ extern bool el_entry_copy(ElSlotNo part, ElEntry *entry);
  */
 extern bool el_entry_resolve(ElEntry *entry);
 
-/* Copy, resolve, and store the outcome for others; without the lock. */
+/* Copy, resolve, and store the outcome for others; without the lock.  This transaction holds the part, or its slot may go. */
 extern bool el_entry_read(ElSlotNo part, ElEntry *entry);
 
 /* Is the transaction that wrote the entry visible to the snapshot? */
@@ -97,12 +80,5 @@ extern void el_mark_set_pending(ElSlotNo topic, FullTransactionId fxid,
 
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_entries_fold_all(void);
-
-/*
- * Lowest offset of a partition that a group with committed offsets or a start
- * mark in the topic has yet to consume; INT64 max if there is no such group.  For
- * ElTopicCallbacks.
- */
-extern int64 el_offsets_held(const pg_uuid_t *uuid, int32 partition);
 
 #endif							/* EL_OFFSETS_H */

@@ -156,45 +156,65 @@ add_event(Batch *b, const ElPartKey *key)
 	resetStringInfo(&b->value);
 }
 
-/* The batch of these parts' offsets and of these marks, in this order. */
-static char *
-make_batch(ElLocalPart **parts, int nparts, ElLocalMark **marks, int nmarks,
-		   size_t *len)
+static void
+begin_batch(Batch *b)
 {
-	Batch		b = {.now = el_now_ms()};
-	ElScratch	scratch = {0};
+	memset(b, 0, sizeof(*b));
+	b->now = el_now_ms();
+	initStringInfo(&b->key);
+	initStringInfo(&b->value);
+	el_batch_begin(&b->builder);
+}
+
+/* These parts' offsets and these marks, in this order. */
+static void
+add_events(Batch *b, ElLocalPart **parts, int nparts, ElLocalMark **marks, int nmarks)
+{
 	int			i;
 
-	initStringInfo(&b.key);
-	initStringInfo(&b.value);
-	el_batch_begin(&b.builder);
 	for (i = 0; i < nparts; i++)
 	{
 		if (parts[i]->state.committed >= 0)
-			el_offset_value_text(&b.value, parts[i]->state.committed);
-		add_event(&b, &parts[i]->key);
+			el_offset_value_text(&b->value, parts[i]->state.committed);
+		add_event(b, &parts[i]->key);
 	}
 	for (i = 0; i < nmarks; i++)
 	{
 		if (marks[i]->state->n >= 0)
-			el_starts_text(&b.value, marks[i]->state->starts, marks[i]->state->n);
-		add_event(&b, &marks[i]->key);
+			el_starts_text(&b->value, marks[i]->state->starts, marks[i]->state->n);
+		add_event(b, &marks[i]->key);
 	}
-	return el_batch_finish(&b.builder, EL_CODEC_NONE, &scratch, len);
 }
 
-/* Enter a mark that was appended.  Lock held; cannot fail. */
+/*
+ * What was appended has no slot: who is reading the topic now has to read on,
+ * and the group, if it is in slots, has to be loaded again.  Lock held.
+ */
 static void
-enter_mark(const ElLocalMark *m, FullTransactionId fxid, int64 version)
+note_unslotted(ElSlotNo group, int64 version)
 {
-	ElSlotNo	g = el_group_find(MyDatabaseId, m->key.group);
+	ElSlotNo	db = el_db_find(MyDatabaseId);
+
+	if (db != EL_NO_SLOT)
+		EL_DB(db)->evicted_version = Max(EL_DB(db)->evicted_version, version);
+	if (group != EL_NO_SLOT)
+		EL_GROUP(group)->loaded_gen = 0;
+}
+
+/* Enter a mark of n starts (n < 0: a tombstone) that was appended.  Lock held; cannot fail. */
+static void
+enter_mark(const ElPartKey *key, const int64 *starts, int32 n,
+		   FullTransactionId fxid, int64 version)
+{
+	ElSlotNo	g = el_group_find(MyDatabaseId, key->group);
 	ElSlotNo	topic = EL_NO_SLOT;
 
 	if (g != EL_NO_SLOT)
-		topic = el_group_topic_find(g, &m->key.uuid);
-	/* who has no slot for it yet will read the event */
+		topic = el_group_topic_find(g, &key->uuid);
 	if (topic != EL_NO_SLOT)
-		el_mark_set_pending(topic, fxid, m->state->starts, m->state->n, version);
+		el_mark_set_pending(topic, fxid, starts, n, version);
+	else
+		note_unslotted(n < 0 ? EL_NO_SLOT : g, version);
 }
 
 /* Now and then: should the worker compact the topic? */
@@ -203,7 +223,7 @@ ask_for_compaction(Relation rel, int nparts)
 {
 	static uint32 commits = 0;
 	ElLogInfo	info;
-	ElDb	   *db;
+	ElSlotNo	db;
 	bool		ask;
 
 	if (commits++ % 16 != 0 && nparts < 16)
@@ -212,12 +232,34 @@ ask_for_compaction(Relation rel, int nparts)
 	if (!el_compaction_due(&info))
 		return;
 	el_group_lock(LW_EXCLUSIVE);
-	db = EL_DB(el_db_get(MyDatabaseId));
-	ask = !db->compact_due;
-	db->compact_due = true;
+	db = el_db_find(MyDatabaseId);
+	ask = db != EL_NO_SLOT && !EL_DB(db)->compact_due;
+	if (ask)
+		EL_DB(db)->compact_due = true;
 	el_group_unlock();
 	if (ask)
 		el_wake_worker();
+}
+
+/* Append a batch of n events; the offset of the first.  The relation stays open. */
+static int64
+append_batch(Batch *b, int n, FullTransactionId fxid, Relation *rel)
+{
+	ElScratch	scratch = {0};
+	Oid			topic;
+	Oid			leaf;
+	ElLogOptions options;
+	char	   *batch;
+	size_t		len;
+
+	el_offsets_require_relations(&topic, &leaf);
+	LockRelationOid(topic, RowExclusiveLock);
+	*rel = table_open(leaf, RowExclusiveLock);
+	el_log_options(el_topic(topic), 0, *rel, &options);
+	batch = el_batch_finish(&b->builder, EL_CODEC_NONE, &scratch, &len);
+	ask_for_compaction(*rel, n);
+	return el_log_append(*rel, &options, batch, len, fxid,
+						 GetCurrentCommandId(true), -1);
 }
 
 /*
@@ -231,29 +273,16 @@ void
 el_offsets_append(ElLocalPart **parts, int nparts,
 				  ElLocalMark **marks, int nmarks)
 {
-	Oid			topic;
-	Oid			leaf;
+	FullTransactionId fxid = GetTopFullTransactionId();
 	Relation	rel;
-	ElTopic    *t;
-	ElLogOptions options;
-	FullTransactionId fxid;
-	char	   *batch;
-	size_t		len;
+	Batch		batch;
 	int64		base;
 	int			i;
 
 	Assert(el_local_phase() == EL_XACT_OPEN);
-	fxid = GetTopFullTransactionId();
-	el_offsets_require_relations(&topic, &leaf);
-	LockRelationOid(topic, RowExclusiveLock);
-	rel = table_open(leaf, RowExclusiveLock);
-	t = el_topic(topic);
-	el_log_options(t, 0, rel, &options);
-
-	batch = make_batch(parts, nparts, marks, nmarks, &len);
-	ask_for_compaction(rel, nparts);
-	base = el_log_append(rel, &options, batch, len, fxid,
-						 GetCurrentCommandId(true), -1);
+	begin_batch(&batch);
+	add_events(&batch, parts, nparts, marks, nmarks);
+	base = append_batch(&batch, nparts + nmarks, fxid, &rel);
 
 	lock_with_entries(parts, nparts, fxid);
 	check_owned(parts, nparts);
@@ -267,7 +296,56 @@ el_offsets_append(ElLocalPart **parts, int nparts,
 							 lp->new_version);
 	}
 	for (i = 0; i < nmarks; i++)
-		enter_mark(marks[i], fxid, base + nparts + i);
+		enter_mark(&marks[i]->key, marks[i]->state->starts, marks[i]->state->n,
+				   fxid, base + nparts + i);
+	el_group_unlock();
+	table_close(rel, NoLock);
+}
+
+/* The tombstone of an offset was appended.  Lock held; cannot fail. */
+static void
+enter_tombstone(const ElPartKey *key, FullTransactionId fxid, int64 version)
+{
+	ElSlotNo	group = el_group_find(MyDatabaseId, key->group);
+	ElSlotNo	part = EL_NO_SLOT;
+	ElEntry		entry;
+
+	if (key->partition == EL_MARK_PARTITION)
+	{
+		enter_mark(key, NULL, -1, fxid, version);
+		return;
+	}
+	if (group != EL_NO_SLOT)
+		part = el_part_find(group, &key->uuid, key->partition);
+	if (part == EL_NO_SLOT)
+	{
+		note_unslotted(EL_NO_SLOT, version);
+		return;
+	}
+	(void) el_entry_copy(part, &entry);
+	el_entry_set_pending(part, &entry, fxid, -1, version);
+}
+
+void
+el_offsets_append_tombstones(List *keys)
+{
+	FullTransactionId fxid;
+	Relation	rel;
+	Batch		batch;
+	int64		base;
+	ListCell   *lc;
+
+	if (keys == NIL)
+		return;
+	fxid = GetCurrentFullTransactionId();
+	begin_batch(&batch);
+	foreach(lc, keys)
+		add_event(&batch, lfirst(lc));
+	base = append_batch(&batch, list_length(keys), fxid, &rel);
+
+	el_group_lock(LW_EXCLUSIVE);
+	foreach(lc, keys)
+		enter_tombstone(lfirst(lc), fxid, base + foreach_current_index(lc));
 	el_group_unlock();
 	table_close(rel, NoLock);
 }

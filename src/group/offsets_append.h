@@ -23,4 +23,11 @@ extern void el_offsets_prepare_commit(void);
 extern void el_offsets_append(ElLocalPart **parts, int nparts,
 							  ElLocalMark **marks, int nmarks);
 
+/*
+ * Append tombstones of these keys (ElPartKey *) now, of partitions in which nobody
+ * else commits: their locks are held, or their topics do not exist.  They need
+ * no slots.
+ */
+extern void el_offsets_append_tombstones(List *keys);
+
 #endif							/* EL_OFFSETS_APPEND_H */

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "group/offsets.h"
 #include "group/part_lock.h"
+#include "group/room.h"
 
 static void
 make_lock_tag(LOCKTAG *tag, const ElPartKey *key)
@@ -78,14 +79,21 @@ release_lock(const LOCKTAG *tag)
 }
 
 bool
+el_key_lock(const ElPartKey *key)
+{
+	LOCKTAG		tag;
+
+	make_lock_tag(&tag, key);
+	return try_lock(&tag);
+}
+
+bool
 el_first_take_lock(const char *group, const pg_uuid_t *uuid)
 {
 	ElPartKey	key;
-	LOCKTAG		tag;
 
 	el_part_key(&key, group, uuid, EL_MARK_PARTITION);
-	make_lock_tag(&tag, &key);
-	return try_lock(&tag);
+	return el_key_lock(&key);
 }
 
 /*
@@ -157,6 +165,7 @@ set_holder(ElLocalPart *lp, ElSlotNo part, bool claim)
 	g->held++;
 	if (claim)
 		g->claimers++;
+	el_group_touch(p->group);
 	lp->slot = part;
 	lp->locked = true;
 	lp->claim = claim;
@@ -189,7 +198,7 @@ el_part_clear_holder(ElLocalPart *lp)
 		p->holder = 0;
 		p->claimed = false;
 	}
-	g->last_used_ms = el_monotonic_ms();
+	el_group_touch(p->group);
 	if (p->owner != p->target)
 		g->reconcile = true;
 }
@@ -326,7 +335,7 @@ el_part_lock(ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 
 	el_group_lock(LW_EXCLUSIVE);
 	if (!el_part_matches(part, &lp->key))
-		result = EL_LOCK_NOT_OWNED;
+		result = member != NULL ? EL_LOCK_NOT_OWNED : EL_LOCK_EVICTED;
 	else if (claim && EL_GROUP(EL_PART(part)->group)->nmembers > 0)
 		mixed = true;
 	else if (member != NULL)

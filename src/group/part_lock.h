@@ -20,7 +20,9 @@ typedef enum ElLockResult
 {
 	EL_LOCK_OK,
 	EL_LOCK_BUSY,				/* another transaction works on it */
-	EL_LOCK_NOT_OWNED			/* not the member's any more */
+	EL_LOCK_NOT_OWNED,			/* not the member's any more */
+	EL_LOCK_EVICTED				/* without a member: the group has lost its
+								 * slots; ask for them again */
 } ElLockResult;
 
 /* A delivery that the lock is for: noted in the same moment, if the entry is still the one that was seen. */
@@ -46,6 +48,12 @@ extern void el_part_unlock(ElLocalPart *lp);
 
 /* A delivery from the locked partition begins at this offset: the redelivery counters, which are not rolled back. */
 extern void el_part_note_delivery(ElLocalPart *lp, int64 first_offset);
+
+/*
+ * The lock by itself, until the transaction ends, without a slot and without a
+ * look at owners; of the mark with EL_MARK_PARTITION.  False if another has it.
+ */
+extern bool el_key_lock(const ElPartKey *key);
 
 /* Lock by which one transaction at a time does the first take of a topic by a group. */
 extern bool el_first_take_lock(const char *group, const pg_uuid_t *uuid);

@@ -28,6 +28,7 @@
 #include "group/offsets.h"
 #include "group/offsets_append.h"
 #include "group/part_lock.h"
+#include "group/room.h"
 #include "group/slots.h"
 #include "kafka/record.h"
 #include "storage/cursor.h"
@@ -57,6 +58,25 @@ open_partition(const ElTopicRef *topic, int32 partition, ElLogInfo *info)
 	return rel;
 }
 
+/* The partition's slot in the group. */
+static ElSlotNo
+get_part(const char *group, const ElTopicRef *topic, int32 partition)
+{
+	ElSlotNo	g;
+	ElSlotNo	part;
+
+	el_group_lock_with_offsets(group, LW_EXCLUSIVE);
+	g = el_group_find(MyDatabaseId, group);
+	el_slots_reserve((g == EL_NO_SLOT ? 1 : 0) +
+					 el_group_topic_needs(g, &topic->uuid, topic->npartitions),
+					 g != EL_NO_SLOT && EL_GROUP(g)->nmembers > 0, g);
+	g = el_group_get(MyDatabaseId, group);
+	part = el_part_get(g, el_group_topic_get(g, &topic->uuid, topic->relid,
+											 topic->npartitions), partition);
+	el_group_unlock();
+	return part;
+}
+
 /*
  * The group begins in the topic, if this is its first commit there.  One that
  * starts from the latest must not go on without: what it would be given of the
@@ -84,19 +104,17 @@ set_offset(const char *group, const ElTopicRef *topic, int32 partition,
 {
 	ElPartKey	key;
 	ElLocalPart *lp;
-	ElSlotNo	part;
+	ElLockResult result;
 	int64		before;
-	ElSlotNo	g;
-
-	el_group_lock(LW_EXCLUSIVE);
-	g = el_group_get(MyDatabaseId, group);
-	part = el_part_get(g, el_group_topic_get(g, &topic->uuid, topic->relid,
-											 topic->npartitions), partition);
-	el_group_unlock();
 
 	el_part_key(&key, group, &topic->uuid, partition);
 	lp = el_local_get(&key, topic->relid);
-	if (el_part_lock(lp, part, NULL, 0, false, NULL) != EL_LOCK_OK)
+	do
+	{
+		result = el_part_lock(lp, get_part(group, topic, partition), NULL, 0,
+							  false, NULL);
+	} while (result == EL_LOCK_EVICTED);
+	if (result != EL_LOCK_OK)
 		el_report_part_busy(group, topic->relid, partition);
 	el_local_save(lp);
 	before = el_local_committed(lp, &lp->entry);
@@ -149,7 +167,6 @@ eventlog_seek(PG_FUNCTION_ARGS)
 						 (long long) info.log_end)));
 
 	el_offsets_prepare_commit();
-	el_offsets_ensure();
 	set_offset(call.group, call.topic, call.partition, offset, info.log_start);
 	begin_in_topic(&call);
 	PG_RETURN_VOID();
@@ -243,7 +260,6 @@ eventlog_reset_group(PG_FUNCTION_ARGS)
 	target = parse_target(text_to_cstring(PG_GETARG_TEXT_PP(2)), &time_ms);
 
 	el_offsets_prepare_commit();
-	el_offsets_ensure();
 	for (p = 0; p < call.topic->topic->npartitions; p++)
 	{
 		ElLogInfo	info;

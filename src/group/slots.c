@@ -8,7 +8,8 @@
  * and are found through one hash table.  All of it is guarded by one lock
  * that is held for microseconds: nothing under it waits, reads catalogs or
  * takes another lock.  What may fail (a reservation, palloc) comes before the
- * first change, so an error never leaves the state half-changed.
+ * first change, so an error never leaves the state half-changed.  A part of the
+ * memory is the filter's (filter.c).
  *
  * IDENTIFICATION
  *	  src/group/slots.c
@@ -24,8 +25,8 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/settings.h"
+#include "group/filter.h"
 #include "group/slots.h"
 
 ElShared   *el_shared = NULL;
@@ -45,9 +46,19 @@ StaticAssertDecl(sizeof(ElSub) <= EL_SLOT_SIZE, "ElSub fits a slot");
 static int32
 slot_count(void)
 {
-	int64		n = (int64) el_group_memory_kb * 1024 / SLOT_COST;
+	int64		bytes = (int64) el_group_memory_kb * 1024 - el_filter_size();
 
-	return (int32) Max(n, 64);
+	return (int32) Max(bytes / SLOT_COST, 64);
+}
+
+int64
+el_slots_to_kb(int64 n)
+{
+	int64		bytes = n * SLOT_COST;
+	int64		all = (int64) el_group_memory_kb * 1024;
+
+	/* the filter grows in proportion; one kB for what is rounded */
+	return bytes * all / (all - el_filter_size()) / 1024 + 1;
 }
 
 static uint32
@@ -61,6 +72,7 @@ el_slots_shmem_size(void)
 {
 	Size		size = MAXALIGN(sizeof(ElShared));
 
+	size = add_size(size, el_filter_size());
 	size = add_size(size, MAXALIGN(mul_size(bucket_count(), sizeof(ElSlotNo))));
 	return add_size(size, MAXALIGN(mul_size(slot_count(), EL_SLOT_SIZE)));
 }
@@ -74,6 +86,8 @@ el_slots_shmem_init(void)
 	p = ShmemInitStruct("eventlog groups", el_slots_shmem_size(), &found);
 	el_shared = (ElShared *) p;
 	p += MAXALIGN(sizeof(ElShared));
+	el_filter_init(p, found);
+	p += el_filter_size();
 	buckets = (ElSlotNo *) p;
 	p += MAXALIGN(mul_size(bucket_count(), sizeof(ElSlotNo)));
 	el_slots = p;
@@ -90,7 +104,9 @@ el_slots_shmem_init(void)
 		el_shared->nslots = slot_count();
 		el_shared->nfree = el_shared->nslots;
 		el_shared->bucket_mask = bucket_count() - 1;
-		el_shared->first_group = EL_NO_SLOT;
+		el_shared->first_db = EL_NO_SLOT;
+		el_shared->first_group = el_shared->last_group = EL_NO_SLOT;
+		el_shared->first_idle = EL_NO_SLOT;
 		el_shared->unfinished_db = InvalidOid;
 		for (i = 0; i <= el_shared->bucket_mask; i++)
 			buckets[i] = EL_NO_SLOT;
@@ -118,38 +134,6 @@ el_slots_shmem_init(void)
 /*
  * Slots
  */
-
-/*
- * Raise 53200 unless n slots are free; called before anything is changed.  The
- * caller's lock is released first, so that nobody waits for the error's way to
- * the client.
- */
-void
-el_slots_reserve(int32 n)
-{
-	int64		kb;
-
-	Assert(el_group_locked_exclusive());
-	Assert(n >= 0);
-	if (el_shared->nfree >= n)
-		return;
-
-	kb = ((int64) (el_shared->nslots - el_shared->nfree + n) * SLOT_COST + 1023) / 1024;
-
-	/*
-	 * The error goes to the client before the server releases what was held;
-	 * one that does not read would hold up everybody's groups.
-	 */
-	el_group_unlock();
-	ereport(ERROR,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("out of shared memory for consumer groups"),
-			 errdetail("\"%s\" is %d kB, this needs %lld kB.",
-					   "eventlog.group_memory", el_group_memory_kb,
-					   (long long) kb),
-			 errhint("Increase \"%s\" to at least %lld kB and restart the server.",
-					 "eventlog.group_memory", (long long) kb)));
-}
 
 ElSlotNo
 el_slot_new(ElSlotKind kind)
@@ -279,23 +263,6 @@ el_db_find(Oid dbid)
 }
 
 ElSlotNo
-el_db_get(Oid dbid)
-{
-	ElSlotNo	s = el_db_find(dbid);
-
-	if (s == EL_NO_SLOT)
-	{
-		el_slots_reserve(1);
-		s = el_slot_new(EL_SLOT_DB);
-		EL_DB(s)->dbid = dbid;
-		EL_DB(s)->cache_state = EL_CACHE_INVALID;
-		EL_DB(s)->cache_gen = ++el_shared->next_number;
-		el_slot_link(s);
-	}
-	return s;
-}
-
-ElSlotNo
 el_group_find(Oid dbid, const char *name)
 {
 	ElSlotNo	s = buckets[group_hash(dbid, name) & el_shared->bucket_mask];
@@ -307,32 +274,6 @@ el_group_find(Oid dbid, const char *name)
 			strcmp(EL_GROUP(s)->name, name) == 0)
 			break;
 	}
-	return s;
-}
-
-ElSlotNo
-el_group_get(Oid dbid, const char *name)
-{
-	ElSlotNo	s = el_group_find(dbid, name);
-	ElGroup    *g;
-
-	if (s != EL_NO_SLOT)
-		return s;
-	el_slots_reserve(1);
-	s = el_slot_new(EL_SLOT_GROUP);
-	g = EL_GROUP(s);
-	g->dbid = dbid;
-	strlcpy(g->name, name, EL_NAME_SIZE);
-	g->use = EL_USE_NONE;
-	g->first_topic = EL_NO_SLOT;
-	g->first_member = g->last_member = EL_NO_SLOT;
-	g->epoch = g->assignment_epoch = ++el_shared->next_number;
-	g->max_poll_ms = 300000;
-	g->session_timeout_ms = 45000;
-	g->last_used_ms = el_monotonic_ms();
-	g->next_group = el_shared->first_group;
-	el_shared->first_group = s;
-	el_slot_link(s);
 	return s;
 }
 
@@ -380,11 +321,13 @@ el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid, Oid relid,
 	if (s != EL_NO_SLOT && have >= npartitions)
 	{
 		if (OidIsValid(relid))
+		{
 			EL_TOPIC(s)->relid = relid;
+			EL_TOPIC(s)->dropped = false;
+		}
 		return s;
 	}
 
-	el_slots_reserve((s == EL_NO_SLOT ? 1 : 0) + npartitions - have);
 	if (s == EL_NO_SLOT)
 	{
 		s = el_slot_new(EL_SLOT_TOPIC);
@@ -399,13 +342,31 @@ el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid, Oid relid,
 	}
 	t = EL_TOPIC(s);
 	if (OidIsValid(relid))
+	{
 		t->relid = relid;
+		t->dropped = false;
+	}
 	t->npartitions = npartitions;
 	for (p = have; p < npartitions; p++)
 		(void) el_part_get(group, s, p);
 	if (t->nsubscribers > 0)
 		el_group_changed(group);
 	return s;
+}
+
+int32
+el_group_topic_needs(ElSlotNo group, const pg_uuid_t *uuid, int32 npartitions)
+{
+	ElSlotNo	s = group == EL_NO_SLOT ? EL_NO_SLOT :
+		el_group_topic_find(group, uuid);
+	int32		n = 0;
+
+	if (s == EL_NO_SLOT)
+		return 1 + npartitions;
+	/* what was loaded has slots for some of its partitions */
+	for (int32 p = EL_TOPIC(s)->npartitions; p < npartitions; p++)
+		n += el_part_find(group, uuid, p) == EL_NO_SLOT ? 1 : 0;
+	return n;
 }
 
 ElSlotNo
@@ -433,7 +394,6 @@ el_part_get(ElSlotNo group, ElSlotNo topic, int32 partition)
 
 	if (s != EL_NO_SLOT)
 		return s;
-	el_slots_reserve(1);
 	s = el_slot_new(EL_SLOT_PART);
 	p = EL_PART(s);
 	p->group = group;

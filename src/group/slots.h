@@ -5,8 +5,11 @@
  *
  * Slots have one size, refer to each other by number, and are guarded by one
  * LWLock.  A number alone proves nothing: a slot may have been freed and used
- * again.  Whoever keeps one beyond the lock keeps something with it that never
- * repeats: an incarnation (ElMemberRef), or names (ElPartKey).
+ * again, as soon as the lock is released.  Whoever keeps one beyond the lock
+ * keeps something with it that never repeats: an incarnation (ElMemberRef), or
+ * names (ElPartKey).  Only what a transaction holds stays (ElGroup.held).
+ *
+ * Who gets slots, and who gives them back, is room.c's business.
  *
  * IDENTIFICATION
  *	  src/group/slots.h
@@ -56,22 +59,25 @@ extern void el_slots_shmem_init(void);	/* AddinShmemInitLock is held */
 
 /* All below with the lock held, exclusively if they change anything. */
 
-/* Those that allocate raise 53200 before anything is changed; the lock is released then. */
-extern void el_slots_reserve(int32 n);
-extern ElSlotNo el_slot_new(ElSlotKind kind);	/* after el_slots_reserve; not
-												 * hashed yet */
+/* So much group_memory is n slots of all kinds, in kB. */
+extern int64 el_slots_to_kb(int64 n);
+
+/* Those that allocate: after el_slots_reserve(). */
+extern ElSlotNo el_slot_new(ElSlotKind kind);	/* not hashed yet */
 extern void el_slot_link(ElSlotNo s);	/* into the hash table, once its key
 										 * is set */
 extern void el_slot_free(ElSlotNo s);
 
 extern ElSlotNo el_db_find(Oid dbid);
-extern ElSlotNo el_db_get(Oid dbid);
 extern ElSlotNo el_group_find(Oid dbid, const char *name);
-extern ElSlotNo el_group_get(Oid dbid, const char *name);
 extern void el_group_changed(ElSlotNo group);
 extern ElSlotNo el_group_topic_find(ElSlotNo group, const pg_uuid_t *uuid);
 extern ElSlotNo el_group_topic_get(ElSlotNo group, const pg_uuid_t *uuid,
 								   Oid relid, int32 npartitions);
+
+/* How many slots would el_group_topic_get() take?  group: EL_NO_SLOT if there is none yet. */
+extern int32 el_group_topic_needs(ElSlotNo group, const pg_uuid_t *uuid,
+								  int32 npartitions);
 extern ElSlotNo el_part_find(ElSlotNo group, const pg_uuid_t *uuid,
 							 int32 partition);
 extern ElSlotNo el_part_get(ElSlotNo group, ElSlotNo topic, int32 partition);

@@ -44,23 +44,40 @@ typedef struct ElSlotHead
 	ElSlotNo	next;			/* in its hash bucket, or in the free list */
 } ElSlotHead;
 
-/* State of the cache of committed offsets of one database. */
-typedef enum ElCacheState
-{
-	EL_CACHE_INVALID = 0,
-	EL_CACHE_BUILDING,
-	EL_CACHE_VALID
-} ElCacheState;
-
 /* Per database. */
 typedef struct ElDb
 {
 	ElSlotHead	head;
+	ElSlotNo	next_db;		/* list of all */
 	Oid			dbid;
-	int32		cache_state;	/* ElCacheState */
 	uint32		relnumber;		/* file of the offsets topic that the cache
 								 * mirrors */
 	uint64		cache_gen;		/* entries of another generation mean nothing */
+
+	/*
+	 * What of the topic is not in slots.  A group that has committed offsets
+	 * but no slots, or not all of them, is in the filter if both generations
+	 * are the present ones.
+	 */
+	uint64		complete_gen;	/* cache_gen for which the topic was read and
+								 * all groups were dealt with */
+	uint64		filter_gen;		/* filling of the filter that has their names */
+	bool		all_loaded;		/* there is no such group */
+	int64		evicted_version;	/* highest version of an entry that went
+									 * with its slot; -1: none did */
+	uint64		evictions;		/* groups whose offsets went with their slots */
+	int64		evicted_used_ms;	/* last call of such a group, if that was
+									 * long after its last commit */
+	int64		since_ms;		/* monotonic; calls and commits of before were
+								 * made elsewhere: a start, a restore */
+	uint64		topics_dropped; /* times that topics' slots were looked for,
+								 * to be freed */
+	int64		expiry_ms;		/* monotonic; when all was last looked over for
+								 * what has expired */
+	int32		expiry_stripe;	/* so much of it has been, since */
+
+	int64		warned_end;		/* what of the topic before it is no committed
+								 * offset has been reported */
 
 	bool		prepared;		/* a prepared transaction wrote to the offsets
 								 * topic, not by commit(): its end invalidates
@@ -84,7 +101,8 @@ typedef struct ElGroup
 	Oid			dbid;
 	char		name[EL_NAME_SIZE];
 	int32		use;			/* ElGroupUse; sticks after the last one left */
-	ElSlotNo	next_group;		/* list of all groups */
+	ElSlotNo	next_group;		/* list of all groups: room.c */
+	ElSlotNo	prev_group;
 	ElSlotNo	first_topic;
 	ElSlotNo	first_member;	/* in order of joining */
 	ElSlotNo	last_member;
@@ -95,12 +113,19 @@ typedef struct ElGroup
 	int32		held;			/* partitions locked by anybody, likewise */
 	bool		reconcile;		/* ownership may be able to follow the target
 								 * further */
+	bool		idle;			/* it stands among those that may be evicted */
+	bool		has_dropped;	/* one of its topics does not exist any more */
+	bool		has_gone;		/* it has committed offsets in topics that do
+								 * not exist, which have no slots */
 	int64		epoch;			/* goes up with each change of members or
 								 * topics */
 	int64		assignment_epoch;	/* epoch for which targets were computed */
 	int64		max_poll_ms;	/* options, as of the last call */
 	int64		session_timeout_ms;
-	int64		last_used_ms;	/* monotonic */
+	int64		last_used_ms;	/* monotonic; 0: not since the start */
+	int64		last_commit_ms; /* likewise */
+	uint64		loaded_gen;		/* cache_gen for which its parts' entries are
+								 * what the topic says */
 } ElGroup;
 
 /*
@@ -141,6 +166,7 @@ typedef struct ElGroupTopic
 	int32		ordinal;		/* scratch for an assignment */
 	int32		place;			/* scratch for a call: in its list of topics */
 	bool		claimed;		/* claims have read it: what a wait looks at */
+	bool		dropped;		/* it does not exist any more: to be freed */
 	uint8		start_set;		/* of each partition's start[], the one that
 								 * mark means; the other is its pending one's */
 	ElEntry		mark;			/* the group's start mark here: next is the
@@ -234,7 +260,11 @@ typedef struct ElShared
 	int32		nfree;
 	ElSlotNo	first_free;
 	uint32		bucket_mask;
-	ElSlotNo	first_group;
+	ElSlotNo	first_db;
+	ElSlotNo	first_group;	/* those in use, then those that may be
+								 * evicted, the least recently used last */
+	ElSlotNo	first_idle;
+	ElSlotNo	last_group;
 	uint64		next_number;	/* epochs and incarnations: starts at a random
 								 * place */
 

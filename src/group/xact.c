@@ -198,13 +198,8 @@ wake_groups(void)
 	/* who starts from the latest waits for whoever was at the first take */
 	for (ElLocalMark *m = el_local_marks_first(); m != NULL; m = m->next)
 	{
-		ElSlotNo	group;
-
-		el_group_lock(LW_SHARED);
-		group = el_group_find(MyDatabaseId, m->key.group);
-		el_group_unlock();
-		if (group != EL_NO_SLOT && group != woken)
-			el_wake_group(MyDatabaseId, group, true);
+		if (woken == NULL || strcmp(m->key.group, woken) != 0)
+			el_wake_group(MyDatabaseId, m->key.group, true);
 	}
 }
 

@@ -27,10 +27,17 @@ typedef struct ElTopicCallbacks
 	void		(*appended) (Oid topic, Oid leaf);
 
 	/*
-	 * This transaction drops a partitioned table, adds partitions to a topic,
-	 * or gives it another label.  Must not fail.
+	 * This transaction adds partitions to a topic, gives it another label, or
+	 * drops a partitioned table, which, if it is a topic, has the uuid given
+	 * (NULL: it is not dropped).  Must not fail.
 	 */
-	void		(*topic_changed) (Oid topic, bool dropped);
+	void		(*topic_changed) (Oid topic, const pg_uuid_t *dropped);
+
+	/*
+	 * This transaction gives a topic a uuid of the user's choice, which
+	 * another may have had.  Must not fail.
+	 */
+	void		(*uuid_given) (void);
 
 	/*
 	 * The lowest offset of a partition that a group has yet to consume

@@ -437,7 +437,7 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 		set_label(relid, &options, &t->uuid);
 		add_partitions(t, t->npartitions, partitions);
 		if (el_topic_callbacks != NULL)
-			el_topic_callbacks->topic_changed(relid, false);
+			el_topic_callbacks->topic_changed(relid, NULL);
 	}
 	else
 		set_label(relid, &options, &t->uuid);

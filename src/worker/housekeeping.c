@@ -25,8 +25,8 @@
 #include "group/wake.h"
 #include "worker/housekeeping.h"
 
-/* Groups that nobody has used for so long are given back. */
-#define SWEEP_IDLE_MS		60000
+/* Slots of dropped topics that are still in use are looked at again. */
+#define DROPPED_RETRY_MS	1000
 /* Pending offsets are settled this often, long before their xids grow old. */
 #define FOLD_INTERVAL_MS	(10 * 60 * 1000)
 
@@ -173,8 +173,9 @@ keep_group(ElSlotNo group)
 
 	if (g->nmembers > 0)
 		moved |= el_group_steps(group, EL_NO_SLOT);
-	else if (!moved)
-		(void) el_group_sweep(group, SWEEP_IDLE_MS);
+	el_group_free_dropped(group);
+	if (g->has_dropped)
+		next = Min(next, DROPPED_RETRY_MS);
 	el_group_unlock();
 
 	for (i = 0; i < nstuck; i++)
@@ -195,13 +196,16 @@ el_housekeeping(void)
 	int			n = 0;
 	int			i;
 
-	/* one group at a time: nobody waits for more than that */
+	/*
+	 * Those in use, which come first in the list.  One group at a time: nobody
+	 * waits for more than that.
+	 */
 	el_group_lock(LW_SHARED);
-	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
+	for (s = el_shared->first_group; s != el_shared->first_idle; s = EL_GROUP(s)->next_group)
 		n++;
 	groups = palloc_array(ElSlotNo, n + 1);
 	n = 0;
-	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
+	for (s = el_shared->first_group; s != el_shared->first_idle; s = EL_GROUP(s)->next_group)
 		groups[n++] = s;
 	el_group_unlock();
 

@@ -91,8 +91,8 @@ known_databases(void)
 	ElSlotNo	s;
 
 	el_group_lock(LW_SHARED);
-	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
-		result = list_append_unique_oid(result, EL_GROUP(s)->dbid);
+	for (s = el_shared->first_db; s != EL_NO_SLOT; s = EL_DB(s)->next_db)
+		result = lappend_oid(result, EL_DB(s)->dbid);
 	el_group_unlock();
 	return result;
 }
@@ -152,13 +152,12 @@ urgent_database(int64 now, bool *later)
 
 	*later = false;
 	el_group_lock(LW_EXCLUSIVE);
-	for (s = el_shared->first_group; s != EL_NO_SLOT && !OidIsValid(result);
-		 s = EL_GROUP(s)->next_group)
+	for (s = el_shared->first_db; s != EL_NO_SLOT && !OidIsValid(result);
+		 s = EL_DB(s)->next_db)
 	{
-		ElSlotNo	slot = el_db_find(EL_GROUP(s)->dbid);
-		ElDb	   *db = slot == EL_NO_SLOT ? NULL : EL_DB(slot);
+		ElDb	   *db = EL_DB(s);
 
-		if (db == NULL || !db->compact_due)
+		if (!db->compact_due)
 			continue;
 		if (db->compact_waits && now < next_urgent_ms)
 			*later = true;

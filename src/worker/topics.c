@@ -28,7 +28,8 @@
 
 #include "base/clock.h"
 #include "group/expire.h"
-#include "group/offsets.h"
+#include "group/offsets_topic.h"
+#include "group/room.h"
 #include "group/slots.h"
 #include "storage/compact.h"
 #include "storage/log.h"
@@ -39,6 +40,8 @@
 
 /* How long one worker goes on to further topics. */
 #define ROUND_MS	4000
+/* For how much of it groups are looked at that nobody uses. */
+#define EXPIRY_MS	2000
 
 /* How long to wait for snapshots that keep the offsets from compaction, and between two looks. */
 #define OFFSETS_PATIENCE_MS		2000
@@ -212,12 +215,42 @@ el_compact_offsets(void)
 	}
 }
 
+/* The pass over groups that this worker makes; NULL: none, or it is over. */
+static ElExpiry *expiry = NULL;
+static MemoryContext expiry_mcxt;
+
 static void
-expire_groups(Oid unused)
+begin_expiry(Oid unused)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
-	el_expire_groups();
+	expiry = el_expiry_begin(expiry_mcxt);
 	PopActiveSnapshot();
+}
+
+static void
+expire_some(Oid unused)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!el_expiry_step(expiry))
+		expiry = NULL;
+	PopActiveSnapshot();
+}
+
+/* False if time was up before all was done. */
+static bool
+expire_groups(int64 until)
+{
+	expiry_mcxt = CurrentMemoryContext;
+	(void) guarded(begin_expiry, InvalidOid);
+	while (expiry != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (el_monotonic_ms() > until)
+			return false;
+		if (!guarded(expire_some, InvalidOid))
+			break;
+	}
+	return true;
 }
 
 static int
@@ -250,7 +283,7 @@ sorted_topics(void)
 void
 el_maintain_topics(void)
 {
-	int64		until = el_monotonic_ms() + ROUND_MS;
+	int64		begin = el_monotonic_ms();
 	Oid			after = InvalidOid;
 	Oid			last = InvalidOid;
 	bool		unfinished = false;
@@ -263,7 +296,7 @@ el_maintain_topics(void)
 	el_group_unlock();
 
 	if (!OidIsValid(after))
-		(void) guarded(expire_groups, InvalidOid);
+		unfinished = !expire_groups(begin + EXPIRY_MS);
 	foreach(lc, sorted_topics())
 	{
 		Oid			relid = lfirst_oid(lc);
@@ -271,8 +304,9 @@ el_maintain_topics(void)
 		CHECK_FOR_INTERRUPTS();
 		if (relid <= after)
 			continue;
-		if (el_monotonic_ms() > until)
+		if (el_monotonic_ms() > begin + ROUND_MS)
 		{
+			/* the groups' turn comes again when the topics are through */
 			unfinished = true;
 			break;
 		}
@@ -284,7 +318,7 @@ el_maintain_topics(void)
 	{
 		el_group_lock(LW_EXCLUSIVE);
 		el_shared->unfinished_db = MyDatabaseId;
-		el_shared->unfinished_topic = last;
+		el_shared->unfinished_topic = lc != NULL ? last : InvalidOid;
 		el_group_unlock();
 	}
 }

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * coordinator_test.c
- *	  The coordinator's own code (slots.c, coordinator.c and the pure steps)
- *	  under random schedules, without a server.
+ *	  The coordinator's own code (slots.c, room.c, coordinator.c and the pure
+ *	  steps) under random schedules, without a server.
  *
  * Members join (sessions, names, new incarnations of names), subscribe, leave
  * and die; topics grow and are dropped; transactions hold partitions while
- * others call; deliveries await their commit; memory runs out.  After every
- * step the state must be sound: every list, counter and hash entry, one owner a
+ * others call; deliveries await their commit; memory runs out.  Groups that
+ * nobody is in come and go beside them, and what they committed is in their slots
+ * or remembered as evicted.  After every step the state must be sound: every list, counter and hash entry, one owner a
  * partition, nothing taken from who works on it, epochs that only go forward
  * and never come again.  From time to time everybody finishes and calls, and
  * then ownership must be the balanced target, reached with the fewest moves.
@@ -30,6 +31,8 @@
 
 #include "base/settings.h"
 #include "group/coordinator.h"
+#include "group/filter.h"
+#include "group/room.h"
 #include "group/slots.h"
 
 #undef printf
@@ -42,6 +45,7 @@
 #define NTOPICS		5
 #define MAX_PARTS	24
 #define MAX_MEMBERS 16
+#define NIDLE		40
 
 static sigjmp_buf on_error;
 static bool out_of_memory;
@@ -85,7 +89,17 @@ typedef struct Seen
 	bool		outstanding;
 } Seen;
 
+/* A group that nobody is in: what it has committed last, and when it was called. */
+typedef struct Idle
+{
+	int64		version;		/* 0: nothing */
+	uint64		called;			/* number of the step */
+} Idle;
+
 static Member members[MAX_MEMBERS];
+static Idle idle[NIDLE];
+static int64 last_version;
+static uint64 idle_calls;
 static Hold holds[NGROUPS][NTOPICS][MAX_PARTS];
 static Seen seen[NGROUPS][NTOPICS][MAX_PARTS];
 static int	npartitions[NTOPICS];
@@ -167,7 +181,77 @@ owned(int m, int *vector)
 	return n;
 }
 
+static const char *
+idle_name(int i)
+{
+	static char name[EL_NAME_SIZE];
+
+	snprintf(name, EL_NAME_SIZE, "idle%d", i);
+	return name;
+}
+
 /* --- the state is sound ----------------------------------------------------- */
+
+/* In use or not, and those that are not in the order of their calls. */
+static void
+check_list(void)
+{
+	ElSlotNo	prev = EL_NO_SLOT;
+	bool		in_idle = false;
+	uint64		called = PG_UINT64_MAX;
+	ElSlotNo	s;
+
+	for (s = el_shared->first_group; s != EL_NO_SLOT; s = EL_GROUP(s)->next_group)
+	{
+		ElGroup    *g = EL_GROUP(s);
+
+		if (s == el_shared->first_idle)
+			in_idle = true;
+		CHECK(g->prev_group == prev);
+		CHECK(g->idle == in_idle && g->idle == (g->nmembers == 0 && g->held == 0));
+		if (strncmp(g->name, "idle", 4) == 0)
+		{
+			int			i = atoi(g->name + 4);
+
+			CHECK(idle[i].called < called);
+			called = idle[i].called;
+		}
+		prev = s;
+	}
+	CHECK(prev == el_shared->last_group);
+	CHECK(in_idle == (el_shared->first_idle != EL_NO_SLOT));
+}
+
+/* What was committed is in a slot, or others are told that it is not. */
+static void
+check_idle(void)
+{
+	ElDb	   *db = EL_DB(el_db_find(DB));
+	int			i;
+
+	for (i = 0; i < NIDLE; i++)
+	{
+		ElSlotNo	group = el_group_find(DB, idle_name(i));
+		pg_uuid_t	uuid;
+		ElSlotNo	part;
+
+		if (idle[i].version == 0)
+			continue;
+		uuid_of(0, &uuid);
+		part = group == EL_NO_SLOT ? EL_NO_SLOT : el_part_find(group, &uuid, 0);
+		if (part != EL_NO_SLOT)
+			CHECK(EL_PART(part)->entry.version == idle[i].version);
+		else if (group != EL_NO_SLOT)
+			CHECK(EL_GROUP(group)->has_gone);	/* the topic was dropped */
+		else
+		{
+			CHECK(el_filter_has(DB, idle_name(i)));
+			CHECK(!el_group_surely_new(db, idle_name(i)));
+			CHECK(db->evicted_version >= idle[i].version);
+			CHECK(!db->all_loaded);
+		}
+	}
+}
 
 static void
 check_slots(void)
@@ -359,6 +443,8 @@ check_all(void)
 {
 	steps_run++;
 	check_slots();
+	check_list();
+	check_idle();
 	check_ownership();
 }
 
@@ -373,7 +459,26 @@ call(int m, bool join, unsigned mask, bool yield)
 	ElMember   *em;
 	int64		epoch;
 	bool		quiet;
+	int32		n = 0;
 	int			t;
+
+	/* as reserve_for_call() */
+	group = find_group(me->group);
+	n += group == EL_NO_SLOT ? 1 : 0;
+	n += me->alive ? 0 : 1;
+	for (t = 0; t < NTOPICS; t++)
+	{
+		pg_uuid_t	uuid;
+		ElSlotNo	topic;
+
+		if ((mask & (1u << t)) == 0)
+			continue;
+		uuid_of(t, &uuid);
+		topic = group == EL_NO_SLOT ? EL_NO_SLOT : el_group_topic_find(group, &uuid);
+		n += el_group_topic_needs(group, &uuid, npartitions[t]);
+		n += topic == EL_NO_SLOT || !me->alive || !el_member_subscribed(me->slot, topic) ? 1 : 0;
+	}
+	el_slots_reserve(n, me->alive, group);
 
 	group = el_group_get(DB, group_name(me->group));
 	if (!me->alive)
@@ -456,6 +561,7 @@ hold(int m, int g, int t, int p)
 	h->claim = false;
 	EL_PART(s)->holder = h->pid;
 	EL_GROUP(EL_PART(s)->group)->held++;
+	el_group_touch(EL_PART(s)->group);
 	em->xact_pid = h->pid;
 	em->xact_holds++;
 	members[m].in_xact = true;
@@ -490,6 +596,7 @@ end_xact(int pid, bool deliver, bool commit)
 					em->xact_pid = 0;
 				}
 				EL_GROUP(part->group)->held--;
+				el_group_touch(part->group);
 				if (part->holder == pid)
 					part->holder = 0;
 				if (part->owner != part->target)
@@ -502,7 +609,52 @@ end_xact(int pid, bool deliver, bool commit)
 static void
 drop_topic(int t)
 {
-	el_topic_dropped(DB, (Oid) (1000 + t));
+	ElDroppedTopic topic = {.relid = (Oid) (1000 + t), .number = el_shared->next_number};
+	ElSlotNo	from = 0;
+	pg_uuid_t	uuid;
+	ElSlotNo	group;
+	int			i;
+
+	uuid_of(t, &uuid);
+	topic.uuid = uuid;
+	while (from != EL_NO_SLOT)
+		from = el_topics_dropped(DB, &topic, 1, from);
+	for (i = 0; i < NGROUPS; i++)
+	{
+		group = find_group(i);
+		if (group != EL_NO_SLOT && EL_GROUP(group)->idle)
+			CHECK(el_group_topic_find(group, &uuid) == EL_NO_SLOT);
+	}
+}
+
+/* A group that nobody is in, and that comes for a moment, perhaps to commit: a claim. */
+static void
+call_idle(int i)
+{
+	ElSlotNo	group = el_group_find(DB, idle_name(i));
+	ElDb	   *db = EL_DB(el_db_find(DB));
+	pg_uuid_t	uuid;
+	ElEntry    *e;
+
+	uuid_of(0, &uuid);
+	el_slots_reserve((group == EL_NO_SLOT ? 1 : 0) + el_group_topic_needs(group, &uuid, npartitions[0]),
+					 false, group);
+	group = el_group_get(DB, idle_name(i));
+	idle[i].called = ++idle_calls;
+	e = &EL_PART(el_part_get(group, el_group_topic_get(group, &uuid, 1000, npartitions[0]), 0))->entry;
+	if (pick(3) > 0)
+	{
+		e->gen = db->cache_gen;
+		e->next = 1;
+		e->version = idle[i].version = ++last_version;
+	}
+	else if (e->version < 0 && idle[i].version > 0)
+	{
+		/* it was loaded from the topic of committed offsets */
+		e->gen = db->cache_gen;
+		e->next = 1;
+		e->version = idle[i].version;
+	}
 }
 
 /* Names are taken once in a group at a time: the test's members have one each. */
@@ -527,6 +679,8 @@ random_step(void)
 	int			p;
 
 	yielding = left = -1;
+	if (pick(4) == 0)
+		call_idle(pick(NIDLE));
 	if (!is_member(m))
 	{
 		if (kind < 45)
@@ -775,6 +929,8 @@ change_one(void)
 static void
 start(int slots_kb)
 {
+	ElDb	   *db;
+
 	free(el_shared);
 	el_shared = NULL;
 	el_group_memory_kb = slots_kb;
@@ -783,7 +939,12 @@ start(int slots_kb)
 	memset(holds, 0, sizeof(holds));
 	memset(seen, 0, sizeof(seen));
 	memset(join_of_slot, 0, sizeof(join_of_slot));
+	memset(idle, 0, sizeof(idle));
 	max_incarnation = 0;
+	db = EL_DB(el_db_get(DB));
+	db->complete_gen = db->cache_gen;
+	db->filter_gen = el_filter_gen();
+	db->all_loaded = true;
 }
 
 static void
@@ -892,6 +1053,7 @@ main(int argc, char **argv)
 int			MyProcPid = 42;
 Oid			MyDatabaseId = DB;
 int			el_group_memory_kb;
+int			el_group_expiry_s;
 
 void *
 ShmemInitStruct(const char *name, Size size, bool *foundPtr)
@@ -1023,6 +1185,17 @@ hash_bytes(const unsigned char *k, int keylen)
 
 	while (keylen-- > 0)
 		h = (h ^ *k++) * 16777619u;
+	return h;
+}
+
+uint64		hash_bytes_extended(const unsigned char *k, int keylen, uint64 seed);
+uint64
+hash_bytes_extended(const unsigned char *k, int keylen, uint64 seed)
+{
+	uint64		h = UINT64_C(14695981039346656037) ^ seed;
+
+	while (keylen-- > 0)
+		h = (h ^ *k++) * UINT64_C(1099511628211);
 	return h;
 }
 

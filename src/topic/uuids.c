@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * uuids.c
+ *	  Which uuids are those of topics.
+ *
+ * A topic's uuid stands in its label, and labels have no index on their text: so
+ * who has many uuids to ask for reads all labels once.
+ *
+ * IDENTIFICATION
+ *	  src/topic/uuids.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_seclabel.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+
+#include "base/extension.h"
+#include "base/hash.h"
+#include "topic/options.h"
+#include "topic/topic.h"
+#include "topic/uuids.h"
+
+/* Labels go with their tables, and only topics have one of ours. */
+HTAB *
+el_labelled_topics(void)
+{
+	HTAB	   *labelled = el_hash_create("eventlog uuids", 64, sizeof(pg_uuid_t),
+										  sizeof(ElLabelledTopic), CurrentMemoryContext);
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
+											  "eventlog labels",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	Relation	rel = table_open(SecLabelRelationId, AccessShareLock);
+	ScanKeyData key[3];
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	ScanKeyInit(&key[0], Anum_pg_seclabel_classoid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&key[1], Anum_pg_seclabel_objsubid, BTEqualStrategyNumber,
+				F_INT4EQ, Int32GetDatum(0));
+	ScanKeyInit(&key[2], Anum_pg_seclabel_provider, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(EL_LABEL_PROVIDER));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, lengthof(key), key);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		MemoryContext each = AllocSetContextCreate(cxt, "eventlog label",
+												   ALLOCSET_SMALL_SIZES);
+		bool		isnull;
+		Datum		label = heap_getattr(tup, Anum_pg_seclabel_label,
+										 RelationGetDescr(rel), &isnull);
+		pg_uuid_t	uuid;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(each);
+		if (!isnull && el_label_uuid(TextDatumGetCString(label), &uuid))
+		{
+			ElLabelledTopic *t = hash_search(labelled, &uuid, HASH_ENTER, NULL);
+
+			t->relid = ((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid;
+		}
+		MemoryContextSwitchTo(cxt);
+		MemoryContextDelete(each);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+	return labelled;
+}
+
+Oid
+el_topic_with_uuid(HTAB *labelled, const pg_uuid_t *uuid)
+{
+	ElLabelledTopic *t = hash_search(labelled, uuid, HASH_FIND, NULL);
+	Oid			made_from;
+
+	if (t != NULL)
+		return t->relid;
+	made_from = el_uuid_to_oid(uuid);
+	if (OidIsValid(made_from) && el_is_topic(made_from) &&
+		el_label_get(made_from) == NULL)
+		return made_from;
+	return InvalidOid;
+}

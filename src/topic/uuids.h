@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * uuids.h
+ *	  Which uuids are those of topics.
+ *
+ * IDENTIFICATION
+ *	  src/topic/uuids.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_UUIDS_H
+#define EL_UUIDS_H
+
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+#include "utils/uuid.h"
+
+/* A topic that has its uuid from its label. */
+typedef struct ElLabelledTopic
+{
+	pg_uuid_t	uuid;			/* hash key */
+	Oid			relid;
+} ElLabelledTopic;
+
+/* Those of this database, as of now, in the current memory context: ElLabelledTopic by uuid. */
+extern HTAB *el_labelled_topics(void);
+
+/* The topic with this uuid: one of these, or one without label; InvalidOid if there is none. */
+extern Oid	el_topic_with_uuid(HTAB *labelled, const pg_uuid_t *uuid);
+
+#endif							/* EL_UUIDS_H */
