@@ -18,6 +18,7 @@ class Acts(Calls):
         tx = conn.tx
         self.yield_time(conn, group, who)
         member, expect = self.expect_member(conn, group, who, token, joins=False)
+        tx.void = any(part.void for (g, _), part in tx.view.parts.items() if g is group)
         standing = tx.standing(group, who)
         dead = [cons for cons in standing if only in (None, cons.key) and cons in tx.dead(group, cons.key)]
         refused = self.still_refused(tx, group, who)
@@ -50,7 +51,7 @@ class Acts(Calls):
         tx = conn.tx
         if outcome.state not in REFUSED:
             return
-        if any(part.void for (g, _), part in tx.view.parts.items() if g is group):
+        if tx.void:
             tx.unsure = True        # is it refused for those, too?
         gone = [cons for cons in standing if cons in tx.dead(group, cons.key) or group.member(who, conn) is None]
         maybe = [cons for cons in standing if cons.dead is not False or (member is not None and member.may_be_out())]

@@ -187,9 +187,11 @@ class Transaction:
         self.conn, self.level, self.seen, self.auto = conn, level, seen, auto
         self.view, self.saves = View(), []
         self.failed = self.unsure = False
+        self.void = False                       # of a refusal: was a delivery void by seek()?
         self.spoiled = False                    # the twin does not know what it is to commit
         self.all_cons, self.refused = [], set()
         self.locks, self.hazy = {}, set()       # (group, key): (since, member); groups of which it may hold any
+        self.left = set()                       # (group, key) whose consumer has left
         self.told = set()                       # sessions' members that got a 40L01
         self.guesses = {}                       # (group, key): committed offset, or it is as before
         self.history = []
@@ -206,8 +208,7 @@ class Transaction:
     def dead(self, group, key):
         """Consumption whose member's incarnation has ended. Where another of this transaction's members has left the partition
         before, nobody can have come in between, and the server takes it as that one's."""
-        cons = self.part(group, key).cons
-        return [] if any(one.released for one in cons) else [one for one in cons if one.dead]
+        return [] if (group, key) in self.left else [cons for cons in self.part(group, key).cons if cons.dead]
 
     def taken(self, group, key, part):
         """A part whose events were given earlier."""
@@ -365,6 +366,7 @@ class World:
                     continue
                 if tx.conn is conn and sure:
                     cons.released = True
+                    tx.left.add((cons.group, cons.key))
                 elif not cons.released:
                     cons.dead = True if sure else None
         member.group.changes += 1
