@@ -216,8 +216,8 @@ commit_last_delivered(const ElCall *call, const ElMemberRef *ref,
 			continue;
 
 		/*
-		 * The topic is gone, or it was perhaps another role that consumed: not
-		 * the caller's to commit.
+		 * The topic is gone, or it was perhaps another role that consumed:
+		 * not the caller's to commit.
 		 */
 		if (!el_role_may_select(GetUserId(), d->relid, &gone))
 			continue;

@@ -52,7 +52,8 @@ typedef struct Source
 	ElEntry		entry;
 	ElStart		start;			/* what the start mark says */
 	int64		position;
-	bool		visible;		/* the entry as it was seen is, to the snapshot */
+	bool		visible;		/* the entry as it was seen is, to the
+								 * snapshot */
 	int64		skipped;		/* events passed over on the way to position */
 	bool		jump;			/* position is the latest, to be recorded as
 								 * such */
@@ -257,7 +258,7 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 {
 	const ElMemberRef *member = d->claim ? NULL : &a->member;
 	int64		looked_at = s->position;
-	ElDeliveryNote note = {.seen = s->a->entry, .first_offset = s->rec.offset};
+	ElDeliveryNote note = {.seen = s->a->entry,.first_offset = s->rec.offset};
 	bool		was_locked;
 	ElLogInfo	info;
 

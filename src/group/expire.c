@@ -105,8 +105,8 @@ struct ElExpiry
 	ElOffsets  *since;			/* what has come after that */
 	List	   *expired;
 	int			next;			/* of them */
-	List	   *forget;			/* names whose tombstones were committed by the
-								 * last step */
+	List	   *forget;			/* names whose tombstones were committed by
+								 * the last step */
 };
 
 static int64
@@ -309,6 +309,7 @@ make_expired(ElOffsetGroup *og, bool whole, int64 unused_ms, int64 before_ms,
 		last = topic;
 	}
 	x->text = text.data;
+
 	return x;
 }
 

@@ -34,8 +34,8 @@
 typedef struct Filter
 {
 	uint64		gen;
-	uint64		names;			/* added; not those that looked as if they were
-								 * there */
+	uint64		names;			/* added; not those that looked as if they
+								 * were there */
 	uint64		limit;			/* emptied when it has so many */
 } Filter;
 

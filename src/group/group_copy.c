@@ -186,7 +186,10 @@ find_or_add_topic(ElGroupCopy *c, const pg_uuid_t *uuid)
 {
 	ElTopicCopy *t;
 
-	/* the last ones are looked at first: a topic's partitions often come together */
+	/*
+	 * the last ones are looked at first: a topic's partitions often come
+	 * together
+	 */
 	for (int i = c->ntopics - 1; i >= 0; i--)
 	{
 		if (memcmp(&c->topics[i].uuid, uuid, UUID_LEN) == 0)

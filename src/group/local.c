@@ -385,7 +385,10 @@ el_local_end(bool is_commit)
 				lp->state.version = lp->new_version;
 			if (!goes_on)
 			{
-				/* it only owes; another member or a claim may have worked on it */
+				/*
+				 * it only owes; another member or a claim may have worked on
+				 * it
+				 */
 				lp->state.member.incarnation = 0;
 				lp->state.position = -1;
 			}

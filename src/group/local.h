@@ -28,8 +28,8 @@
 /* What a (sub)transaction's rollback takes back. */
 typedef struct ElPartState
 {
-	ElMemberRef member;			/* to whom events were delivered;
-								 * incarnation 0: to nobody, or a claim */
+	ElMemberRef member;			/* to whom events were delivered; incarnation
+								 * 0: to nobody, or a claim */
 	int64		epoch;			/* since when it owned the partition */
 	int64		position;		/* next offset to deliver to it; -1: as
 								 * committed */
@@ -42,8 +42,8 @@ typedef struct ElPartState
 								 * 0: nothing */
 	bool		commit;			/* committed is to be written when this
 								 * transaction commits; -1: as a tombstone */
-	bool		any_owner;		/* ... whoever owns the partition (seek, claim,
-								 * drop) */
+	bool		any_owner;		/* ... whoever owns the partition (seek,
+								 * claim, drop) */
 	int64		owed;			/* under ownerships up to this epoch the
 								 * session was given events that it never
 								 * committed, and it lost them: its next
@@ -72,7 +72,8 @@ typedef struct ElLocalPart
 	bool		locked;			/* it holds the ownership lock */
 	bool		claim;			/* the lock was taken for a claim */
 	ElSlotNo	slot;			/* while locked */
-	ElEntry		entry;			/* while locked: the committed offset, resolved */
+	ElEntry		entry;			/* while locked: the committed offset,
+								 * resolved */
 	ElStart		start;			/* while locked: what the start mark says */
 	FullTransactionId resolved; /* the pending one that was found to have
 								 * ended; or invalid */

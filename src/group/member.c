@@ -171,7 +171,7 @@ el_member_require(const char *group, const ElMemberName *member,
 
 	el_group_lock(LW_EXCLUSIVE);
 	ms = el_member_slot(el_group_find(MyDatabaseId, group), member, session,
-					 &replaced);
+						&replaced);
 	if (ms != EL_NO_SLOT)
 	{
 		fill_ref(ref, ms);
@@ -274,7 +274,10 @@ fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
 	a->epoch = p->epoch;
 	a->holder = p->holder;
 	el_entry_copy(part, &a->entry);
-	a->start = (ElStart) {.offset = EL_START_NONE};
+	a->start = (ElStart)
+	{
+		.offset = EL_START_NONE
+	};
 	if (a->entry.next < 0)
 		(void) el_start_copy(part, &a->start);
 }

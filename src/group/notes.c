@@ -40,7 +40,7 @@ static bool wake_all = false;
 static bool catalog_changes = false;	/* of topics or rights */
 static bool offsets_appended = false;	/* to the offsets topic, not by
 										 * commit() */
-static bool uuid_given = false;	/* a topic may have got a uuid that another
+static bool uuid_given = false; /* a topic may have got a uuid that another
 								 * had */
 static bool topics_dropped = false; /* more than are noted */
 

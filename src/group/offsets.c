@@ -214,7 +214,10 @@ el_start_read(ElSlotNo part, const ElPartKey *key, ElStart *start)
 	if (el_part_matches(part, key))
 		(void) el_start_copy(part, start);
 	else
-		*start = (ElStart) {.offset = EL_START_NONE};
+		*start = (ElStart)
+	{
+		.offset = EL_START_NONE
+	};
 	el_group_unlock();
 }
 

@@ -72,8 +72,8 @@ typedef struct ElDb
 								 * made elsewhere: a start, a restore */
 	uint64		topics_dropped; /* times that topics' slots were looked for,
 								 * to be freed */
-	int64		expiry_ms;		/* monotonic; when all was last looked over for
-								 * what has expired */
+	int64		expiry_ms;		/* monotonic; when all was last looked over
+								 * for what has expired */
 	int32		expiry_stripe;	/* so much of it has been, since */
 
 	int64		warned_end;		/* what of the topic before it is no committed

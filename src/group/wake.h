@@ -24,8 +24,7 @@ typedef struct ElInterest
 	bool		any_leaf;		/* more partitions than fit */
 	int32		ngroups;
 	uint64		groups[EL_INTEREST_GROUPS]; /* whose assignment changes
-											 * concern it:
-											 * el_wake_group_id() */
+											 * concern it: el_wake_group_id() */
 	int32		nleaves;
 	Oid			leaves[EL_INTEREST_LEAVES]; /* partitions' tables */
 } ElInterest;

@@ -80,5 +80,8 @@ el_aborted_run(const RelFileLocator *locator)
 	AbortedLog *a = aborted_logs == NULL ? NULL :
 		hash_search(aborted_logs, locator, HASH_FIND, NULL);
 
-	return a == NULL ? (ElAbortedRun) {0, 0} : a->run;
+	return a == NULL ? (ElAbortedRun)
+	{
+		0, 0
+	} : a->run;
 }

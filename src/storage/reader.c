@@ -42,7 +42,11 @@ el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 	r->serializable = mode == EL_READ_MVCC;
 	if (snapshot != NULL && IsMVCCSnapshot(snapshot))
 		r->snapshot_xmin = el_full_xid(snapshot->xmin);
-	/* the blocks at its end are written before they are read (el_reader_read_meta) */
+
+	/*
+	 * the blocks at its end are written before they are read
+	 * (el_reader_read_meta)
+	 */
 	r->priv = palloc(sizeof(ElReaderPrivate));
 	memset(r->priv, 0, offsetof(ElReaderPrivate, dir));
 	r->priv->mcxt = CurrentMemoryContext;

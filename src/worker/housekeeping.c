@@ -197,8 +197,8 @@ el_housekeeping(void)
 	int			i;
 
 	/*
-	 * Those in use, which come first in the list.  One group at a time: nobody
-	 * waits for more than that.
+	 * Those in use, which come first in the list.  One group at a time:
+	 * nobody waits for more than that.
 	 */
 	el_group_lock(LW_SHARED);
 	for (s = el_shared->first_group; s != el_shared->first_idle; s = EL_GROUP(s)->next_group)

@@ -609,7 +609,7 @@ end_xact(int pid, bool deliver, bool commit)
 static void
 drop_topic(int t)
 {
-	ElDroppedTopic topic = {.relid = (Oid) (1000 + t), .number = el_shared->next_number};
+	ElDroppedTopic topic = {.relid = (Oid) (1000 + t),.number = el_shared->next_number};
 	ElSlotNo	from = 0;
 	pg_uuid_t	uuid;
 	ElSlotNo	group;
