@@ -362,12 +362,10 @@ typedef enum Refusal
 	REFUSAL_CLAIMS				/* the group is used by claims */
 } Refusal;
 
-/* A session joins or adds topics: remember that before anything is done. */
+/* A session that joins or adds topics needs room to remember them, before anything is done. */
 static void
 prepare_session(Call *c)
 {
-	ListCell   *lc;
-
 	if (c->name != NULL)
 		return;
 	if (c->join == EL_JOIN_NO)
@@ -376,6 +374,17 @@ prepare_session(Call *c)
 		return;
 	}
 	c->session = el_session_prepare(c->conf->name);
+	el_session_make_room(c->session, list_length(c->topics));
+}
+
+/* What the session has asked for, now that the call was not refused.  Cannot fail. */
+static void
+remember_topics(const Call *c)
+{
+	ListCell   *lc;
+
+	if (c->session == NULL || c->join == EL_JOIN_NO)
+		return;
 	if (c->join == EL_JOIN_AFRESH)
 		c->session->ntopics = 0;
 	foreach(lc, c->topics)
@@ -568,6 +577,7 @@ el_member_call(const ElGroupConf *conf, const ElMemberName *member,
 	collect_owned(&c, a);
 	el_group_unlock();
 
+	remember_topics(&c);
 	qsort(a->parts, a->n, sizeof(ElAssigned), compare_assigned);
 	if (moved)
 	{

@@ -108,22 +108,27 @@ find_topic(const ElSession *s, Oid relid)
 }
 
 void
+el_session_make_room(ElSession *s, int more)
+{
+	int			room = Max(2 * s->room, s->ntopics + more);
+	Size		size = room * sizeof(ElSessionTopic);
+
+	if (s->ntopics + more <= s->room)
+		return;
+	s->topics = s->topics == NULL ?
+		MemoryContextAlloc(TopMemoryContext, size) :
+		repalloc(s->topics, size);
+	s->room = room;
+}
+
+void
 el_session_add_topic(ElSession *s, Oid relid, Oid role)
 {
 	int			i = find_topic(s, relid);
 
 	if (i == s->ntopics || s->topics[i].relid != relid)
 	{
-		if (s->ntopics == s->room)
-		{
-			int			room = Max(2 * s->room, 8);
-			Size		size = room * sizeof(ElSessionTopic);
-
-			s->topics = s->topics == NULL ?
-				MemoryContextAlloc(TopMemoryContext, size) :
-				repalloc(s->topics, size);
-			s->room = room;
-		}
+		Assert(s->ntopics < s->room);
 		memmove(&s->topics[i + 1], &s->topics[i],
 				(s->ntopics - i) * sizeof(ElSessionTopic));
 		s->ntopics++;

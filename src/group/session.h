@@ -43,6 +43,9 @@ extern ElSession *el_session_find(const char *group);
 
 /* Memory for a membership, before there is one. */
 extern ElSession *el_session_prepare(const char *group);
+extern void el_session_make_room(ElSession *s, int more);
+
+/* A topic that it has asked for, in whose name; room was made for it. */
 extern void el_session_add_topic(ElSession *s, Oid relid, Oid role);
 extern void el_session_remove_topic(ElSession *s, Oid relid);
 
