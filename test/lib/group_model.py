@@ -156,6 +156,7 @@ class Model(Steps):
         self.seed = f"{self.options.seed}.{number}"
         rng.seed(self.seed)
         self.recent.clear()
+        self.sought = None
         world.terminates = rng.random() < 0.5
         naps = rng.randrange(1, 3) if number % 4 == 1 else 0
         crashes = number % 45 == 12

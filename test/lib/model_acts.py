@@ -35,7 +35,7 @@ class Acts(Calls):
     def still_refused(self, tx, group, who=None):
         """What commit() has been refused for, and stands."""
         return [cons for (g, _), part in tx.view.parts.items() for cons in part.cons
-                if cons in tx.refused and g is group and who in (None, cons.who)]
+                if cons in tx.refused and g is group and (who is None or who == cons.who == part.who)]
 
     def yield_time(self, conn, group, who):
         """Silent for too long: what it was given in earlier transactions may be another's."""

@@ -12,6 +12,7 @@ class Steps(Checks):
         super().__init__(world, rng, counts, recent, admin)
         self.without = without
         self.steps, self.hot = 0, []
+        self.sought = None      # a group in which somebody has lately sought what another could have committed
 
     def pick(self, weights):
         acts = [act for act in weights if act not in self.without]
@@ -44,7 +45,11 @@ class Steps(Checks):
     def one(self, conn):
         self.steps += 1
         if conn.tx is None:
-            self.idle(conn)
+            if self.sought is not None and self.rng.random() < 0.4 and not any(
+                    self.sought is group for tx in self.world.open() for group, _ in tx.view.parts):
+                self.do_last(conn)
+            else:
+                self.idle(conn)
         elif conn.tx.failed:
             if conn.tx.saves and self.rng.random() < 0.7:
                 self.back_to(conn)
@@ -62,13 +67,15 @@ class Steps(Checks):
 
     def idle(self, conn):
         rng = self.rng
-        act = self.pick({"begin": 60, "consume": 14, "commit": 6, "join": 1.5, "leave": 1.5, "heartbeat": 2, "produce": 12, "fence": 2,
+        act = self.pick({"begin": 60, "last": 5, "consume": 14, "commit": 6, "join": 1.5, "leave": 1.5, "heartbeat": 2, "produce": 12, "fence": 2,
                          "discard": 0.3, "grow": 0.5, "remove": 0.5, "terminate": 0.3, "cut": 0.3})
         if act == "begin":
             group = self.pick_group(conn)
             if group is not None:
                 tx = self.start(conn, rng.choice(LEVELS))
                 tx.main, tx.who, tx.ever = group, None, set()
+        elif act == "last":
+            self.do_last(conn)
         elif act == "discard":
             conn.ask("DISCARD ALL")
             self.note(conn, "DISCARD ALL")
@@ -110,7 +117,7 @@ class Steps(Checks):
         group = self.pick_group(conn)
         if group is None:
             return
-        act = self.pick({"consume": 30, "cursor": 4, "commit": 9, "offset": 4, "seek": 2.5, "reset": 0.5, "savepoint": 9, "back": 7,
+        act = self.pick({"consume": 30, "cursor": 4, "commit": 9, "offset": 4, "seek": 3.5, "reset": 0.5, "savepoint": 9, "back": 7,
                          "release": 3, "join": 1.5, "leave": 3, "heartbeat": 1, "fence": 2.5, "produce": 4, "fail": 1, "broken": 1,
                          "drop": 1.2, "finish": 15, "terminate": 0.25, "cut": 0.25})
         if act == "consume":
@@ -212,6 +219,20 @@ class Steps(Checks):
                 return
         self.commit_offset(conn, group, who, key, upto, self.style(tx), self.pick_token(group, who))
 
+    def do_last(self, conn):
+        """commit() by a named member that has not consumed in this transaction: of what the one before was given, if that still counts."""
+        foreign = {group for other in self.world.open() for group in [*other.view.options, *other.ever]}
+        members = [(group, who) for group in self.world.groups.values() for who in group.named if group not in foreign and group.kind == "eo"]
+        if not members:
+            return
+        group, who = self.rng.choice(members)
+        if self.sought is not None and any(group is self.sought for group, _ in members):
+            group, who = self.rng.choice([member for member in members if member[0] is self.sought])
+        self.sought = None
+        tx = self.start(conn, self.rng.choice(LEVELS))
+        tx.main, tx.who, tx.ever = group, who, set()
+        self.commit_all(conn, group, who, self.style(tx), self.pick_token(group, who))
+
     def do_seek(self, conn, group, act):
         rng, tx = self.rng, conn.tx
         topic = self.pick_topic()
@@ -221,6 +242,10 @@ class Steps(Checks):
             self.reset_group(conn, group, topic, rng.choice(("earliest", "latest")), self.style(tx))
             return
         key = rng.choice(self.world.keys(topic))
+        given = sorted({key for member in group.named.values() for key in member.last})
+        if given and rng.random() < 0.7:
+            key = rng.choice(given)     # what somebody may still commit
+            self.sought = group
         log = self.world.log(key)
         place = self.world.committed(tx, group, key) or 0
         offset = rng.choice((place, max(place - rng.randrange(1, 6), log.start), rng.randrange(log.start, log.end() + 1), log.end() + 3))
