@@ -83,7 +83,7 @@ typedef struct Expired
 	int64		unused_ms;
 	int			nkeys;
 	ElPartKey  *keys;
-	int			done;			/* so many of them have their tombstones */
+	int			done;			/* so many of them have had their turn */
 	char	   *text;			/* for the log */
 } Expired;
 
@@ -388,44 +388,69 @@ read_stripe(ElExpiry *e)
  * Tombstones
  */
 
-/* Lock the next offsets of the group; false if somebody works on one. */
-static bool
-lock_keys(const Expired *x, int n)
+/* Offsets that go in one transaction. */
+typedef struct Part
 {
-	for (int i = x->done; i < n; i++)
+	Expired    *x;
+	int			from;			/* of its keys */
+	int			to;
+} Part;
+
+/* Lock these offsets of the group; false if somebody works on one. */
+static bool
+lock_keys(const Part *p)
+{
+	for (int i = p->from; i < p->to; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!el_key_lock(&x->keys[i]))
+		if (!el_key_lock(&p->x->keys[i]))
 			return false;
 	}
 	return true;
 }
 
-/* Was nothing committed since the topic was read?  What is locked cannot be any more. */
-static bool
-are_unchanged(ElExpiry *e, const Expired *x, int n)
+/* What can be locked of the next groups; what cannot, the next pass will look at again. */
+static List *
+lock_batch(ElExpiry *e)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		unchanged = true;
+	List	   *parts = NIL;
+	int			n = 0;
 
-	el_offsets_read_on(e->since, snapshot);
-	UnregisterSnapshot(snapshot);
-	for (int i = x->done; i < n && unchanged; i++)
-		unchanged = hash_search(e->since->offsets, &x->keys[i], HASH_FIND, NULL) == NULL;
-	return unchanged;
+	while (e->next < list_length(e->expired) && n < BATCH_KEYS)
+	{
+		Expired    *x = list_nth(e->expired, e->next);
+		Part	   *p = palloc_object(Part);
+
+		p->x = x;
+		p->from = x->done;
+		p->to = Min(x->done + BATCH_KEYS, x->nkeys);
+		x->done = lock_keys(p) ? p->to : x->nkeys;
+		if (x->done == p->to)
+		{
+			parts = lappend(parts, p);
+			n += p->to - p->from;
+		}
+		if (x->done == x->nkeys)
+			e->next++;
+	}
+	return parts;
 }
 
-/* Is the group as it was, and nobody has called since? */
+/* Is the group as it was, and has nobody called since?  Nor committed; what is locked cannot be any more. */
 static bool
-is_still_unused(const ElExpiry *e, const Expired *x)
+is_still_unused(const ElExpiry *e, const Part *p)
 {
 	ElSlotNo	group;
-	bool		unused;
+	bool		unused = true;
 
+	for (int i = p->from; i < p->to && unused; i++)
+		unused = hash_search(e->since->offsets, &p->x->keys[i], HASH_FIND, NULL) == NULL;
+	if (!unused)
+		return false;
 	el_group_lock(LW_SHARED);
-	group = el_group_find(MyDatabaseId, x->group);
+	group = el_group_find(MyDatabaseId, p->x->group);
 	unused = EL_DB(el_db_find(MyDatabaseId))->cache_gen == e->gen &&
-		(group == EL_NO_SLOT || !x->whole ||
+		(group == EL_NO_SLOT || !p->x->whole ||
 		 (EL_GROUP(group)->idle &&
 		  EL_GROUP(group)->last_used_ms + e->monotonic_offset < e->now_ms));
 	el_group_unlock();
@@ -448,36 +473,41 @@ static void
 write_batch(ElExpiry *e)
 {
 	List	   *keys = NIL;
+	List	   *parts;
+	Snapshot	snapshot;
+	ListCell   *lc;
 
 	/* should the server crash, they expire once more */
 	(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	el_offsets_prepare_commit();
-	while (e->next < list_length(e->expired) && list_length(keys) < BATCH_KEYS)
+	parts = lock_batch(e);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	el_offsets_read_on(e->since, snapshot);
+	UnregisterSnapshot(snapshot);
+	foreach(lc, parts)
 	{
-		Expired    *x = list_nth(e->expired, e->next);
-		int			n = Min(x->done + BATCH_KEYS, x->nkeys);
+		const Part *p = lfirst(lc);
+		Expired    *x = p->x;
+		MemoryContext old;
 
-		if (!lock_keys(x, n) || !are_unchanged(e, x, n) || !is_still_unused(e, x))
+		if (!is_still_unused(e, p))
 		{
-			e->next++;			/* the next pass will look at it again */
+			if (x->done < x->nkeys)
+			{
+				x->done = x->nkeys;
+				e->next++;
+			}
 			continue;
 		}
-		if (x->whole && x->done == 0)
-			log_expired(x);
-		for (int i = x->done; i < n; i++)
+		for (int i = p->from; i < p->to; i++)
 			keys = lappend(keys, &x->keys[i]);
-		x->done = n;
-		if (x->done < x->nkeys)
-			break;
-		e->next++;
-		if (x->whole)
-		{
-			MemoryContext old = MemoryContextSwitchTo(e->stripe_mcxt);
-
-			e->forget = lappend(e->forget, x->group);
-			MemoryContextSwitchTo(old);
-		}
+		if (!x->whole || p->from > 0)
+			continue;
+		log_expired(x);
+		old = MemoryContextSwitchTo(e->stripe_mcxt);
+		e->forget = lappend(e->forget, x->group);
+		MemoryContextSwitchTo(old);
 	}
 	el_offsets_append_tombstones(keys);
 }

@@ -133,6 +133,8 @@ merge_offset(const ElOffset *o, ElSlotNo group, uint64 gen)
 	ElEntry    *e = is_mark ? &EL_TOPIC(topic)->mark :
 		&EL_PART(el_part_get(group, topic, o->key.partition))->entry;
 
+	if (o->topic_exists)
+		EL_TOPIC(topic)->dropped = false;	/* it was restored */
 	el_entry_renew(e, gen);
 	if (o->version > e->version)
 	{
@@ -395,12 +397,18 @@ merge_other(Load *l, ElOffsetGroup *og)
 	return n + 1;
 }
 
-/* Slots of topics that are gone, which nobody was told of: in a group that has members they would stay. */
+/*
+ * Slots of topics that are gone, which nobody was told of: in a group that has
+ * members they would stay.  A topic that a transaction has just created is not
+ * seen here: if it has used it, something is held, committed or subscribed to.
+ */
 static void
 find_dropped(const Load *l, ElSlotNo group)
 {
 	ElSlotNo	s;
 
+	if (EL_GROUP(group)->held > 0)
+		return;
 	for (s = EL_GROUP(group)->first_topic; s != EL_NO_SLOT;
 		 s = EL_TOPIC(s)->next_topic)
 	{
@@ -412,7 +420,6 @@ find_dropped(const Load *l, ElSlotNo group)
 			hash_search(l->labelled, &t->uuid, HASH_FIND, NULL) != NULL ||
 			OidIsValid(el_uuid_to_oid(&t->uuid)))
 			continue;
-		/* if something is committed there, the topic was created just now */
 		for (p = t->first_part; p != EL_NO_SLOT && !offsets; p = EL_PART(p)->next_part)
 			offsets = EL_PART(p)->entry.gen == l->gen;
 		if (!offsets)
