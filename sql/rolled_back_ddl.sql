@@ -186,3 +186,22 @@ SELECT drop_group('rdl');
 DROP VIEW rd_members;
 SELECT drop_topic('rd_one'), drop_topic('rd_two'), drop_topic('rd_new');
 DROP ROLE regress_el_rd;
+
+--
+-- a group that is dropped with one of its topics, and has offsets in another that is gone
+--
+SELECT create_topic('rd_gone'), create_topic('rd_both');
+SELECT count(produce(t, 'k', '1')) FROM unnest('{rd_gone,rd_both}'::regclass[]) t, generate_series(1, 6);
+SELECT create_group('rdb');
+SELECT count(*) FROM claim('rdb', 'rd_gone');
+SELECT drop_topic('rd_gone');
+SELECT event_offset FROM claim('rdb', 'rd_both', 2);
+-- by an event that is none of its offsets, the group is loaded again
+INSERT INTO _eventlog.committed_offsets (partition, key, value) VALUES (0, '["rd_other", "00000000-0000-0000-0000-000000000000", 0]', '{"next": 1}');
+SELECT event_offset FROM claim('rdb', 'rd_both', 2);
+BEGIN;
+SELECT drop_topic('rd_both');
+SELECT drop_group('rdb');
+ROLLBACK;
+SELECT event_offset FROM claim('rdb', 'rd_both', 1);
+SELECT drop_group('rdb'), drop_topic('rd_both');

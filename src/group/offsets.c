@@ -297,6 +297,28 @@ pending_entry(ElSlotNo s)
 	return e != NULL && FullTransactionIdIsValid(e->pending_fxid) ? e : NULL;
 }
 
+void
+el_entry_fold(ElSlotNo s)
+{
+	ElSlotKind	kind;
+	ElEntry    *e;
+	ElEntry		before;
+	ElEntry		after;
+
+	el_group_lock(LW_SHARED);
+	e = pending_entry(s);
+	if (e == NULL)
+	{
+		el_group_unlock();
+		return;
+	}
+	kind = EL_HEAD(s)->kind;
+	before = after = *e;
+	el_group_unlock();
+	if (el_entry_resolve(&after))
+		store_entry(s, kind, &before, &after);
+}
+
 /*
  * An entry that nobody reads would keep its pending xid until the commit log
  * has forgotten it.
@@ -308,25 +330,8 @@ el_entries_fold_all(void)
 
 	for (s = 0; s < el_shared->nslots; s++)
 	{
-		ElSlotKind	kind;
-		ElEntry    *e;
-		ElEntry		before;
-		ElEntry		after;
-
 		/* a look without the lock; what counts is looked at again */
-		if (pending_entry(s) == NULL)
-			continue;
-		el_group_lock(LW_SHARED);
-		e = pending_entry(s);
-		if (e == NULL)
-		{
-			el_group_unlock();
-			continue;
-		}
-		kind = EL_HEAD(s)->kind;
-		before = after = *e;
-		el_group_unlock();
-		if (el_entry_resolve(&after))
-			store_entry(s, kind, &before, &after);
+		if (pending_entry(s) != NULL)
+			el_entry_fold(s);
 	}
 }

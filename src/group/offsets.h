@@ -78,6 +78,9 @@ extern bool el_mark_read(const char *group, const pg_uuid_t *uuid, ElEntry *mark
 extern void el_mark_set_pending(ElSlotNo topic, FullTransactionId fxid,
 								const int64 *starts, int32 n, int64 version);
 
+/* Settle what is pending in a slot, if it is decided; the slot may be another's by now. */
+extern void el_entry_fold(ElSlotNo s);
+
 /* Settle pending offsets of all databases before their xids grow old (worker). */
 extern void el_entries_fold_all(void);
 

@@ -302,12 +302,60 @@ el_offsets_append(ElLocalPart **parts, int nparts,
 	table_close(rel, NoLock);
 }
 
+/* The slot that has the key's entry, if any.  Lock held. */
+static ElSlotNo
+find_key(const ElPartKey *key)
+{
+	ElSlotNo	group = el_group_find(MyDatabaseId, key->group);
+
+	if (group == EL_NO_SLOT)
+		return EL_NO_SLOT;
+	return key->partition == EL_MARK_PARTITION ?
+		el_group_topic_find(group, &key->uuid) :
+		el_part_find(group, &key->uuid, key->partition);
+}
+
+/*
+ * Take the coordinator's lock with nothing pending in these keys' entries that
+ * has ended: should we roll back, that is what counts.
+ */
+static void
+lock_with_keys(List *keys, FullTransactionId own)
+{
+	int			i = 0;
+
+	for (;;)
+	{
+		ElSlotNo	s = EL_NO_SLOT;
+
+		el_group_lock(LW_EXCLUSIVE);
+		for (; i < list_length(keys); i++)
+		{
+			const ElPartKey *key = list_nth(keys, i);
+			const ElEntry *e;
+
+			s = find_key(key);
+			if (s == EL_NO_SLOT)
+				continue;
+			e = key->partition == EL_MARK_PARTITION ? &EL_TOPIC(s)->mark : &EL_PART(s)->entry;
+			if (FullTransactionIdIsValid(e->pending_fxid) &&
+				!FullTransactionIdEquals(e->pending_fxid, own))
+				break;
+		}
+		if (i == list_length(keys))
+			return;
+		el_group_unlock();
+		/* if it is undecided still, its end invalidates the cache */
+		el_entry_fold(s);
+		i++;
+	}
+}
+
 /* The tombstone of an offset was appended.  Lock held; cannot fail. */
 static void
 enter_tombstone(const ElPartKey *key, FullTransactionId fxid, int64 version)
 {
-	ElSlotNo	group = el_group_find(MyDatabaseId, key->group);
-	ElSlotNo	part = EL_NO_SLOT;
+	ElSlotNo	part;
 	ElEntry		entry;
 
 	if (key->partition == EL_MARK_PARTITION)
@@ -315,8 +363,7 @@ enter_tombstone(const ElPartKey *key, FullTransactionId fxid, int64 version)
 		enter_mark(key, NULL, -1, fxid, version);
 		return;
 	}
-	if (group != EL_NO_SLOT)
-		part = el_part_find(group, &key->uuid, key->partition);
+	part = find_key(key);
 	if (part == EL_NO_SLOT)
 	{
 		note_unslotted(EL_NO_SLOT, version);
@@ -343,7 +390,7 @@ el_offsets_append_tombstones(List *keys)
 		add_event(&batch, lfirst(lc));
 	base = append_batch(&batch, list_length(keys), fxid, &rel);
 
-	el_group_lock(LW_EXCLUSIVE);
+	lock_with_keys(keys, fxid);
 	foreach(lc, keys)
 		enter_tombstone(lfirst(lc), fxid, base + foreach_current_index(lc));
 	el_group_unlock();
