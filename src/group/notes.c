@@ -131,9 +131,6 @@ el_note_topic(Oid topic, const pg_uuid_t *dropped_uuid)
 	t = &add_dropped(false)->topic;
 	t->relid = topic;
 	t->uuid = *dropped_uuid;
-	el_group_lock(LW_EXCLUSIVE);
-	t->number = ++el_shared->next_number;
-	el_group_unlock();
 }
 
 /* Offsets that were committed under that uuid count again.  Must not fail. */
@@ -164,6 +161,21 @@ el_note_dropped_group(const char *group)
 				 errmsg("cannot drop more than %d groups in one transaction",
 						MAX_GROUPS)));
 	strlcpy(add_dropped(true)->group, group, EL_NAME_SIZE);
+}
+
+/* What is loaded from now on is not of the topics that this transaction drops, but of others with their uuids. */
+void
+el_notes_pre_commit(void)
+{
+	if (count_dropped(false) == 0)
+		return;
+	el_group_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < ndropped; i++)
+	{
+		if (!dropped[i].is_group)
+			dropped[i].topic.number = ++el_shared->next_number;
+	}
+	el_group_unlock();
 }
 
 bool

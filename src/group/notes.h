@@ -36,6 +36,9 @@ extern bool el_notes_catalog_changes(void);
 /* A group whose members shall be removed if this transaction commits. */
 extern void el_note_dropped_group(const char *group);
 
+/* The transaction is about to commit. */
+extern void el_notes_pre_commit(void);
+
 /* Is there anything to do at the end of the transaction? */
 extern bool el_notes_pending(void);
 

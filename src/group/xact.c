@@ -245,6 +245,7 @@ el_group_xact(XactEvent event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			commit_offsets();
+			el_notes_pre_commit();
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
