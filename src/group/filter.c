@@ -112,7 +112,11 @@ el_filter_add(Oid dbid, const char *group, bool filling)
 		is_new |= (bits[bit / 8] & (1 << bit % 8)) == 0;
 		bits[bit / 8] |= 1 << bit % 8;
 	}
-	if (is_new && ++filter->names > filter->limit && !filling)
+	if (!is_new || ++filter->names <= filter->limit)
+		return;
+	if (filling)
+		el_filter_filled();
+	else
 	{
 		memset(bits, 0, bit_count() / 8);
 		filter->gen++;

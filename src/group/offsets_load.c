@@ -68,7 +68,7 @@ typedef struct Load
 	int64		warn_from;
 	HTAB	   *needed;			/* names: that group, and all that had slots
 								 * when we began */
-	int64		room;			/* slots that there were for others */
+	int64		limit;			/* so many offsets of others are kept */
 	ElOffsets  *offsets;
 	HTAB	   *labelled;		/* topics that exist: uuids.h */
 	ElOffsetGroup *done;		/* groups up to this are merged */
@@ -214,7 +214,7 @@ read_topic(Load *l)
 		if (l->all)
 		{
 			l->offsets->needed = l->needed;
-			l->offsets->limit = l->room;
+			l->offsets->limit = l->limit;
 			l->offsets->leave_out = leave_out;
 			l->offsets->was_left_out = was_left_out;
 		}
@@ -226,6 +226,7 @@ read_topic(Load *l)
 	else
 	{
 		hash_destroy(l->labelled);
+		l->offsets->limit = -1; /* the list is being worked through */
 		el_offsets_read_on(l->offsets, snapshot);
 	}
 	UnregisterSnapshot(snapshot);
@@ -370,6 +371,16 @@ has_any(const ElOffsetGroup *og, bool (*test) (const ElOffset *o))
 	return o != NULL;
 }
 
+/*
+ * A group that was left out has come back, with what it has committed since, if
+ * the filter was emptied meanwhile.
+ */
+static bool
+may_be_partial(const Load *l, const ElOffsetGroup *og)
+{
+	return l->offsets->some_left_out && !og->needed && el_filter_gen() != l->filter_gen;
+}
+
 /* Any other comes in if there is room.  Returns how much there was to do. */
 static int
 merge_other(Load *l, ElOffsetGroup *og)
@@ -387,7 +398,7 @@ merge_other(Load *l, ElOffsetGroup *og)
 	if (group != EL_NO_SLOT && EL_GROUP(group)->loaded_gen == l->gen)
 		return 1;
 	n = count_slots(group, og);
-	if (n > 0 && !el_slots_there(n))
+	if ((n > 0 && !el_slots_there(n)) || may_be_partial(l, og))
 	{
 		el_filter_add(MyDatabaseId, og->name, true);
 		l->left_out = true;
@@ -560,11 +571,14 @@ begin_load(Load *l, uint32 relnumber)
 	l->all = db->complete_gen != db->cache_gen || db->filter_gen != l->filter_gen ||
 		el_slots_there(el_shared->nslots / ROOMY_SHARE);
 	if (!ready && l->all)
-	{
-		l->room = el_slots_left();
 		list_needed(l);
-	}
 	el_group_unlock();
+
+	/*
+	 * More than there may be room for: each time that some are left out, all
+	 * are looked at, so that has to be worth it.
+	 */
+	l->limit = el_shared->nslots;
 	return !ready;
 }
 

@@ -257,16 +257,10 @@ kept_slots(void)
 	return el_shared->nslots / KEPT_SHARE;
 }
 
-int32
-el_slots_left(void)
-{
-	return Max(el_shared->nfree - kept_slots(), 0);
-}
-
 bool
 el_slots_there(int32 n)
 {
-	return el_slots_left() >= n;
+	return Max(el_shared->nfree - kept_slots(), 0) >= n;
 }
 
 /* Slots of a group that may be evicted. */

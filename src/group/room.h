@@ -31,8 +31,7 @@
  */
 extern void el_slots_reserve(int32 n, bool is_member, ElSlotNo keep);
 
-/* How many are free for who can do without, and evicts nobody?  Are so many? */
-extern int32 el_slots_left(void);
+/* Are so many free for who can do without, and evicts nobody? */
 extern bool el_slots_there(int32 n);
 
 /* The slot of a database, without which none of its groups has any.  53200, as above. */
