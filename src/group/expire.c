@@ -244,29 +244,39 @@ el_expiry_begin(MemoryContext mcxt)
  */
 
 /*
- * How long has nobody used the group, whose last commit was then?  -1: somebody
- * does.  Of one that has lost its slots it is not known whether it was called
- * soon after its commit (room.c).
+ * When was the group called, on the clock of this server?  For one without slots,
+ * or that has them again but was not called since, that is not known: it was not
+ * called later than any that was evicted, but for calls soon after a commit
+ * (room.c).  Lock held.
  */
+static int64
+last_call_ms(const ElExpiry *e, ElSlotNo group, bool *known)
+{
+	int64		ms = group != EL_NO_SLOT ? EL_GROUP(group)->last_used_ms : 0;
+
+	*known = ms > 0;
+	if (!*known)
+		ms = EL_DB(el_db_find(MyDatabaseId))->evicted_used_ms;
+	return ms + e->monotonic_offset;
+}
+
+/* How long has nobody used the group, whose last commit was then?  -1: somebody does. */
 static int64
 unused_for(const ElExpiry *e, const char *name, int64 last_ms)
 {
-	ElDb	   *db;
 	ElSlotNo	g;
-	bool		in_use = false;
+	bool		in_use;
+	bool		known;
+	int64		call_ms;
 
 	el_group_lock(LW_SHARED);
-	db = EL_DB(el_db_find(MyDatabaseId));
 	g = el_group_find(MyDatabaseId, name);
-	if (g != EL_NO_SLOT)
-	{
-		in_use = !EL_GROUP(g)->idle;
-		last_ms = Max(last_ms, EL_GROUP(g)->last_used_ms + e->monotonic_offset);
-	}
-	else
-		last_ms = Max(last_ms + Max(group_expiry_ms(), 0) / EL_EXPIRY_SLACK,
-					  db->evicted_used_ms + e->monotonic_offset);
+	in_use = g != EL_NO_SLOT && !EL_GROUP(g)->idle;
+	call_ms = last_call_ms(e, g, &known);
 	el_group_unlock();
+	if (!known)
+		last_ms += Max(group_expiry_ms(), 0) / EL_EXPIRY_SLACK;
+	last_ms = Max(last_ms, call_ms);
 	return in_use ? -1 : e->now_ms - Max(last_ms, e->since_ms);
 }
 
@@ -441,6 +451,7 @@ static bool
 is_still_unused(const ElExpiry *e, const Part *p)
 {
 	ElSlotNo	group;
+	bool		known;
 	bool		unused = true;
 
 	for (int i = p->from; i < p->to && unused; i++)
@@ -450,9 +461,9 @@ is_still_unused(const ElExpiry *e, const Part *p)
 	el_group_lock(LW_SHARED);
 	group = el_group_find(MyDatabaseId, p->x->group);
 	unused = EL_DB(el_db_find(MyDatabaseId))->cache_gen == e->gen &&
-		(group == EL_NO_SLOT || !p->x->whole ||
-		 (EL_GROUP(group)->idle &&
-		  EL_GROUP(group)->last_used_ms + e->monotonic_offset < e->now_ms));
+		(!p->x->whole ||
+		 ((group == EL_NO_SLOT || EL_GROUP(group)->idle) &&
+		  last_call_ms(e, group, &known) < e->now_ms));
 	el_group_unlock();
 	return unused;
 }

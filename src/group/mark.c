@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "group/local.h"
 #include "group/mark.h"
 #include "group/part_lock.h"
@@ -202,6 +203,8 @@ el_local_marks_end(bool is_commit)
 		if (g == EL_NO_SLOT)
 			continue;			/* the database's groups went */
 		EL_GROUP(g)->held--;
+		if (is_commit && el_local_mark_to_write(m))
+			EL_GROUP(g)->last_commit_ms = el_monotonic_ms();
 		if (is_commit && m->state != NULL && m->state->afresh)
 			forget_deliveries(g, m);
 		el_group_touch(g);

@@ -30,6 +30,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "group/claimed.h"
 #include "group/local.h"
 #include "group/losses.h"
@@ -151,6 +152,7 @@ static void
 publish_parts(bool is_commit)
 {
 	ElLocalPart *lp;
+	int64		now = el_monotonic_ms();
 	uint64		seq;
 
 	el_group_lock(LW_EXCLUSIVE);
@@ -159,9 +161,13 @@ publish_parts(bool is_commit)
 	{
 		if (!lp->locked)
 			continue;
-		if (is_commit && EL_HEAD(lp->slot)->kind == EL_SLOT_PART &&
-			EL_PART(lp->slot)->holder == MyProcPid)
-			publish_part(lp, seq);
+		if (is_commit && EL_HEAD(lp->slot)->kind == EL_SLOT_PART)
+		{
+			if (EL_PART(lp->slot)->holder == MyProcPid)
+				publish_part(lp, seq);
+			if (lp->state.commit)
+				EL_GROUP(EL_PART(lp->slot)->group)->last_commit_ms = now;
+		}
 		el_part_clear_holder(lp);
 	}
 	el_group_unlock();

@@ -278,9 +278,27 @@ EOT
 $worker->query_safe("SELECT count(*) FROM consume('worker', 't', 1, commit => true)");
 $node->append_conf('postgresql.conf', "eventlog.retention_check_interval = 1s\neventlog.group_expiry = 4s");
 my $log = -s $node->logfile;
+# names go on being used once all the while
+query(<<'EOT');
+TRUNCATE done;
+CREATE PROCEDURE flow() LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 1000000 LOOP
+		EXIT WHEN EXISTS (SELECT FROM done);
+		PERFORM claim('flow' || i, 't', max_events => 1); COMMIT;
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+END $$;
+EOT
+my $flow = $node->background_psql('postgres');
+$flow->query_until(qr/started/, "\\echo started\nCALL flow();\n\\echo finished\n");
 $cached = query('SELECT groups_cached FROM _eventlog.group_memory()');
 $node->reload;
 becomes("SELECT count(*) = 0 FROM eventlog_groups WHERE group_name ~ '^(once|new|holds|ahead|ghost|sleeper|workers)'", 'groups that nobody created expire');
+query('INSERT INTO done VALUES (true)');
+$flow->query_until(qr/finished/, '');
+$flow->quit;
+becomes("SELECT count(*) = 0 FROM eventlog_groups WHERE group_name ~ '^flow'", '... so do those that came meanwhile');
 becomes("SELECT lag IS NULL FROM eventlog_groups WHERE group_name = 'short'", 'created ones after their expire_after');
 is(query("SELECT string_agg(group_name, ' ' ORDER BY group_name) FROM eventlog_groups"), 'kept short worker', 'one with a member does not, nor one that was created and has none');
 is(query("SELECT lag FROM eventlog_groups WHERE group_name = 'kept'"), 9, '... which is where it was');
