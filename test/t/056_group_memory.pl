@@ -286,14 +286,14 @@ BEGIN
 	FOR i IN 1 .. 1000000 LOOP
 		EXIT WHEN EXISTS (SELECT FROM done);
 		PERFORM claim('flow' || i, 't', max_events => 1); COMMIT;
-		PERFORM pg_sleep(0.001);
 	END LOOP;
 END $$;
 EOT
-my $flow = $node->background_psql('postgres');
-$flow->query_until(qr/started/, "\\echo started\nCALL flow();\n\\echo finished\n");
 $cached = query('SELECT groups_cached FROM _eventlog.group_memory()');
 $node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('eventlog.group_expiry') = '4s'") or die;
+my $flow = $node->background_psql('postgres');
+$flow->query_until(qr/started/, "\\echo started\nCALL flow();\n\\echo finished\n");
 becomes("SELECT count(*) = 0 FROM eventlog_groups WHERE group_name ~ '^(once|new|holds|ahead|ghost|sleeper|workers)'", 'groups that nobody created expire');
 query('INSERT INTO done VALUES (true)');
 $flow->query_until(qr/finished/, '');
