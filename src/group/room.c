@@ -157,9 +157,9 @@ el_group_get(Oid dbid, const char *name)
  * Giving back
  */
 
-/* An entry goes with its slot; true if the topic has an offset there. */
+/* An entry goes with its slot; true if the topic has an offset there.  settled: what is pending is committed. */
 static bool
-leave_entry(ElDb *db, const ElEntry *e)
+leave_entry(ElDb *db, const ElEntry *e, bool settled)
 {
 	bool		pending = FullTransactionIdIsValid(e->pending_fxid);
 
@@ -168,24 +168,26 @@ leave_entry(ElDb *db, const ElEntry *e)
 	db->evicted_version = Max(db->evicted_version, e->version);
 	if (pending)
 		db->evicted_version = Max(db->evicted_version, e->pending_version);
+	if (pending && settled)
+		return e->pending_next >= 0;
 	return e->next >= 0 || pending;
 }
 
 /* Slots of a topic go; true if the topic of committed offsets has some of the group there. */
 static bool
-free_topic(ElDb *db, ElSlotNo topic)
+free_topic(ElDb *db, ElSlotNo topic, bool settled)
 {
 	ElGroupTopic *t = EL_TOPIC(topic);
 	ElGroup    *g = EL_GROUP(t->group);
 	ElSlotNo   *p = &g->first_topic;
 	ElSlotNo	s;
-	bool		offsets = leave_entry(db, &t->mark);
+	bool		offsets = leave_entry(db, &t->mark, settled);
 
 	Assert(t->nsubscribers == 0);
 	while ((s = t->first_part) != EL_NO_SLOT)
 	{
 		Assert(EL_PART(s)->owner == EL_NO_SLOT);
-		offsets |= leave_entry(db, &EL_PART(s)->entry);
+		offsets |= leave_entry(db, &EL_PART(s)->entry, settled);
 		t->first_part = EL_PART(s)->next_part;
 		g->nparts--;
 		el_slot_free(s);
@@ -203,7 +205,7 @@ el_group_topic_free(ElSlotNo topic)
 	ElGroup    *g = EL_GROUP(EL_TOPIC(topic)->group);
 
 	Assert(el_group_locked_exclusive());
-	g->has_gone |= free_topic(EL_DB(el_db_find(g->dbid)), topic);
+	g->has_gone |= free_topic(EL_DB(el_db_find(g->dbid)), topic, false);
 }
 
 /* The group's offsets go with its slots: others have to know. */
@@ -221,8 +223,9 @@ note_evicted(ElDb *db, const ElGroup *g)
 		db->evicted_used_ms = Max(db->evicted_used_ms, g->last_used_ms);
 }
 
-void
-el_group_free(ElSlotNo group)
+/* settled: what is pending in it is committed. */
+static void
+free_group(ElSlotNo group, bool settled)
 {
 	ElGroup    *g = EL_GROUP(group);
 	ElDb	   *db = EL_DB(el_db_find(g->dbid));
@@ -231,7 +234,7 @@ el_group_free(ElSlotNo group)
 	Assert(el_group_locked_exclusive());
 	Assert(!is_in_use(g));
 	while (g->first_topic != EL_NO_SLOT)
-		offsets |= free_topic(db, g->first_topic);
+		offsets |= free_topic(db, g->first_topic, settled);
 	Assert(g->nparts == 0);
 	if (offsets)
 		note_evicted(db, g);
@@ -240,12 +243,19 @@ el_group_free(ElSlotNo group)
 }
 
 void
+el_group_free(ElSlotNo group)
+{
+	free_group(group, false);
+}
+
+/* Who has dropped it has committed: its tombstones leave nothing behind that others had to know. */
+void
 el_group_forget(Oid dbid, const char *name)
 {
 	ElSlotNo	group = el_group_find(dbid, name);
 
 	if (group != EL_NO_SLOT && !is_in_use(EL_GROUP(group)))
-		el_group_free(group);
+		free_group(group, true);
 }
 
 /*

@@ -204,6 +204,7 @@ class Calls:
             member.subs |= set(topics)
         if changed:
             group.changes += 1
+            self.yield_parts(conn, group, who)      # to its own call, too
         return member
 
     def yield_parts(self, conn, group, who):
