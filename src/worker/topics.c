@@ -38,10 +38,9 @@
 #include "topic/topic.h"
 #include "worker/topics.h"
 
-/* How long one worker goes on to further topics. */
+/* How long one worker goes on to further topics; and before, with groups that nobody uses. */
 #define ROUND_MS	4000
-/* For how much of it groups are looked at that nobody uses. */
-#define EXPIRY_MS	2000
+#define EXPIRY_MS	10000
 
 /* How long to wait for snapshots that keep the offsets from compaction, and between two looks. */
 #define OFFSETS_PATIENCE_MS		2000
@@ -91,21 +90,25 @@ retain_topic(Oid relid)
 	}
 }
 
-/*
- * Compaction may take longer than others can wait: for the table, or, to drop
- * it, for the database, which waits for workers to leave for 5 s.
- */
-static bool
-may_go_on(Relation rel)
+/* Who drops the database waits for workers to leave for 5 s. */
+static void
+leave_if_dropped(void)
 {
 	LOCKTAG		tag;
 
-	if (LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
-		return false;
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
 	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		proc_exit(0);
 	LockRelease(&tag, RowExclusiveLock, false);
+}
+
+/* Compaction may take longer than others can wait, for the table or for the database. */
+static bool
+may_go_on(Relation rel)
+{
+	if (LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
+		return false;
+	leave_if_dropped();
 	return true;
 }
 
@@ -230,6 +233,7 @@ begin_expiry(Oid unused)
 static void
 expire_some(Oid unused)
 {
+	leave_if_dropped();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!el_expiry_step(expiry))
 		expiry = NULL;
@@ -283,7 +287,7 @@ sorted_topics(void)
 void
 el_maintain_topics(void)
 {
-	int64		begin = el_monotonic_ms();
+	int64		until;
 	Oid			after = InvalidOid;
 	Oid			last = InvalidOid;
 	bool		unfinished = false;
@@ -296,7 +300,8 @@ el_maintain_topics(void)
 	el_group_unlock();
 
 	if (!OidIsValid(after))
-		unfinished = !expire_groups(begin + EXPIRY_MS);
+		unfinished = !expire_groups(el_monotonic_ms() + EXPIRY_MS);
+	until = el_monotonic_ms() + ROUND_MS;
 	foreach(lc, sorted_topics())
 	{
 		Oid			relid = lfirst_oid(lc);
@@ -304,7 +309,7 @@ el_maintain_topics(void)
 		CHECK_FOR_INTERRUPTS();
 		if (relid <= after)
 			continue;
-		if (el_monotonic_ms() > begin + ROUND_MS)
+		if (el_monotonic_ms() > until)
 		{
 			/* the groups' turn comes again when the topics are through */
 			unfinished = true;
