@@ -523,6 +523,30 @@ SELECT sum(lag) FROM gs_lag;
 SELECT drop_group('gs7');
 DROP TABLE gs7a, gs7b;
 
+-- a claim of what the transaction has sought is a claim: no member comes in
+SELECT gs_topic('gs8', 4, 2);
+BEGIN;
+SELECT seek('gs8', 'gs8', 0, 0);
+SELECT count(*) FROM claim('gs8', 'gs8', 4);
+SELECT count(*) FROM consume('gs8', 'gs8', 1);
+ROLLBACK;
+
+-- dropped and made anew in the transaction that commits in another topic: where it began before is forgotten here, too
+SELECT gs_topic('gs9', 2);
+SELECT create_group('gs9', '{"start_from": "latest"}');
+SELECT count(*) FROM consume('gs9', 'gs8', member => 'w');
+SELECT count(*) FROM consume('gs9', 'gs9', member => 'w');
+SELECT leave_group('gs9', 'w');
+BEGIN;
+SELECT drop_group('gs9');
+SELECT create_group('gs9');
+SELECT count(*) FROM consume('gs9', 'gs8', 1, member => 'w', commit => true);
+COMMIT;
+SELECT min(event_offset), count(*) FROM consume('gs9', 'gs9', member => 'w');
+SELECT leave_group('gs9', 'w');
+SELECT drop_group('gs9');
+DROP TABLE gs8, gs9;
+
 DROP TABLE gs_work;
 DROP VIEW gs_lag, gs_topics_lag;
 DROP FUNCTION gs_topic, gs_fence;

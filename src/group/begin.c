@@ -74,6 +74,18 @@ copy_entries(const char *group, const ElTopic *t)
 	return entries;
 }
 
+bool
+el_has_offsets(const char *group, const ElTopic *t)
+{
+	ElEntry    *entries = copy_entries(group, t);
+	bool		result = false;
+
+	for (int32 p = 0; p < t->npartitions && !result; p++)
+		result = !el_entry_resolve(&entries[p]) || entries[p].next >= 0;
+	pfree(entries);
+	return result;
+}
+
 /* Where a group that is new to the partition begins. */
 static int64
 find_start(ElTopic *t, int32 partition, bool latest, Snapshot snapshot)

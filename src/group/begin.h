@@ -32,6 +32,9 @@ extern bool el_begin(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot);
 /* The same in all topics of these parts (ElLocalPart), which this transaction commits. */
 extern void el_begin_with(const ElGroupConf *conf, List *parts);
 
+/* Has the group committed something in the topic, or does a transaction that has not ended? */
+extern bool el_has_offsets(const char *group, const ElTopic *t);
+
 /* The group is dropped, and its mark in the topic with it.  False if another transaction is at the mark. */
 extern bool el_begin_drop(const char *group, const pg_uuid_t *uuid);
 

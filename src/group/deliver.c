@@ -258,7 +258,7 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 {
 	const ElMemberRef *member = d->claim ? NULL : &a->member;
 	int64		looked_at = s->position;
-	ElDeliveryNote note = {.seen = s->a->entry,.first_offset = s->rec.offset};
+	ElDeliveryNote note = {.seen = s->a->entry,.start = s->a->start,.first_offset = s->rec.offset};
 	bool		was_locked;
 	ElLogInfo	info;
 
@@ -441,16 +441,16 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
  * el_member_call() looked, or had to be looked up.
  */
 static void
-look_again(ElAssignment *a, const char *group, ElTopicRef *topic)
+look_again(ElAssignment *a, const ElGroupConf *conf, ElTopicRef *topic)
 {
+	const char *group = conf->name;
 	ElEntry		mark;
 
 	if (!el_mark_read(group, &topic->uuid, &mark))
 		return;
 	topic->mark_pending = false;
-	if (mark.next < 0)
-		return;
-	topic->is_new = false;
+	topic->is_new = conf->start_from == EL_START_LATEST && mark.next < 0 &&
+		!el_has_offsets(group, topic->topic);
 	el_group_lock(LW_SHARED);
 	for (int32 i = 0; i < a->n; i++)
 	{
@@ -482,7 +482,7 @@ make_first_take(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 		return true;
 	if (!el_dropped_here(group, &topic->uuid))
 	{
-		look_again(a, group, topic);
+		look_again(a, d->conf, topic);
 		if (!topic->is_new)
 			return true;
 	}
@@ -494,7 +494,7 @@ make_first_take(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 		return false;
 	}
 	if (!el_begun_here(group, &topic->uuid))
-		look_again(a, group, topic);	/* somebody was faster */
+		look_again(a, d->conf, topic);	/* somebody was faster */
 	return true;
 }
 
@@ -503,7 +503,7 @@ static bool
 begin_in_topic(ElDelivery *d, ElAssignment *a, ElTopicRef *topic)
 {
 	if (topic->mark_pending)
-		look_again(a, d->conf->name, topic);
+		look_again(a, d->conf, topic);
 	if (topic->is_new ||
 		(d->conf->start_from == EL_START_LATEST &&
 		 el_dropped_here(d->conf->name, &topic->uuid)))
@@ -553,7 +553,7 @@ el_deliver_peek(ElDelivery *d, ElAssignment *a)
 
 		CHECK_FOR_INTERRUPTS();
 		if (p->topic->mark_pending)
-			look_again(a, d->conf->name, p->topic);
+			look_again(a, d->conf, p->topic);
 		if (p->topic->is_new)
 			return true;		/* the call to come has to begin it */
 		if (!open_source(d, a, p, &s))

@@ -230,9 +230,9 @@ find_topic_ref(List *topics, ElSlotNo topic)
 	return ref != NULL && ref->slot == topic ? ref : NULL;
 }
 
-/* Has the group committed nothing yet in this topic?  Lock held. */
+/* Has the group committed nothing yet in this topic, as far as is known without a look at what is pending?  Lock held. */
 static bool
-topic_without_offsets(ElSlotNo topic)
+topic_without_offsets(ElSlotNo topic, bool *pending)
 {
 	ElSlotNo	s;
 
@@ -243,6 +243,7 @@ topic_without_offsets(ElSlotNo topic)
 		ElEntry		entry;
 
 		el_entry_copy(s, &entry);
+		*pending |= FullTransactionIdIsValid(entry.pending_fxid);
 		if (entry.next >= 0)
 			return false;
 	}
@@ -258,7 +259,7 @@ note_begun(ElTopicRef *ref, const ElGroupConf *conf, ElSlotNo topic)
 	(void) el_mark_copy(topic, &mark);
 	ref->mark_pending = FullTransactionIdIsValid(mark.pending_fxid);
 	ref->is_new = conf->start_from == EL_START_LATEST && mark.next < 0 &&
-		topic_without_offsets(topic);
+		topic_without_offsets(topic, &ref->mark_pending);
 }
 
 /* Lock held. */
@@ -278,8 +279,7 @@ fill_assigned(ElAssigned *a, ElSlotNo part, ElTopicRef *topic)
 	{
 		.offset = EL_START_NONE
 	};
-	if (a->entry.next < 0)
-		(void) el_start_copy(part, &a->start);
+	(void) el_start_copy(part, &a->start);
 }
 
 /* As a user would list them: by topic, then partition. */

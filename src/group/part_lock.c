@@ -247,20 +247,50 @@ check_owner(const ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 	return EL_LOCK_OK;
 }
 
+/* A claim takes a partition that this transaction has locked by seek().  False if the group has members.  Lock held. */
+static bool
+become_claim(ElLocalPart *lp)
+{
+	ElPart	   *p = EL_PART(lp->slot);
+	ElGroup    *g = EL_GROUP(p->group);
+
+	if (g->nmembers > 0)
+		return false;
+	if (!lp->claim)
+	{
+		lp->claim = p->claimed = true;
+		g->claimers++;
+	}
+	return true;
+}
+
+static void report_mixed(const char *group) pg_attribute_noreturn();
+
+static void
+report_mixed(const char *group)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("group \"%s\" is used by members", group),
+			 errhint("A group is used either by consume() or by claim(); use another group.")));
+}
+
 /* el_part_lock() of a partition that this transaction has locked already, in an earlier call. */
 static ElLockResult
 relock_part(ElLocalPart *lp, const ElMemberRef *member, int64 epoch,
-			ElDeliveryNote *note)
+			bool claim, ElDeliveryNote *note)
 {
 	ElLockResult result = EL_LOCK_OK;
+	bool		mixed;
 	bool		goes_on = member == NULL ||
 		(lp->state.member.incarnation == member->incarnation &&
 		 lp->state.epoch == epoch);
 
-	if (member == NULL && note == NULL)
+	if (member == NULL && !claim)
 		return EL_LOCK_OK;
 	el_group_lock(LW_EXCLUSIVE);
 	Assert(EL_PART(lp->slot)->holder == MyProcPid);
+	mixed = claim && !become_claim(lp);
 	if (member != NULL)
 		result = check_owner(lp, lp->slot, member, epoch);
 	if (result == EL_LOCK_OK && member != NULL)
@@ -268,12 +298,14 @@ relock_part(ElLocalPart *lp, const ElMemberRef *member, int64 epoch,
 		el_local_set_member(lp, member, epoch);
 		take_hold(lp, member);
 	}
-	if (result == EL_LOCK_OK && note != NULL && goes_on)
+	if (result == EL_LOCK_OK && !mixed && note != NULL && goes_on)
 	{
 		note_delivery(EL_PART(lp->slot), note->first_offset);
 		note->noted = true;
 	}
 	el_group_unlock();
+	if (mixed)
+		report_mixed(lp->key.group);
 	return result;
 }
 
@@ -288,7 +320,9 @@ take_entry(ElLocalPart *lp, ElDeliveryNote *note)
 	valid &= el_start_copy(lp->slot, &lp->start);
 	if (valid && note != NULL && e->gen == note->seen.gen &&
 		e->version == note->seen.version &&
-		e->pending_version == note->seen.pending_version)
+		e->pending_version == note->seen.pending_version &&
+		lp->start.marked == note->start.marked &&
+		lp->start.offset == note->start.offset)
 	{
 		note_delivery(EL_PART(lp->slot), note->first_offset);
 		note->noted = true;
@@ -327,7 +361,7 @@ el_part_lock(ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 	if (member != NULL)
 		el_local_save(lp);		/* under the lock nothing is allocated */
 	if (lp->locked)
-		return relock_part(lp, member, epoch, note);
+		return relock_part(lp, member, epoch, claim, note);
 
 	make_lock_tag(&tag, &lp->key);
 	if (!try_lock(&tag))
@@ -356,10 +390,7 @@ el_part_lock(ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 	{
 		/* the transaction may go on, behind a savepoint */
 		release_lock(&tag);
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("group \"%s\" is used by members", lp->key.group),
-				 errhint("A group is used either by consume() or by claim(); use another group.")));
+		report_mixed(lp->key.group);
 	}
 	if (result != EL_LOCK_OK)
 		release_lock(&tag);

@@ -14,7 +14,9 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "group/local.h"
+#include "group/offsets.h"
 
 typedef enum ElLockResult
 {
@@ -29,6 +31,7 @@ typedef enum ElLockResult
 typedef struct ElDeliveryNote
 {
 	ElEntry		seen;			/* as copied, not resolved */
+	ElStart		start;			/* likewise, of the start mark */
 	int64		first_offset;
 	bool		noted;			/* out */
 } ElDeliveryNote;
