@@ -547,6 +547,14 @@ SELECT leave_group('gs9', 'w');
 SELECT drop_group('gs9');
 DROP TABLE gs8, gs9;
 
+-- who drops a group has left it: what it asked for in the group is asked for no more
+SELECT gs_topic('gs10', 2);
+SELECT create_group('gs10');
+SELECT count(*) FROM consume('gs10', 'gs10', commit => true);
+SELECT drop_group('gs10');
+SELECT count(*) FROM consume('gs10');
+DROP TABLE gs10;
+
 DROP TABLE gs_work;
 DROP VIEW gs_lag, gs_topics_lag;
 DROP FUNCTION gs_topic, gs_fence;

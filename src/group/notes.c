@@ -248,7 +248,7 @@ el_notes_prepared(void)
 static void
 forget_group(const char *name)
 {
-	el_session_forget(name);
+	el_session_leave(name);
 	el_group_lock(LW_EXCLUSIVE);
 	el_group_forget(MyDatabaseId, name);
 	el_group_unlock();

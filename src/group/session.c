@@ -228,13 +228,6 @@ el_session_leave(const char *group)
 }
 
 void
-el_session_forget(const char *group)
-{
-	leave_groups(group);
-	el_local_forget(group);
-}
-
-void
 el_session_discard(void)
 {
 	if (sessions == NULL)

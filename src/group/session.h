@@ -55,10 +55,8 @@ extern ElSlotNo el_session_slot(const ElSession *s);
 /* The session's membership of a group; false if it has none. */
 extern bool el_session_member(const char *group, ElMemberRef *ref);
 
+/* It leaves the group, or has committed its drop: nothing of it is remembered.  Cannot fail. */
 extern void el_session_leave(const char *group);
-
-/* The group was dropped by this transaction, which just committed.  Must not fail. */
-extern void el_session_forget(const char *group);
 
 /* DISCARD ALL: the session leaves all its groups. */
 extern void el_session_discard(void);
