@@ -129,6 +129,15 @@ class Member:
         return time.monotonic() - self.sent >= max(limit - SLACK, limit / 10)
 
 
+def given_last(offsets):
+    """What was given since the last seek() back: before it, the same events were given once more."""
+    begin = 0
+    for i in range(1, len(offsets)):
+        if offsets[i] <= offsets[i - 1]:
+            begin = i
+    return offsets[begin:]
+
+
 class Group:
     def __init__(self, name, kind, options):
         self.name, self.kind, self.options = name, kind, options
@@ -473,7 +482,7 @@ class World:
         if member is None:
             return
         if member.name is not None and any(cons.member is member and not cons.taken and not cons.dead for cons in part.cons):
-            last.setdefault(member, {})[key] = (part.position, part.given, part.clean)
+            last.setdefault(member, {})[key] = (part.position, given_last(part.given), part.clean)
         if member.name is None:
             member.carry.pop(key, None)
             if part.pending:
