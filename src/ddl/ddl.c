@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -33,7 +32,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -56,6 +54,7 @@
 #include "topic/rights.h"
 #include "topic/shape.h"
 #include "topic/topic.h"
+#include "topic/uuids.h"
 
 /* A column of this topic was dropped in the running DROP statement; see after_drop(). */
 static Oid	lost_column_of = InvalidOid;
@@ -502,45 +501,33 @@ el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	}
 }
 
+/* A uuid that only one topic may have. */
+typedef struct UuidClaim
+{
+	Oid			relid;			/* which wants it */
+	const pg_uuid_t *uuid;
+	bool		taken;			/* another has it */
+} UuidClaim;
+
+/* An ElUuidVisitor. */
+static bool
+check_claim(Oid relid, const pg_uuid_t *uuid, void *arg)
+{
+	UuidClaim  *claim = arg;
+
+	claim->taken = relid != claim->relid &&
+		memcmp(uuid, claim->uuid, UUID_LEN) == 0;
+	return !claim->taken;
+}
+
 /* Does the label of another topic than relid have this uuid? */
 static bool
 uuid_is_taken(Oid relid, const pg_uuid_t *uuid)
 {
-	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
-											   "eventlog labels",
-											   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(mcxt);
-	Relation	rel = table_open(SecLabelRelationId, AccessShareLock);
-	ScanKeyData key[3];
-	SysScanDesc scan;
-	HeapTuple	tup;
-	bool		taken = false;
+	UuidClaim	claim = {relid, uuid, false};
 
-	ScanKeyInit(&key[0], Anum_pg_seclabel_classoid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&key[1], Anum_pg_seclabel_objsubid, BTEqualStrategyNumber,
-				F_INT4EQ, Int32GetDatum(0));
-	ScanKeyInit(&key[2], Anum_pg_seclabel_provider, BTEqualStrategyNumber,
-				F_TEXTEQ, CStringGetTextDatum(EL_LABEL_PROVIDER));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, lengthof(key), key);
-	while (!taken && HeapTupleIsValid(tup = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		label = heap_getattr(tup, Anum_pg_seclabel_label,
-										 RelationGetDescr(rel), &isnull);
-		pg_uuid_t	other;
-
-		CHECK_FOR_INTERRUPTS();
-		taken = ((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid != relid && !isnull &&
-			el_label_uuid(TextDatumGetCString(label), &other) &&
-			memcmp(&other, uuid, UUID_LEN) == 0;
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(mcxt);
-
-	return taken;
+	el_visit_uuids(check_claim, &claim);
+	return claim.taken;
 }
 
 /*

@@ -30,11 +30,9 @@
 #include "topic/uuids.h"
 
 /* Labels go with their tables, and only topics have one of ours. */
-HTAB *
-el_labelled_topics(void)
+void
+el_visit_uuids(ElUuidVisitor visit, void *arg)
 {
-	HTAB	   *labelled = el_hash_create("eventlog uuids", 64, sizeof(pg_uuid_t),
-										  sizeof(ElLabelledTopic), CurrentMemoryContext);
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
 											  "eventlog labels",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -43,6 +41,7 @@ el_labelled_topics(void)
 	ScanKeyData key[3];
 	SysScanDesc scan;
 	HeapTuple	tup;
+	bool		goes_on = true;
 
 	ScanKeyInit(&key[0], Anum_pg_seclabel_classoid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
@@ -51,7 +50,7 @@ el_labelled_topics(void)
 	ScanKeyInit(&key[2], Anum_pg_seclabel_provider, BTEqualStrategyNumber,
 				F_TEXTEQ, CStringGetTextDatum(EL_LABEL_PROVIDER));
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, lengthof(key), key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	while (goes_on && HeapTupleIsValid(tup = systable_getnext(scan)))
 	{
 		MemoryContext each = AllocSetContextCreate(cxt, "eventlog label",
 												   ALLOCSET_SMALL_SIZES);
@@ -63,11 +62,8 @@ el_labelled_topics(void)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(each);
 		if (!isnull && el_label_uuid(TextDatumGetCString(label), &uuid))
-		{
-			ElLabelledTopic *t = hash_search(labelled, &uuid, HASH_ENTER, NULL);
-
-			t->relid = ((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid;
-		}
+			goes_on = visit(((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid,
+							&uuid, arg);
 		MemoryContextSwitchTo(cxt);
 		MemoryContextDelete(each);
 	}
@@ -75,6 +71,25 @@ el_labelled_topics(void)
 	table_close(rel, AccessShareLock);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
+}
+
+/* An ElUuidVisitor. */
+static bool
+enter_uuid(Oid relid, const pg_uuid_t *uuid, void *labelled)
+{
+	ElLabelledTopic *t = hash_search(labelled, uuid, HASH_ENTER, NULL);
+
+	t->relid = relid;
+	return true;
+}
+
+HTAB *
+el_labelled_topics(void)
+{
+	HTAB	   *labelled = el_hash_create("eventlog uuids", 64, sizeof(pg_uuid_t),
+										  sizeof(ElLabelledTopic), CurrentMemoryContext);
+
+	el_visit_uuids(enter_uuid, labelled);
 	return labelled;
 }
 

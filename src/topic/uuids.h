@@ -23,6 +23,12 @@ typedef struct ElLabelledTopic
 	Oid			relid;
 } ElLabelledTopic;
 
+/* Called for a topic with a label; false ends the visit.  What it allocates is freed after it. */
+typedef bool (*ElUuidVisitor) (Oid relid, const pg_uuid_t *uuid, void *arg);
+
+/* All topics of this database that have a label, as of now. */
+extern void el_visit_uuids(ElUuidVisitor visit, void *arg);
+
 /* Those of this database, as of now, in the current memory context: ElLabelledTopic by uuid. */
 extern HTAB *el_labelled_topics(void);
 
