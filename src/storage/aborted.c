@@ -52,15 +52,9 @@ el_aborted_keep(const RelFileLocator *locator, ElAbortedRun run)
 	bool		found;
 
 	Assert(run.from >= 0 && run.from < run.to);
-	if (aborted_logs != NULL && hash_get_num_entries(aborted_logs) >= MAX_RUNS)
-	{
-		hash_destroy(aborted_logs);
-		aborted_logs = NULL;
-	}
-	if (aborted_logs == NULL)
-		aborted_logs = el_hash_create("eventlog aborted batches", 64,
-									  sizeof(RelFileLocator), sizeof(AbortedLog),
-									  TopMemoryContext);
+	aborted_logs = el_hash_bounded(aborted_logs, "eventlog aborted batches",
+								   MAX_RUNS, sizeof(RelFileLocator),
+								   sizeof(AbortedLog));
 	a = hash_search(aborted_logs, locator, HASH_ENTER, &found);
 	if (!found)
 		a->run = run;

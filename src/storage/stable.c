@@ -48,15 +48,9 @@ get_known_log(Relation rel)
 	KnownLog   *k;
 	bool		found;
 
-	if (known_logs != NULL && hash_get_num_entries(known_logs) >= MAX_KNOWN)
-	{
-		hash_destroy(known_logs);
-		known_logs = NULL;
-	}
-	if (known_logs == NULL)
-		known_logs = el_hash_create("eventlog stable offsets", 64,
-									sizeof(RelFileLocator), sizeof(KnownLog),
-									TopMemoryContext);
+	known_logs = el_hash_bounded(known_logs, "eventlog stable offsets",
+								 MAX_KNOWN, sizeof(RelFileLocator),
+								 sizeof(KnownLog));
 	k = hash_search(known_logs, &locator, HASH_ENTER, &found);
 	if (!found)
 	{
