@@ -2,8 +2,10 @@
 import collections
 
 from model_acts import Acts
-from model_db import Finding
+from model_db import Finding, Lost
 from model_twin import NEVER
+
+LAG = "SELECT group_name, topic::text, partition, committed_offset, lag FROM eventlog_lag"
 
 
 class Checks(Acts):
@@ -23,7 +25,9 @@ class Checks(Acts):
 
     def check_lag(self, groups=None):
         world = self.world
-        rows = self.admin.ask("SELECT group_name, topic::text, partition, committed_offset, lag FROM eventlog_lag")
+        rows = self.admin.ask(LAG)
+        while self.has_lost_appender():
+            rows = self.admin.ask(LAG)
         shown = collections.defaultdict(dict)
         for name, topic, partition, committed, lag in rows:
             if name in world.groups and topic in world.topics:
@@ -35,6 +39,17 @@ class Checks(Acts):
             begun = {topic for topic, _ in group.committed} | {topic for topic, marks in group.marks.items() if None not in marks}
             for key in {key for topic in begun for key in world.keys(topic)} | set(shown[group.name]):
                 self.check_lag_row(group, key, shown[group.name].get(key))
+
+    def has_lost_appender(self):
+        """Has the worker ended a session that had appended, so that the log goes on where it stopped? Asked after the view was."""
+        for conn in self.world.conns:
+            if self.world.terminates and conn.tx is not None and conn.tx.view.flushed:
+                try:
+                    conn.run("SELECT 1")
+                except Lost as error:
+                    self.lost(conn, error)
+                    return True
+        return False
 
     def resolve(self, group, shown):
         """What the twin could not know, the view tells: but it has to be one of what is possible."""
