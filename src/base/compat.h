@@ -163,17 +163,17 @@ el_stream_next_block(ReadStream *stream, BlockNumber *block)
 
 /* VACUUM's reports */
 #if PG_VERSION_NUM < 180000
-#define el_vac_update_relstats(rel, pages, tuples, frozen) \
-	vac_update_relstats(rel, pages, tuples, 0, false, frozen, \
-						InvalidMultiXactId, NULL, NULL, false)
+#define el_vac_update_relstats(rel, pages, tuples, frozen, minmulti) \
+	vac_update_relstats(rel, pages, tuples, 0, false, frozen, minmulti, \
+						NULL, NULL, false)
 #define el_pgstat_report_vacuum(rel, tuples, start) \
 	((void) (start), pgstat_report_vacuum(RelationGetRelid(rel), \
 										  (rel)->rd_rel->relisshared, tuples, 0))
 #define el_vacuum_delay_point()		vacuum_delay_point()
 #else
-#define el_vac_update_relstats(rel, pages, tuples, frozen) \
-	vac_update_relstats(rel, pages, tuples, 0, 0, false, frozen, \
-						InvalidMultiXactId, NULL, NULL, false)
+#define el_vac_update_relstats(rel, pages, tuples, frozen, minmulti) \
+	vac_update_relstats(rel, pages, tuples, 0, 0, false, frozen, minmulti, \
+						NULL, NULL, false)
 #define el_pgstat_report_vacuum(rel, tuples, start) \
 	pgstat_report_vacuum(RelationGetRelid(rel), (rel)->rd_rel->relisshared, \
 						 tuples, 0, start)
@@ -293,5 +293,28 @@ el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
 #define el_custom_slot_ops(css, ops)	((css)->slotOps = (ops))
 #define el_custom_slot_ops_late(css, estate, ops)	((void) 0)
 #endif
+
+/* The executor's permission hook, as for a query that names one table: what it may do there moved to a node of its own in 16. */
+#include "executor/executor.h"
+static inline bool
+el_executor_check_perms(Oid relid, char relkind, AclMode right)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = relid;
+	rte->relkind = relkind;
+#if PG_VERSION_NUM < 160000
+	rte->requiredPerms = right;
+	return ExecutorCheckPerms_hook(list_make1(rte), true);
+#else
+	RTEPermissionInfo *perm = makeNode(RTEPermissionInfo);
+
+	perm->relid = relid;
+	perm->requiredPerms = right;
+	rte->perminfoindex = 1;
+	return ExecutorCheckPerms_hook(list_make1(rte), list_make1(perm), true);
+#endif
+}
 
 #endif							/* EL_COMPAT_H */

@@ -31,6 +31,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -42,6 +43,7 @@
 #include "base/errors.h"
 #include "base/extension.h"
 #include "base/locks.h"
+#include "ddl/alter_forms.h"
 #include "ddl/ddl.h"
 #include "ddl/lookup.h"
 #include "ddl/refuse.h"
@@ -301,15 +303,58 @@ create_statement(const ElUtility *u)
 	after_create((CreateStmt *) u->pstmt->utilityStmt);
 }
 
+/*
+ * The statement without the commands that change nothing, for PostgreSQL refuses
+ * some of those: the type of a column that it partitions by, whatever the type.
+ * NULL if none is left.  Who is not the owner gets PostgreSQL's own error.
+ */
+static AlterTableStmt *
+commands_to_run(AlterTableStmt *stmt, Oid relid)
+{
+	List	   *kept = NIL;
+	AlterTableStmt *result;
+	ListCell   *lc;
+
+	if (el_rel_kind(relid) == EL_REL_OTHER ||
+		!el_is_owner(relid, GetUserId()))
+		return stmt;
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (!el_alter_changes_nothing(relid, cmd))
+			kept = lappend(kept, cmd);
+	}
+	if (kept == NIL)
+		return NULL;
+	if (list_length(kept) == list_length(stmt->cmds))
+		return stmt;
+	/* what was given may be a plan that is kept */
+	result = makeNode(AlterTableStmt);
+	*result = *stmt;
+	result->cmds = kept;
+	return result;
+}
+
 static void
 alter_table_statement(const ElUtility *u)
 {
 	AlterTableStmt *stmt = (AlterTableStmt *) u->pstmt->utilityStmt;
 	Oid			relid = el_lookup(stmt->relation);
+	AlterTableStmt *rest = commands_to_run(stmt, relid);
 
-	u->run(u);
-	if (OidIsValid(relid))
-		after_alter_table(stmt, relid);
+	if (rest == stmt)
+		u->run(u);
+	else if (rest != NULL)
+	{
+		ElUtility	part = *u;
+
+		part.pstmt = copyObject(u->pstmt);
+		part.pstmt->utilityStmt = (Node *) rest;
+		part.run(&part);
+	}
+	if (rest != NULL && OidIsValid(relid))
+		after_alter_table(rest, relid);
 }
 
 /* The new name must leave room for those of the partitions, so it is looked at before. */
@@ -413,6 +458,42 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 	}
 }
 
+/*
+ * ALTER TABLE ... ENABLE ROW LEVEL SECURITY of a topic: event triggers that some
+ * platforms come with send it for each new table, and must not stand in the
+ * way of create_topic().  The WARNING is about the topic; its partitions, which are named
+ * one by one, are passed over in silence.
+ */
+static bool
+is_row_security(const Node *stmt)
+{
+	const AlterTableStmt *alter = (const AlterTableStmt *) stmt;
+	Oid			relid;
+	ListCell   *lc;
+
+	if (!IsA(stmt, AlterTableStmt))
+		return false;
+	relid = el_lookup(alter->relation);
+	foreach(lc, alter->cmds)
+	{
+		AlterTableType form = lfirst_node(AlterTableCmd, lc)->subtype;
+
+		if (form != AT_EnableRowSecurity && form != AT_ForceRowSecurity)
+			return false;
+	}
+	/* the topic has no partition yet by which it could be known as one */
+	if (!el_has_topic_columns(relid))
+		return false;
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		ereport(WARNING,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("row security is not enabled for topic \"%s\"",
+						get_rel_name(relid)),
+				 errdetail("Topics have none."),
+				 errhint("Grant INSERT and SELECT on the topic, or use a topic for each audience.")));
+	return true;
+}
+
 void
 el_ddl_utility(const ElUtility *u)
 {
@@ -425,6 +506,8 @@ el_ddl_utility(const ElUtility *u)
 		u->run(u);
 		return;
 	}
+	if (el_topic_being_made() && is_row_security(stmt))
+		return;
 	el_refuse_utility(stmt);
 	runner(u);
 }

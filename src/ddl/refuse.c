@@ -38,6 +38,7 @@
 
 #include "base/errors.h"
 #include "base/extension.h"
+#include "ddl/alter_forms.h"
 #include "ddl/lookup.h"
 #include "ddl/refuse.h"
 #include "storage/log.h"
@@ -260,7 +261,7 @@ refuse_alter(const AlterTableCmd *cmd)
 			el_not_supported("logical replication", HINT_PUBLICATION);
 			break;
 		default:
-			el_not_supported("this form of ALTER TABLE",
+			el_not_supported(el_alter_form(cmd->subtype),
 							 "A topic's owner, name, schema, tablespace and CHECK constraints can be changed; its options with alter_topic().");
 			break;
 	}
@@ -330,6 +331,8 @@ refuse_alter_table(AlterTableStmt *stmt)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
+		if (kind != EL_REL_OTHER && el_alter_changes_nothing(relid, cmd))
+			continue;
 		switch (cmd->subtype)
 		{
 			case AT_AddConstraint:

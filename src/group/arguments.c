@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "base/arguments.h"
 #include "base/extension.h"
+#include "base/privileges.h"
 #include "group/arguments.h"
 #include "storage/lmgr.h"
 #include "topic/checks.h"
@@ -128,10 +129,7 @@ el_call_begin(FunctionCallInfo fcinfo, const ElCallSpec *spec, ElCall *call)
 void
 el_check_select(Oid relid)
 {
-	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, get_rel_name(relid));
+	el_check_right(relid, ACL_SELECT);
 }
 
 bool

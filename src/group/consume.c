@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "base/arguments.h"
 #include "base/compat.h"
+#include "base/privileges.h"
 #include "group/arguments.h"
 #include "group/consume.h"
 #include "group/deliver.h"
@@ -28,6 +29,7 @@
 #include "storage/lmgr.h"
 #include "topic/topic.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/snapmgr.h"
 
 
@@ -85,6 +87,17 @@ topic_of_row_type(FunctionCallInfo fcinfo)
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	Oid			relid = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
 
+	/*
+	 * a plan from before the topic was dropped: drivers prepare again for
+	 * this SQLSTATE and message
+	 */
+	if (OidIsValid(type) &&
+		!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cached plan must not change result type"),
+				 errdetail("The topic whose row consume_as() was given has been dropped."),
+				 errhint("Prepare the statement again.")));
 	if (!OidIsValid(relid) || !el_is_topic(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -111,6 +124,16 @@ check_topic(const Call *c)
 	el_check_select(c->relid);
 }
 
+/* What the member is subscribed to has been found to be its to read. */
+static void
+audit_topics(List *topics)
+{
+	ListCell   *lc;
+
+	foreach(lc, topics)
+		el_audit_right(((ElTopicRef *) lfirst(lc))->relid, ACL_SELECT);
+}
+
 static void
 deliver_or_wait(Call *c)
 {
@@ -132,6 +155,8 @@ deliver_or_wait(Call *c)
 		}
 		else
 			topics = el_member_topics(&c->call.conf, c->call.member);
+		if (!OidIsValid(c->relid) && !waiting)
+			audit_topics(topics);
 		if (topics == NIL)
 			report_no_topics(&c->call.conf, c->call.member);
 

@@ -39,6 +39,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/privileges.h"
 #include "kafka/record.h"
 #include "produce/buffer.h"
 #include "produce/produce.h"
@@ -109,12 +110,8 @@ get_topic(CallSite *site, Oid relid, const char *command)
 	if (unlikely(site->topic != relid || site->user != user ||
 				 site->lock_generation != el_lock_generation))
 	{
-		AclResult	acl = pg_class_aclcheck(relid, user, ACL_INSERT);
-
 		/* before the lock: a user who may not produce must not block others */
-		if (acl != ACLCHECK_OK)
-			aclcheck_error(acl, get_relkind_objtype(get_rel_relkind(relid)),
-						   get_rel_name(relid));
+		el_check_right(relid, ACL_INSERT);
 		LockRelationOid(relid, RowExclusiveLock);
 		site->topic = relid;
 		site->user = user;

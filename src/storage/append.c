@@ -442,10 +442,9 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 		UnlockReleaseBuffer(metabuf);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("event_offset %lld is below the log end of \"%s\"",
+				 errmsg("event_offset %lld is below the log end of \"%s\": leave the column out, the log gives offsets",
 						(long long) at_offset, RelationGetRelationName(rel)),
-				 errdetail("The next offset is %lld.", (long long) log_end),
-				 errhint("Leave event_offset out: the log gives it.")));
+				 errdetail("The next offset is %lld.", (long long) log_end)));
 	}
 	rec.base_offset = at_offset >= 0 ? at_offset : Max(log_end, meta->floor);
 	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)

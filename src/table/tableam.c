@@ -214,7 +214,8 @@ relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
 
 	/* xacts older than this cannot append here */
 	*freezeXid = RecentXmin;
-	*minmulti = InvalidMultiXactId;
+	/* there are none in a log, but monitors look at the age */
+	*minmulti = GetOldestMultiXactId();
 
 	srel = RelationCreateStorage(*newlocator, persistence, true);
 	smgrclose(srel);
@@ -296,7 +297,7 @@ relation_copy_for_cluster(Relation OldTable, Relation NewTable,
 
 	/* nothing was settled: the xids on the pages stay as old as they were */
 	*xid_cutoff = OldTable->rd_rel->relfrozenxid;
-	*multi_cutoff = InvalidMultiXactId;
+	*multi_cutoff = OldTable->rd_rel->relminmxid;
 	el_log_info(OldTable, &info);
 	*num_tuples = info.log_end - info.log_start;
 	*tups_vacuumed = 0;
@@ -330,7 +331,8 @@ relation_vacuum(Relation rel, struct VacuumParams *params,
 	el_log_info(rel, &info);
 	Assert(info.log_start <= info.log_end);
 	el_vac_update_relstats(rel, RelationGetNumberOfBlocks(rel),
-						   (double) (info.log_end - info.log_start), frozen);
+						   (double) (info.log_end - info.log_start), frozen,
+						   GetOldestMultiXactId());
 	el_pgstat_report_vacuum(rel, info.log_end - info.log_start, start);
 }
 

@@ -52,9 +52,7 @@
 #include "topic/options.h"
 #include "topic/topic.h"
 
-#define TOPIC_COMMENT \
-	"eventlog topic. Produce with produce(), INSERT or COPY; follow it with consume() or read_topic(). " \
-	"SELECT on this table is for looking: following a topic by it can skip events that commit late."
+#define TOPIC_COMMENT	"eventlog topic: produce(), consume(). Following it by SELECT can skip events."
 
 /* Between two attempts to lock the DEFAULT partition, and how long to go on without lock_timeout. */
 #define ATTACH_RETRY_MS		50
@@ -64,13 +62,32 @@ EL_FUNCTION(eventlog_create_topic);
 EL_FUNCTION(eventlog_alter_topic);
 EL_FUNCTION(eventlog_drop_topic);
 
+/* How deep we are in statements of ours; event triggers make it more than one. */
+static int	running = 0;
+
 static void
 run_sql(const char *sql)
 {
-	int			rc = SPI_execute(sql, false, 0);
+	int			rc = 0;
 
+	running++;
+	PG_TRY();
+	{
+		rc = SPI_execute(sql, false, 0);
+	}
+	PG_FINALLY();
+	{
+		running--;
+	}
+	PG_END_TRY();
 	if (rc < 0)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
+}
+
+bool
+el_topic_being_made(void)
+{
+	return running > 0;
 }
 
 char *

@@ -33,4 +33,7 @@ extern Oid	el_create_topic(const RangeVar *rv, int64 partitions,
 							const ElTopicOptions *options,
 							bool if_not_exists, bool *made);
 
+/* Does create_topic(), alter_topic() or drop_topic() run a statement just now, which event triggers may see? */
+extern bool el_topic_being_made(void);
+
 #endif							/* EL_CREATE_H */

@@ -103,8 +103,8 @@ el_is_leaf(Oid relid)
 }
 
 /* Does the relation have a topic's columns, in the catalog cache? */
-static bool
-has_topic_columns(Oid relid)
+bool
+el_has_topic_columns(Oid relid)
 {
 	for (int i = 0; i < EL_NATTS; i++)
 	{
@@ -153,7 +153,7 @@ el_looks_like_topic(Oid relid)
 	bool		result = false;
 
 	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE ||
-		!is_listed_by_partition(relid) || !has_topic_columns(relid))
+		!is_listed_by_partition(relid) || !el_has_topic_columns(relid))
 		return false;
 
 	children = find_inheritance_children(relid, NoLock);

@@ -34,6 +34,9 @@ extern const char *el_topic_shape_problem(Relation rel);
 /* The columns alone, of a topic or a partition. */
 extern const char *el_columns_problem(TupleDesc tupdesc);
 
+/* The columns of a relation, of any kind, by the catalog cache. */
+extern bool el_has_topic_columns(Oid relid);
+
 /* Is this a table of our access method?  A look into the catalog cache. */
 extern bool el_is_leaf(Oid relid);
 

@@ -48,6 +48,7 @@
 #include "base/extension.h"
 #include "base/hash.h"
 #include "base/locks.h"
+#include "base/privileges.h"
 #include "topic/options.h"
 #include "topic/shape.h"
 #include "topic/topic.h"
@@ -403,6 +404,8 @@ el_topic(Oid relid)
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("\"%s\" is not a topic", get_rel_name(relid)),
 			 errdetail_internal("%c%s.", pg_toupper((unsigned char) why[0]), why + 1),
+			 el_has_topic_columns(relid) ?
+			 errhint("It has the columns of one: a tool may have copied the schema as plain tables. Drop it and use create_topic(), or load a dump by pg_dump.") :
 			 errhint("Use create_topic() to create a topic.")));
 	return NULL;				/* keep compiler quiet */
 }
@@ -506,6 +509,8 @@ el_topic_to_read(Oid relid)
 	/* el_topic() says that it is missing */
 	if (acl != ACLCHECK_OK && !is_missing)
 		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(relid));
+	if (!is_missing)
+		el_audit_right(relid, ACL_SELECT);
 	LockRelationOid(relid, AccessShareLock);
 	return el_topic(relid);
 }

@@ -119,10 +119,12 @@ el_headers_from_jsonb(Datum headers, const char **data, int32 *len)
 	JsonbIteratorToken token;
 	JsonbValue	v;
 
-	if (JB_ROOT_IS_SCALAR(jb))
+	/* a JSON null says "none", as ORMs write a column that is not set */
+	if (JB_ROOT_IS_SCALAR(jb) &&
+		getIthJsonbValueFromContainer(&jb->root, 0)->type != jbvNull)
 		refuse_headers("They are neither an object nor an array.");
 
-	if (JB_ROOT_COUNT(jb) == 0)
+	if (JB_ROOT_IS_SCALAR(jb) || JB_ROOT_COUNT(jb) == 0)
 	{
 		*data = NULL;
 		*len = 0;
