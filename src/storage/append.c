@@ -4,7 +4,7 @@
  *	  Appending a batch to a log.
  *
  * NOTES
- *	  The file is extended for the whole batch before its first WAL record.
+ *	  The file is extended before the WAL record of a segment or a page in it.
  *	  A batch larger than one record can carry is written by several; only
  *	  the last one moves the tail, so an error or a crash in between leaves
  *	  bytes beyond the tail, which mean nothing.
@@ -30,8 +30,8 @@
 #include "base/locks.h"
 #include "kafka/batch.h"
 #include "storage/append.h"
+#include "storage/extent.h"
 #include "storage/retention.h"
-#include "storage/segment.h"
 #include "storage/wal.h"
 
 /* With the metapage, within XLR_MAX_BLOCK_ID (32). */
@@ -77,9 +77,30 @@ stream_bytes(const AppendStream *s, uint64 from, uint32 n, char *scratch)
 }
 
 /*
- * Choose where the batch goes, opening segments as needed.  Fills rec's
- * position, time and tail block, and the first block of each segment that the batch
- * touches.
+ * Can the segment of the tail take a batch that begins at pos?  Not if it is too
+ * short; nor if the file would have to be extended, though there is a free
+ * extent.
+ */
+static bool
+tail_has_room(Relation rel, const ElMeta *meta, uint64 pos, uint32 space)
+{
+	uint64		last_page = EL_POS_PAGE(pos + space - 1);
+	BlockNumber last;
+	BlockNumber nblocks;
+
+	if (pos + space > EL_PAGE_POS(meta->end_seg * meta->seg_pages))
+		return false;
+	if (last_page == EL_POS_PAGE(meta->tail_pos - 1))
+		return true;			/* nothing but the page that is there */
+	last = meta->tail_block + last_page % meta->seg_pages;
+	nblocks = el_log_blocks(rel);
+	return last < nblocks || !el_extent_ready(rel, meta, nblocks);
+}
+
+/*
+ * Choose where the batch goes, opening segments as needed, and make the file long
+ * enough for it.  Fills rec's position, time and tail block, and the first block
+ * of each segment that the batch touches.
  */
 static BlockNumber *
 place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
@@ -88,6 +109,7 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 	uint64		seg_data = EL_PAGE_POS(meta->seg_pages);
 	uint64		pos = el_batch_begin_pos(meta->tail_pos);
 	uint64		limit = meta->end_seg * seg_data;
+	uint64		last_page;
 	uint64		seg;
 	uint64		last_seg;
 	BlockNumber *blocks;
@@ -95,7 +117,7 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 
 	Assert(el_buffer_locked_exclusively(metabuf));
 	/* it begins the next segment unless this one has room for all of it */
-	if (pos + rec->space > limit)
+	if (!tail_has_room(rel, meta, pos, rec->space))
 		pos = limit;
 
 	rec->batch_pos = pos;
@@ -113,15 +135,20 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 		rec->max_time = max_time;
 		rec->time_page = EL_POS_PAGE(pos) % meta->seg_pages;
 	}
-	last_seg = EL_POS_PAGE(pos + rec->space - 1) / meta->seg_pages;
+	last_page = EL_POS_PAGE(pos + rec->space - 1);
+	last_seg = last_page / meta->seg_pages;
 	seg = EL_POS_PAGE(pos) / meta->seg_pages;
 	blocks = palloc((last_seg - seg + 1) * sizeof(BlockNumber));
 	for (; seg <= last_seg; seg++)
 	{
+		uint32		npages = seg < last_seg ? meta->seg_pages :
+			(uint32) (last_page % meta->seg_pages) + 1;
 		ElSegment	entry = {0};
 
 		if (seg < meta->end_seg)
 		{
+			if (last_page != EL_POS_PAGE(meta->tail_pos - 1))
+				el_extend_to(rel, metabuf, meta->tail_block + npages - 1);
 			blocks[n++] = meta->tail_block;
 			continue;
 		}
@@ -137,7 +164,7 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 			entry.prev_end = meta->tail_pos;
 			entry.prev_max_time = meta->tail_time;
 		}
-		blocks[n++] = el_segment_open(rel, metabuf, seg, &entry);
+		blocks[n++] = el_segment_open(rel, metabuf, seg, &entry, npages);
 	}
 
 	/*
@@ -149,27 +176,6 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 	Assert(last_seg < meta->alloc_seg);
 	rec->tail_block = blocks[n - 1];
 	return blocks;
-}
-
-/* Make the file long enough for a batch, before its first WAL record. */
-static void
-extend_for_batch(Relation rel, Buffer metabuf, const xl_el_append *rec,
-				 const BlockNumber *blocks, uint32 npages)
-{
-	const ElMeta *meta = ElPageGetMeta(BufferGetPage(metabuf));
-	uint64		first_page = EL_POS_PAGE(rec->batch_pos);
-	uint64		last_page = first_page + npages - 1;
-	uint64		first_seg = first_page / meta->seg_pages;
-	uint64		last_seg = last_page / meta->seg_pages;
-
-	/* an extent may lie before the one of an earlier segment */
-	for (uint64 seg = first_seg; seg <= last_seg; seg++)
-	{
-		uint32		in_seg = seg < last_seg ? meta->seg_pages - 1 :
-			(uint32) (last_page % meta->seg_pages);
-
-		el_extend_to(rel, metabuf, blocks[seg - first_seg] + in_seg);
-	}
 }
 
 /*
@@ -460,8 +466,6 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	npages = EL_POS_PAGE(rec.batch_pos + rec.space - 1) -
 		EL_POS_PAGE(rec.batch_pos) + 1;
 
-	if (npages > 1 || EL_POS_BYTE(rec.batch_pos) == 0)
-		extend_for_batch(rel, metabuf, &rec, blocks, npages);
 	for (uint32 first = 0; first < npages;)
 	{
 		uint32		n = Min(npages - first, EL_PAGES_PER_RECORD);

@@ -33,12 +33,15 @@
  *	  New extents come from what earlier compactions left behind: an extent
  *	  that is neither in the directory nor behind the end of what was ever
  *	  given out is free, and needs no list.  So an error or a crash half-way leaves
- *	  nothing that would have to be cleaned up.  Should what survives need more
+ *	  nothing that would have to be cleaned up.  After those, trimmed ones are
+ *	  taken, and then the file is extended.  Should what survives need more
  *	  segments than there were, because it was packed more tightly before,
  *	  nothing is replaced, and it is noted up to where that was so.
  *
  * LOCKING
  *	  The caller holds ShareUpdateExclusiveLock: no VACUUM, no second compaction.
+ *	  While there is output, its extents are in no entry, and el_unlisted_lock()
+ *	  keeps appends from taking them.
  *
  * IDENTIFICATION
  *	  src/storage/compact.c
@@ -55,6 +58,7 @@
 
 #include "base/extension.h"
 #include "storage/compact.h"
+#include "storage/extent.h"
 #include "storage/keymap.h"
 #include "storage/log.h"
 #include "storage/reader.h"
@@ -97,7 +101,7 @@ typedef struct Compaction
 								 * position in the output stream until
 								 * switch_to_output() adds the offset of the
 								 * first segment */
-	List	   *free;			/* first blocks of extents left behind */
+	List	   *free;			/* first blocks of unlisted extents */
 	BlockNumber nblocks;		/* the file has at least that many */
 	uint64		page_no;		/* page at hand, of the output; PG_UINT64_MAX:
 								 * none */
@@ -106,105 +110,37 @@ typedef struct Compaction
 								 * replaces */
 } Compaction;
 
-/*
- * Free extents
- */
-typedef struct BlockRange
-{
-	BlockNumber begin;
-	BlockNumber end;
-} BlockRange;
-
-static int
-compare_ranges(const void *a, const void *b)
-{
-	BlockNumber x = ((const BlockRange *) a)->begin;
-	BlockNumber y = ((const BlockRange *) b)->begin;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Extents below next_block that nothing refers to. */
+/* Extents that nothing refers to. */
 static void
 find_free_extents(Compaction *c)
 {
 	Buffer		metabuf = el_meta_lock(c->rel, NULL);
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
-	ElDirectory *dir = el_directory_new();
-	uint64		nsegs = meta->alloc_seg - meta->reuse_seg;
-	BlockRange *used = palloc((nsegs + EL_DIRECTORY_NO(nsegs) + 4) * sizeof(BlockRange));
-	BlockNumber from = EL_META_BLOCK + 1;
-	int			n = 0;
+	int			n;
+	ElBlocks   *runs = el_unlisted_blocks(c->rel, meta, meta->reuse_seg,
+										  meta->alloc_seg, NULL, &n);
 
-	for (uint64 seg = meta->reuse_seg; seg < meta->alloc_seg; seg++)
-	{
-		ElSegment  *entry = el_directory_require(c->rel, meta, dir, seg);
-
-		if (seg == meta->reuse_seg || seg % EL_DIRECTORY_SEGMENTS == 0)
-		{
-			used[n].begin = ElMetaRoot(meta, EL_DIRECTORY_NO(seg));
-			used[n].end = used[n].begin + 1;
-			n++;
-		}
-		if (entry->first_block == InvalidBlockNumber)
-			continue;
-		used[n].begin = entry->first_block;
-		used[n].end = entry->first_block + meta->seg_pages;
-		n++;
-	}
-	if (meta->spare_directory != InvalidBlockNumber)
-	{
-		used[n].begin = meta->spare_directory;
-		used[n].end = used[n].begin + 1;
-		n++;
-	}
-	used[n].begin = used[n].end = meta->next_block;
-	n++;
 	UnlockReleaseBuffer(metabuf);
-
-	qsort(used, n, sizeof(BlockRange), compare_ranges);
 	for (int i = 0; i < n; i++)
 	{
-		while (from + c->meta->seg_pages <= used[i].begin)
-		{
-			c->free = lappend_int(c->free, (int) from);
-			from += c->meta->seg_pages;
-		}
-		from = Max(from, used[i].end);
+		ElBlocks   *run = &runs[i];
+
+		for (; run->end - run->begin >= c->meta->seg_pages; run->begin += c->meta->seg_pages)
+			c->free = lappend_int(c->free, (int) run->begin);
 	}
-	pfree(used);
-	pfree(dir);
+	pfree(runs);
 }
 
-/* An extent for the output; from the end of the file if none was left behind. */
+/* An extent for the output. */
 static BlockNumber
 take_output_extent(Compaction *c)
 {
-	Buffer		metabuf;
-	ElMeta	   *meta;
-	BlockNumber block;
+	BlockNumber unlisted = c->free == NIL ? InvalidBlockNumber :
+		(BlockNumber) linitial_int(c->free);
+	BlockNumber block = el_extent_take(c->rel, unlisted);
 
-	if (c->free != NIL)
-	{
-		block = (BlockNumber) linitial_int(c->free);
+	if (block == unlisted)
 		c->free = list_delete_first(c->free);
-		return block;
-	}
-	metabuf = el_meta_lock(c->rel, NULL);
-	meta = ElPageGetMeta(BufferGetPage(metabuf));
-	if (meta->next_block > MaxBlockNumber - meta->seg_pages)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("topic partition \"%s\" has reached the largest file size",
-						RelationGetRelationName(c->rel))));
-	START_CRIT_SECTION();
-	block = meta->next_block;
-	meta->next_block += meta->seg_pages;
-	el_page_seal(BufferGetPage(metabuf));
-	AssertMeta(BufferGetPage(metabuf));
-	el_wal_log_page(c->rel, metabuf);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(metabuf);
 	return block;
 }
 
@@ -687,9 +623,14 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 			   (clean >= c->end_seg ||
 				el_segment_boundary(rel, clean, clean + 1) != clean))
 			clean--;
-		if (read_keys(c, clean) && write_survivors(c))
-			freed = switch_to_output(c);
-		else if (c->in_vain)
+		if (read_keys(c, clean))
+		{
+			el_unlisted_lock(rel);
+			if (write_survivors(c))
+				freed = switch_to_output(c);
+			el_unlisted_unlock(rel);
+		}
+		if (c->in_vain)
 			note_in_vain(c);
 	}
 	MemoryContextSwitchTo(old);

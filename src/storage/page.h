@@ -194,7 +194,7 @@ typedef struct ElMeta
 	uint64		alloc_seg;
 	BlockNumber tail_block;		/* first block of segment end_seg - 1 */
 	BlockNumber next_block;		/* behind the last block ever given out */
-	BlockNumber spare_directory;	/* a directory page free for reuse */
+	BlockNumber spare_directory;	/* not used: what earlier versions kept */
 
 	uint32		compactions;	/* ever */
 	uint64		clean_seg;		/* no key occurs twice in the segments before */

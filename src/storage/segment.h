@@ -13,8 +13,6 @@
 
 #include "postgres.h"
 
-#include "storage/block.h"
-#include "storage/buf.h"
 #include "utils/rel.h"
 
 #include "storage/page.h"
@@ -47,19 +45,5 @@ extern ElSegment *el_directory_require(Relation rel, const ElMeta *meta,
  * if there is none.
  */
 extern uint64 el_segment_boundary(Relation rel, uint64 seg, uint64 limit);
-
-/*
- * Write the directory entry of a segment that an append is about to enter,
- * setting an extent aside if it has none; returns its first block.  The
- * metapage is locked exclusively.
- */
-extern BlockNumber el_segment_open(Relation rel, Buffer metabuf, uint64 seg,
-								   ElSegment *entry);
-
-/*
- * Make sure that blocks up to and including last exist; the metapage is locked
- * exclusively.
- */
-extern void el_extend_to(Relation rel, Buffer metabuf, BlockNumber last);
 
 #endif							/* EL_SEGMENT_H */
