@@ -8,8 +8,11 @@
  * replayed to its end, so where a standby can be there, the file stays as it
  * is and the log uses the space itself.
  *
- * Extents that are cut off stay in the list of free ones as entries without a
- * block, which an append passes over.
+ * No live segment is moved.  Directory pages that lie behind the last one are
+ * moved to blocks before it, for they would keep the file long: a log has one
+ * for each 254 segments.  What is free is unlisted then (extent.c), and where most
+ * of a file is free but not its end: so the next segments take the lowest blocks,
+ * and the file gets shorter as its tail comes round.
  *
  * IDENTIFICATION
  *	  src/storage/shrink.c
@@ -27,6 +30,7 @@
 #include "storage/lmgr.h"
 #include "storage/spin.h"
 
+#include "storage/extent.h"
 #include "storage/log.h"
 #include "storage/segment.h"
 #include "storage/shrink.h"
@@ -64,54 +68,120 @@ standby_possible(void)
 	return false;
 }
 
-/* The block behind the last one that the log needs. */
+/*
+ * The block behind the last one of live segments; InvalidBlockNumber if some were
+ * freed since meta was read.
+ */
 static BlockNumber
-needed_blocks(Relation rel, const ElMeta *meta, ElDirectory *dir)
+live_end(Relation rel, const ElMeta *meta)
 {
+	ElDirectory *dir = el_directory_new();
 	BlockNumber end = EL_META_BLOCK + 1;
 
-	for (uint64 no = EL_DIRECTORY_NO(meta->reuse_seg);
-		 no * EL_DIRECTORY_SEGMENTS < meta->alloc_seg; no++)
-		end = Max(end, ElMetaRoot(meta, no) + 1);
-	for (uint64 seg = meta->first_seg; seg < meta->alloc_seg; seg++)
+	for (uint64 seg = meta->first_seg; seg < meta->end_seg; seg++)
 	{
 		ElSegment  *entry = el_directory_entry(rel, meta, dir, seg);
 
 		CHECK_FOR_INTERRUPTS();
 		if (entry == NULL)
-			return InvalidBlockNumber;
+		{
+			end = InvalidBlockNumber;
+			break;
+		}
 		end = Max(end, entry->first_block + meta->seg_pages);
 	}
+	pfree(dir);
 	return end;
 }
 
-/* The entries of free extents beyond end lose their block. */
-static void
-forget_extents(Relation rel, const ElMeta *meta, BlockNumber end)
+/* Directory pages of live segments. */
+static uint32
+count_directories(const ElMeta *meta)
 {
-	uint64		seg = meta->reuse_seg;
+	return meta->end_seg == 0 ? 0 :
+		EL_DIRECTORY_NO(meta->end_seg - 1) - EL_DIRECTORY_NO(meta->first_seg) + 1;
+}
 
-	while (seg < meta->first_seg)
+/*
+ * Where the file may end, at the latest, when all directory pages have moved: as
+ * many blocks as they take now may be in their way.
+ */
+static BlockNumber
+shortest(const ElMeta *meta, BlockNumber end)
+{
+	return end + 2 * count_directories(meta);
+}
+
+/*
+ * Only live segments and their directory pages are listed from here on: what was
+ * free or set aside is unlisted.  The metapage is locked exclusively.
+ */
+static void
+unlist_free(Relation rel, Buffer metabuf)
+{
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
+
+	START_CRIT_SECTION();
+	meta->reuse_seg = meta->first_seg;
+	meta->alloc_seg = meta->end_seg;
+	meta->spare_directory = InvalidBlockNumber;
+	el_page_seal(BufferGetPage(metabuf));
+	AssertMeta(BufferGetPage(metabuf));
+	el_wal_log_page(rel, metabuf);
+	END_CRIT_SECTION();
+}
+
+/* Copy a directory page to another block, where nothing refers to it yet. */
+static void
+copy_directory(Relation rel, BlockNumber from, BlockNumber to)
+{
+	PGAlignedBlock copy;
+	Buffer		buffer = ReadBuffer(rel, from);
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	memcpy(copy.data, BufferGetPage(buffer), BLCKSZ);
+	UnlockReleaseBuffer(buffer);
+
+	buffer = ReadBufferExtended(rel, MAIN_FORKNUM, to, RBM_ZERO_AND_LOCK, NULL);
+	START_CRIT_SECTION();
+	memcpy(BufferGetPage(buffer), copy.data, BLCKSZ);
+	el_wal_log_page(rel, buffer);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
+}
+
+/*
+ * Copy directory pages that lie at or behind end to the lowest unlisted blocks, if
+ * those are lower than their own.  roots gets where each directory page is then;
+ * returns where the file may end.
+ */
+static BlockNumber
+move_directories(Relation rel, const ElMeta *meta, BlockNumber end,
+				 BlockNumber *roots)
+{
+	uint64		first = EL_DIRECTORY_NO(meta->first_seg);
+	uint32		ndirectories = count_directories(meta);
+	BlockNumber live = end;
+	int			n;
+	int			i = 0;
+	ElBlocks   *runs = el_unlisted_blocks(rel, meta, meta->first_seg,
+										  meta->end_seg, NULL, &n);
+
+	for (uint32 no = 0; no < ndirectories; no++)
 	{
-		uint64		no = EL_DIRECTORY_NO(seg);
-		uint64		upto = Min(meta->first_seg, (no + 1) * EL_DIRECTORY_SEGMENTS);
-		Buffer		buffer = ReadBuffer(rel, ElMetaRoot(meta, no));
-
+		roots[no] = ElMetaRoot(meta, first + no);
 		CHECK_FOR_INTERRUPTS();
-		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		START_CRIT_SECTION();
-		for (; seg < upto; seg++)
+		if (roots[no] >= live && i < n && runs[i].begin < roots[no])
 		{
-			ElSegment  *entry = ElDirectoryEntry(BufferGetPage(buffer), seg);
-
-			if (entry->first_block >= end)
-				entry->first_block = InvalidBlockNumber;
+			copy_directory(rel, roots[no], runs[i].begin);
+			roots[no] = runs[i].begin++;
+			if (runs[i].begin == runs[i].end)
+				i++;
 		}
-		el_page_seal(BufferGetPage(buffer));
-		el_wal_log_page(rel, buffer);
-		END_CRIT_SECTION();
-		UnlockReleaseBuffer(buffer);
+		end = Max(end, roots[no] + 1);
 	}
+	pfree(runs);
+	return end;
 }
 
 /* Under AccessExclusiveLock.  Returns bytes given back. */
@@ -121,35 +191,36 @@ cut_off_free_end(Relation rel)
 	BlockNumber nblocks = el_log_blocks(rel);
 	Buffer		metabuf = el_meta_lock(rel, NULL);
 	ElMeta	   *meta;
-	ElDirectory *dir;
+	uint64		first;
+	BlockNumber *roots;
 	BlockNumber end;
 
 	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, false));
 	if (!BufferIsValid(metabuf))
 		return 0;
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
-	dir = el_directory_new();
-	end = needed_blocks(rel, meta, dir);
-	pfree(dir);
-	/* a segment at least, or it is not worth the trouble */
-	if (end == InvalidBlockNumber || end + meta->seg_pages > nblocks)
+	end = live_end(rel, meta);
+	if (end == InvalidBlockNumber || shortest(meta, end) + meta->seg_pages > nblocks)
 	{
 		UnlockReleaseBuffer(metabuf);
 		return 0;
 	}
-	Assert(end > EL_META_BLOCK && end <= meta->next_block);
-	forget_extents(rel, meta, end);
+	roots = palloc((count_directories(meta) + 1) * sizeof(BlockNumber));
+	unlist_free(rel, metabuf);
+	end = move_directories(rel, meta, end, roots);
+	Assert(end > EL_META_BLOCK && end + meta->seg_pages <= nblocks);
 
+	first = EL_DIRECTORY_NO(meta->first_seg);
 	START_CRIT_SECTION();
+	for (uint32 i = 0; i < count_directories(meta); i++)
+		ElMetaRoot(meta, first + i) = roots[i];
 	meta->next_block = end;
-	if (meta->spare_directory != InvalidBlockNumber &&
-		meta->spare_directory >= end)
-		meta->spare_directory = InvalidBlockNumber;
 	el_page_seal(BufferGetPage(metabuf));
 	AssertMeta(BufferGetPage(metabuf));
 	el_wal_log_page(rel, metabuf);
 	END_CRIT_SECTION();
 	UnlockReleaseBuffer(metabuf);
+	pfree(roots);
 
 	RelationTruncate(rel, end);
 	return (int64) (nblocks - end) * BLCKSZ;
@@ -164,7 +235,7 @@ el_log_shrink(Relation rel)
 {
 	PGAlignedBlock copy;
 	ElMeta	   *meta = ElPageGetMeta(copy.data);
-	ElDirectory *dir;
+	BlockNumber nblocks = el_log_blocks(rel);
 	BlockNumber end;
 	int64		given;
 
@@ -177,16 +248,32 @@ el_log_shrink(Relation rel)
 		return 0;
 	/* look without the lock first: usually there is nothing to do */
 	if (!el_meta_read(rel, copy.data) ||
-		meta->reuse_seg == meta->first_seg || standby_possible())
+		nblocks < (meta->end_seg - meta->first_seg + 1) * meta->seg_pages ||
+		standby_possible())
 		return 0;
-	dir = el_directory_new();
-	end = needed_blocks(rel, meta, dir);
-	pfree(dir);
-	if (end == InvalidBlockNumber ||
-		end + meta->seg_pages > el_log_blocks(rel) ||
-		!ConditionalLockRelation(rel, AccessExclusiveLock))
+	end = live_end(rel, meta);
+	if (end == InvalidBlockNumber)
 		return 0;
-	given = cut_off_free_end(rel);
-	UnlockRelation(rel, AccessExclusiveLock);
-	return given;
+	if (shortest(meta, end) + meta->seg_pages <= nblocks)
+	{
+		if (!ConditionalLockRelation(rel, AccessExclusiveLock))
+			return 0;
+		given = cut_off_free_end(rel);
+		UnlockRelation(rel, AccessExclusiveLock);
+		return given;
+	}
+
+	/*
+	 * A live segment is at the end.  If most of the file is free, the next
+	 * ones shall take its lowest blocks, not the oldest.
+	 */
+	if (meta->reuse_seg < meta->first_seg &&
+		nblocks > 2 * (meta->end_seg - meta->first_seg + 1) * meta->seg_pages)
+	{
+		Buffer		metabuf = el_meta_lock(rel, NULL);
+
+		unlist_free(rel, metabuf);
+		UnlockReleaseBuffer(metabuf);
+	}
+	return 0;
 }

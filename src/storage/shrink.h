@@ -16,9 +16,9 @@
 #include "utils/rel.h"
 
 /*
- * Give free segments at the end of the file back to the file system, if the
- * table can be locked exclusively at once and no standby would notice.
- * Returns bytes.
+ * Give what is free at the end of the file back to the file system, moving
+ * directory pages out of the way, if the table can be locked exclusively at once
+ * and no standby would notice.  Returns bytes.
  */
 extern int64 el_log_shrink(Relation rel);
 
