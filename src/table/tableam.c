@@ -35,6 +35,7 @@
 #include "storage/log.h"
 #include "storage/page.h"
 #include "storage/reader.h"
+#include "storage/rewrite.h"
 #include "storage/search.h"
 #include "storage/settle.h"
 #include "storage/visibility.h"
@@ -274,10 +275,7 @@ relation_copy_data(Relation rel, const RelFileLocator *newlocator)
 	smgrclose(dst);
 }
 
-/*
- * VACUUM FULL, CLUSTER: a log has nothing to gain from a rewrite but is not in
- * its way either: the new file is a copy.
- */
+/* VACUUM FULL, CLUSTER: the new file has the live segments only. */
 static void
 relation_copy_for_cluster(Relation OldTable, Relation NewTable,
 						  Relation OldIndex, bool use_sort,
@@ -285,15 +283,9 @@ relation_copy_for_cluster(Relation OldTable, Relation NewTable,
 						  MultiXactId *multi_cutoff, double *num_tuples,
 						  double *tups_vacuumed, double *tups_recently_dead)
 {
-	BlockNumber nblocks;
 	ElLogInfo	info;
 
-	FlushRelationBuffers(OldTable);
-	nblocks = RelationGetNumberOfBlocks(OldTable);
-	if (nblocks > 0)
-		RelationCopyStorage(RelationGetSmgr(OldTable),
-							RelationGetSmgr(NewTable), MAIN_FORKNUM,
-							NewTable->rd_rel->relpersistence);
+	el_log_rewrite(OldTable, NewTable);
 
 	/* nothing was settled: the xids on the pages stay as old as they were */
 	*xid_cutoff = OldTable->rd_rel->relfrozenxid;
