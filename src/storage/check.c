@@ -44,6 +44,64 @@ segment_was_freed(Relation rel, uint64 seg)
 		ElPageGetMeta(copy.data)->first_seg > seg;
 }
 
+static int
+compare_block_numbers(const void *a, const void *b)
+{
+	BlockNumber x = *(const BlockNumber *) a;
+	BlockNumber y = *(const BlockNumber *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Would the directory be read as it is now through this copy of the metapage? */
+static bool
+is_current(Relation rel, const ElMeta *meta)
+{
+	PGAlignedBlock copy;
+	ElMeta	   *now = ElPageGetMeta(copy.data);
+
+	return el_meta_read(rel, copy.data) && now->reuse_seg == meta->reuse_seg &&
+		now->first_seg == meta->first_seg && now->end_seg == meta->end_seg &&
+		now->alloc_seg == meta->alloc_seg && now->next_block == meta->next_block &&
+		now->compactions == meta->compactions;
+}
+
+/*
+ * No block belongs to two extents, or to an extent and the directory, free ones
+ * included: what is given out twice is overwritten sooner or later.
+ */
+static void
+check_blocks(CheckWalk *walk, const ElMeta *meta)
+{
+	uint64		nsegs = meta->alloc_seg - meta->reuse_seg;
+	BlockNumber *extents = palloc((nsegs + 1) * sizeof(BlockNumber));
+	ElDirectory *dir = el_directory_new();
+	BlockNumber twice = InvalidBlockNumber;
+	uint64		n = 0;
+
+	for (uint64 seg = meta->reuse_seg; seg < meta->alloc_seg; seg++)
+	{
+		ElSegment  *entry = el_directory_entry(walk->rel, meta, dir, seg);
+
+		CHECK_FOR_INTERRUPTS();
+		if (entry != NULL && entry->first_block != InvalidBlockNumber)
+			extents[n++] = entry->first_block;
+	}
+	pfree(dir);
+	qsort(extents, n, sizeof(BlockNumber), compare_block_numbers);
+	for (uint64 i = 1; i < n; i++)
+		if (extents[i] - extents[i - 1] < meta->seg_pages)
+			twice = extents[i];
+	for (uint64 no = EL_DIRECTORY_NO(meta->reuse_seg); nsegs > 0 &&
+		 no <= EL_DIRECTORY_NO(meta->alloc_seg - 1); no++)
+		for (uint64 i = 0; i < n; i++)
+			if (ElMetaRoot(meta, no) - extents[i] < meta->seg_pages)
+				twice = ElMetaRoot(meta, no);
+	pfree(extents);
+	if (twice != InvalidBlockNumber && is_current(walk->rel, meta))
+		walk->report(walk->arg, psprintf("block %u: given out twice", twice));
+}
+
 /*
  * Relations between the fields of the metapage and the directory.  The log may be
  * appended to, trimmed and compacted meanwhile, and its directory has several pages.
@@ -74,6 +132,8 @@ check_structure(void *arg)
 		walk->report(walk->arg, psprintf("block %u: segment numbers " UINT64_FORMAT ", " UINT64_FORMAT ", " UINT64_FORMAT ", " UINT64_FORMAT " do not rise",
 										 EL_META_BLOCK, meta->reuse_seg, meta->first_seg,
 										 meta->end_seg, meta->alloc_seg));
+	else
+		check_blocks(walk, meta);
 	if (meta->settled_pos > meta->tail_pos)
 		walk->report(walk->arg, psprintf("block %u: settled position beyond the tail",
 										 EL_META_BLOCK));
