@@ -138,7 +138,7 @@ read_prev_batch(ElReader *r)
 
 		CHECK_FOR_INTERRUPTS();
 		if (!r->info.exists ||
-			Min(r->position, r->info.log_end) <= r->info.log_start)
+			Min(r->position, r->info.log_end) <= Max(r->info.log_start, r->min_offset))
 			return false;
 		if (!p->back_listed)
 			found = list_at_position(r) ? 1 : -1;

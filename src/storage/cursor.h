@@ -70,6 +70,10 @@ typedef struct ElReader
 
 	int64		batch_start;	/* current batch: first offset at or after
 								 * where the reader stood */
+	int64		min_offset;		/* batches that end before it, going back, or
+								 * begin behind the other are not looked at:
+								 * the caller's to set */
+	int64		max_offset;
 	bool		serializable;	/* report conflicts with what the snapshot
 								 * does not see */
 	BufferAccessStrategy strategy;	/* NULL, or how to go through the buffer

@@ -39,6 +39,7 @@ el_reader_begin(Relation rel, Snapshot snapshot, ElReadMode mode)
 	r->rel = rel;
 	r->snapshot = snapshot;
 	r->mode = mode;
+	r->max_offset = EL_MAX_OFFSET;
 	r->serializable = mode == EL_READ_MVCC;
 	if (snapshot != NULL && IsMVCCSnapshot(snapshot))
 		r->snapshot_xmin = el_full_xid(snapshot->xmin);
@@ -235,6 +236,11 @@ read_next_batch(ElReader *r, bool may_use_rest)
 		{
 			el_reader_restart(r);
 			continue;
+		}
+		if (r->header.base_offset > r->max_offset)
+		{
+			end_aborted(r);
+			return false;
 		}
 		pos = p->pos;
 		next_pos = pos + EL_BATCH_SPACE(env->length);

@@ -342,6 +342,20 @@ place_reader(ElReader *r, int64 offset)
 ElSeek
 el_reader_seek(ElReader *r, int64 offset)
 {
+	ElReaderPrivate *p = r->priv;
+
+	/*
+	 * ahead in the batch at hand, which need not be looked for, nor
+	 * decompressed again
+	 */
+	if (p->in_batch && offset >= r->position && offset < p->batch_end &&
+		offset >= r->info.log_start && offset < r->info.log_end)
+	{
+		r->position = offset;
+		r->trimmed = false;
+		p->limit = PG_UINT64_MAX;
+		return EL_SEEK_OK;
+	}
 	if (r->info.exists && offset < r->info.log_start)
 	{
 		place_reader(r, r->info.log_start);
@@ -357,6 +371,7 @@ el_reader_seek(ElReader *r, int64 offset)
 int64
 el_reader_page_offset(ElReader *r, uint64 page_no)
 {
+	r->priv->in_batch = false;
 	if (page_no / r->info.seg_pages < r->info.first_seg ||
 		page_no / r->info.seg_pages >= r->info.end_seg ||
 		!el_reader_enter_segment(r, page_no / r->info.seg_pages) ||
@@ -375,6 +390,7 @@ el_reader_page_times(ElReader *r, uint64 page_no, int64 *max_time,
 {
 	ElReaderPrivate *p = r->priv;
 
+	p->in_batch = false;
 	if (!p->seg_valid || page_no / r->info.seg_pages != p->seg ||
 		!el_reader_load_page(r, page_no))
 		return false;
