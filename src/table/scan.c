@@ -40,8 +40,6 @@
 #include "table/slot.h"
 #include "table/tid.h"
 #include "topic/shape.h"
-#include "topic/topic.h"
-#include "value/serde.h"
 
 /* Ranges of a parallel scan, and how many pages one has at least. */
 #define EL_PARALLEL_RANGES	256
@@ -60,7 +58,6 @@ typedef struct ElScan
 {
 	TableScanDescData base;
 	ElReader   *reader;
-	ElTopic    *topic;			/* only the types */
 	MemoryContext mcxt;			/* of the reader */
 	ScanDirection placed;		/* where the reader goes on; no movement: it
 								 * is to be placed first */
@@ -76,31 +73,17 @@ typedef struct ElScan
 } ElScan;
 
 /*
- * What is needed of a topic to show rows: the types, which the partition's own
- * descriptor has.  The topic table is not looked at, and so not locked: ANALYZE
- * has locked the partition, TRUNCATE and DROP lock the topic first.
+ * The topic table is not looked at, and so not locked: ANALYZE has locked the
+ * partition, TRUNCATE and DROP lock the topic first.
  */
-static ElTopic *
-row_types(Relation rel)
+static void
+check_columns(Relation rel)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	ElTopic    *t;
-
-	if (desc->natts != EL_NATTS)
+	if (RelationGetDescr(rel)->natts != EL_NATTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a partition of a topic",
 						RelationGetRelationName(rel))));
-	t = palloc0(sizeof(ElTopic));
-	t->relid = RelationGetRelid(rel);
-	t->name = pstrdup(RelationGetRelationName(rel));
-	el_serde_init(&t->key, TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypid,
-				  TupleDescAttr(desc, EL_ATT_KEY - 1)->atttypmod,
-				  CurrentMemoryContext);
-	el_serde_init(&t->value, TupleDescAttr(desc, EL_ATT_VALUE - 1)->atttypid,
-				  TupleDescAttr(desc, EL_ATT_VALUE - 1)->atttypmod,
-				  CurrentMemoryContext);
-	return t;
 }
 
 static ElReadMode
@@ -125,13 +108,13 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 	ElScan	   *scan = palloc0(sizeof(ElScan));
 
 	Assert(CheckRelationLockedByMe(rel, AccessShareLock, true));
+	check_columns(rel);
 	RelationIncrementReferenceCount(rel);
 	scan->base.rs_rd = rel;
 	scan->base.rs_snapshot = snapshot;
 	scan->base.rs_nkeys = nkeys;
 	scan->base.rs_flags = flags;
 	scan->base.rs_parallel = pscan;
-	scan->topic = row_types(rel);
 	scan->mcxt = CurrentMemoryContext;
 	scan->current = -1;
 	scan->max_offset = EL_MAX_OFFSET;
@@ -338,8 +321,7 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 	Assert(scan->current < 0 || (backward ? rec.offset < scan->current :
 								 rec.offset > scan->current));
 	scan->current = rec.offset;
-	el_slot_store(slot, scan->topic, scan->reader->info.partition, &rec);
-	slot->tts_tableOid = RelationGetRelid(sscan->rs_rd);
+	el_slot_store(slot, sscan->rs_rd, scan->reader->info.partition, &rec);
 	pgstat_count_heap_getnext(sscan->rs_rd);
 	return true;
 }
@@ -443,13 +425,13 @@ el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
 	ElRecord	rec;
 	bool		found = false;
 
+	check_columns(rel);
 	if (offset >= 0 &&
 		el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
 		rec.offset == offset && (snapshot == SnapshotAny || is_row(r)))
 	{
-		el_slot_store(slot, row_types(rel), r->info.partition, &rec);
+		el_slot_store(slot, rel, r->info.partition, &rec);
 		ExecMaterializeSlot(slot);
-		slot->tts_tableOid = RelationGetRelid(rel);
 		found = true;
 	}
 	el_reader_end(r);
@@ -489,7 +471,7 @@ el_analyze_tuple(TableScanDesc sscan, TransactionId oldest_xmin,
 		if (state == EL_BATCH_VISIBLE || state == EL_BATCH_OWN)
 		{
 			*liverows += 1;
-			el_slot_store(slot, scan->topic, scan->reader->info.partition,
+			el_slot_store(slot, sscan->rs_rd, scan->reader->info.partition,
 						  &rec);
 			return true;
 		}

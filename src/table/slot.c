@@ -6,7 +6,9 @@
  * A virtual slot that may hold a record instead of values: columns are
  * deserialised when somebody asks for them, so that count(*) or a filter on
  * event_offset never looks at a value.  Datums live in a context of the slot's
- * own; the record's bytes in the reader, until its next record.
+ * own; the record's bytes in the reader, until its next record.  How the bytes of
+ * keys and values are read is looked up once for a slot: whoever puts records into
+ * it, row by row for a ctid each, leaves nothing in memory.
  *
  * IDENTIFICATION
  *	  src/table/slot.c
@@ -17,6 +19,7 @@
 
 #include "access/htup_details.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
@@ -35,10 +38,13 @@
 typedef struct ElTupleSlot
 {
 	VirtualTupleTableSlot base;
-	ElTopic    *topic;			/* of the record; NULL: plain virtual values */
+	Relation	rel;			/* of the record; NULL: plain virtual values */
 	int32		partition;
 	ElRecord	record;
 	MemoryContext mcxt;			/* of the datums; made when first needed */
+	MemoryContext types_mcxt;	/* of the types, likewise */
+	ElSerde    *key;
+	ElSerde    *value;
 
 	/*
 	 * text and the like is not allocated for each row: it goes here, one
@@ -55,7 +61,24 @@ add_event_context(void *arg)
 	ElTupleSlot *s = (ElTupleSlot *) arg;
 
 	errcontext("event %lld of topic partition \"%s\"",
-			   (long long) s->record.offset, s->topic->name);
+			   (long long) s->record.offset, RelationGetRelationName(s->rel));
+}
+
+/* What one column's bytes are, by the slot's descriptor. */
+static ElSerde *
+column_type(ElTupleSlot *s, AttrNumber column)
+{
+	Form_pg_attribute att = TupleDescAttr(s->base.base.tts_tupleDescriptor,
+										  column - 1);
+	ElSerde    *serde;
+
+	if (s->types_mcxt == NULL)
+		s->types_mcxt = AllocSetContextCreate(s->base.base.tts_mcxt,
+											  "eventlog slot types",
+											  ALLOCSET_SMALL_SIZES);
+	serde = MemoryContextAlloc(s->types_mcxt, sizeof(ElSerde));
+	el_serde_init(serde, att->atttypid, att->atttypmod, s->types_mcxt);
+	return serde;
 }
 
 /* A key or value that is not null. */
@@ -103,7 +126,6 @@ make_value(ElTupleSlot *s, ElSerde *serde, const char *data, int32 len)
 static void
 make_columns(ElTupleSlot *s, int first, int end, Datum *values, bool *nulls)
 {
-	ElTopic    *t = s->topic;
 	ElRecord   *r = &s->record;
 	ErrorContextCallback context;
 
@@ -129,13 +151,17 @@ make_columns(ElTupleSlot *s, int first, int end, Datum *values, bool *nulls)
 				break;
 			case EL_ATT_KEY:
 				nulls[i] = r->key_len < 0;
+				if (s->key == NULL && !nulls[i])
+					s->key = column_type(s, i + 1);
 				values[i] = nulls[i] ? (Datum) 0 :
-					make_value(s, &t->key, r->key, r->key_len);
+					make_value(s, s->key, r->key, r->key_len);
 				break;
 			case EL_ATT_VALUE:
 				nulls[i] = r->value_len < 0;
+				if (s->value == NULL && !nulls[i])
+					s->value = column_type(s, i + 1);
 				values[i] = nulls[i] ? (Datum) 0 :
-					make_value(s, &t->value, r->value, r->value_len);
+					make_value(s, s->value, r->value, r->value_len);
 				break;
 			case EL_ATT_HEADERS:
 				values[i] = el_headers_to_jsonb(r->headers, r->headers_len);
@@ -153,8 +179,9 @@ el_slot_init(TupleTableSlot *slot)
 {
 	ElTupleSlot *s = (ElTupleSlot *) slot;
 
-	s->topic = NULL;
-	s->mcxt = NULL;
+	s->rel = NULL;
+	s->mcxt = s->types_mcxt = NULL;
+	s->key = s->value = NULL;
 	s->text = NULL;
 	s->text_size = s->text_used = 0;
 }
@@ -166,7 +193,10 @@ el_slot_release(TupleTableSlot *slot)
 
 	if (s->mcxt)
 		MemoryContextDelete(s->mcxt);
-	s->mcxt = NULL;
+	if (s->types_mcxt)
+		MemoryContextDelete(s->types_mcxt);
+	s->mcxt = s->types_mcxt = NULL;
+	s->key = s->value = NULL;
 	if (s->text)
 		pfree(s->text);
 	s->text = NULL;
@@ -179,7 +209,7 @@ el_slot_clear(TupleTableSlot *slot)
 	ElTupleSlot *s = (ElTupleSlot *) slot;
 
 	TTSOpsVirtual.clear(slot);
-	s->topic = NULL;
+	s->rel = NULL;
 	s->text_used = 0;
 	if (s->text_size > EL_SLOT_TEXT)
 	{
@@ -197,7 +227,7 @@ el_slot_getsomeattrs(TupleTableSlot *slot, int natts)
 	ElTupleSlot *s = (ElTupleSlot *) slot;
 	MemoryContext old;
 
-	if (s->topic == NULL)
+	if (s->rel == NULL)
 	{
 		TTSOpsVirtual.getsomeattrs(slot, natts);
 		return;
@@ -235,7 +265,7 @@ el_slot_materialize(TupleTableSlot *slot)
 {
 	ElTupleSlot *s = (ElTupleSlot *) slot;
 
-	if (s->topic == NULL)
+	if (s->rel == NULL)
 	{
 		TTSOpsVirtual.materialize(slot);
 		return;
@@ -243,7 +273,7 @@ el_slot_materialize(TupleTableSlot *slot)
 	/* the datums are the slot's own; the bytes are not needed any more */
 	slot_getallattrs(slot);
 	Assert(slot->tts_nvalid == EL_NATTS);
-	s->topic = NULL;
+	s->rel = NULL;
 }
 
 static void
@@ -294,7 +324,7 @@ const TupleTableSlotOps ElTupleSlotOps = {
 };
 
 void
-el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
+el_slot_store(TupleTableSlot *slot, Relation rel, int32 partition,
 			  const ElRecord *r)
 {
 	ElTupleSlot *s = (ElTupleSlot *) slot;
@@ -304,10 +334,11 @@ el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
 	Assert(r->offset >= 0 && r->offset <= EL_MAX_OFFSET);
 	Assert(r->key_len >= -1 && r->value_len >= -1 && r->headers_len >= 0);
 	el_slot_clear(slot);
-	s->topic = t;
+	s->rel = rel;
 	s->partition = partition;
 	s->record = *r;
 	slot->tts_flags &= ~TTS_FLAG_EMPTY;
 	slot->tts_nvalid = 0;
+	slot->tts_tableOid = RelationGetRelid(rel);
 	el_offset_to_tid(r->offset, &slot->tts_tid);
 }

@@ -14,18 +14,18 @@
 #include "postgres.h"
 
 #include "executor/tuptable.h"
+#include "utils/relcache.h"
 
 #include "kafka/record.h"
-#include "topic/topic.h"
 
 extern const TupleTableSlotOps ElTupleSlotOps;
 
 /*
- * Store a record of a partition, and set the row's ctid.  The record's bytes stay
- * the reader's and must outlive the slot's use, or its materialisation.  Of the
- * topic only types and name are used.
+ * Store a record of a partition, and set the row's ctid and tableoid.  The record's
+ * bytes stay the reader's and, as the relation, must outlive the slot's use, or
+ * its materialisation.
  */
-extern void el_slot_store(TupleTableSlot *slot, ElTopic *t, int32 partition,
+extern void el_slot_store(TupleTableSlot *slot, Relation rel, int32 partition,
 						  const ElRecord *r);
 
 #endif							/* EL_SLOT_H */
