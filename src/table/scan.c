@@ -7,9 +7,9 @@
  * yet: unlike read_topic() and consume(), which end at the last stable offset, it
  * may miss those when it goes on where it ended.
  *
- * A scan goes through a range of offsets, forward or (scrollable cursors, ORDER
- * BY event_offset DESC) backward, with one reader that is placed anew when the
- * direction changes.  A parallel one deals out ranges of offsets: where they lie
+ * A scan goes through a range of offsets, or a list of them, forward or
+ * (scrollable cursors, ORDER BY event_offset DESC) backward, with one reader that is
+ * placed anew when the direction changes.  A parallel one deals out ranges of offsets: where they lie
  * may change meanwhile.
  *
  * IDENTIFICATION
@@ -65,11 +65,8 @@ typedef struct ElScan
 	bool		in_range;		/* one is at hand */
 	int64		current;		/* offset of the row last returned, -1 before
 								 * the first */
-	int64		min_offset;		/* what is asked for */
-	int64		max_offset;
-	int64		from_time;		/* ms: begin where it may be reached;
-								 * EL_MIN_TIME: no bound, or min_offset has it
-								 * in */
+	ElScanRange range;			/* what is asked for; from_time is EL_MIN_TIME
+								 * when min_offset has it in */
 } ElScan;
 
 /*
@@ -117,8 +114,7 @@ el_scan_begin(Relation rel, Snapshot snapshot, int nkeys, ScanKey key,
 	scan->base.rs_parallel = pscan;
 	scan->mcxt = CurrentMemoryContext;
 	scan->current = -1;
-	scan->max_offset = EL_MAX_OFFSET;
-	scan->from_time = EL_MIN_TIME;
+	scan->range = EL_SCAN_ALL;
 
 	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN))
 		PredicateLockRelation(rel, snapshot);
@@ -157,6 +153,8 @@ el_scan_end(TableScanDesc sscan)
 	if (sscan->rs_flags & SO_TEMP_SNAPSHOT)
 		UnregisterSnapshot(sscan->rs_snapshot);
 	RelationDecrementReferenceCount(sscan->rs_rd);
+	if (scan->range.offsets != NULL)
+		pfree(scan->range.offsets);
 	pfree(scan);
 }
 
@@ -203,6 +201,14 @@ next_range(ElScan *scan)
 	return true;
 }
 
+static ElReader *
+reader_of(ElScan *scan)
+{
+	if (scan->reader == NULL)
+		scan->reader = make_reader(scan);
+	return scan->reader;
+}
+
 /*
  * Have the reader where the scan begins or goes on in that direction; false if
  * there is nothing.
@@ -211,43 +217,85 @@ static bool
 place_reader(ElScan *scan, ScanDirection direction)
 {
 	ElReader   *r;
+	ElScanRange *range = &scan->range;
 	int64		from;
 
-	if (scan->min_offset > scan->max_offset)
+	if (range->min_offset > range->max_offset)
 		return false;
-	if (scan->reader == NULL)
-		scan->reader = make_reader(scan);
-	r = scan->reader;
+	r = reader_of(scan);
 	Assert(CheckRelationLockedByMe(scan->base.rs_rd, AccessShareLock, true));
 	scan->placed = direction;
-	if (scan->base.rs_parallel)
-		return true;			/* goes by ranges */
+	if (scan->base.rs_parallel || range->noffsets >= 0)
+		return true;			/* goes by ranges, or from one to the other */
 
 	from = -1;
-	if (scan->from_time != EL_MIN_TIME)
+	if (range->from_time != EL_MIN_TIME)
 	{
 		/* nothing before it is late enough, and that stays so */
-		if (el_reader_seek_time(r, scan->from_time) == EL_SEEK_AT_END)
+		if (el_reader_seek_time(r, range->from_time) == EL_SEEK_AT_END)
 		{
-			scan->max_offset = -1;
+			range->max_offset = -1;
 			return false;
 		}
-		scan->from_time = EL_MIN_TIME;
+		range->from_time = EL_MIN_TIME;
 		from = r->position;
-		scan->min_offset = Max(scan->min_offset, from);
+		range->min_offset = Max(range->min_offset, from);
 	}
+	r->min_offset = range->min_offset;
+	r->max_offset = range->max_offset;
 	if (ScanDirectionIsBackward(direction))
 	{
-		from = scan->current < 0 ? scan->max_offset + 1 : scan->current;
-		if (from <= scan->min_offset)
+		from = scan->current < 0 ? range->max_offset + 1 : scan->current;
+		if (from <= range->min_offset)
 			return false;
 		(void) el_reader_seek(r, from);
 		return true;
 	}
-	if (Max(scan->min_offset, scan->current + 1) == from)
-		return from <= scan->max_offset;	/* the time has led there */
-	from = Max(Max(r->info.log_start, scan->min_offset), scan->current + 1);
-	return from <= scan->max_offset && el_reader_seek(r, from) == EL_SEEK_OK;
+	if (Max(range->min_offset, scan->current + 1) == from)
+		return from <= range->max_offset;	/* the time has led there */
+	from = Max(Max(r->info.log_start, range->min_offset), scan->current + 1);
+	return from <= range->max_offset && el_reader_seek(r, from) == EL_SEEK_OK;
+}
+
+/* The event at an offset, if the reader's mode shows it. */
+static bool
+read_record(ElReader *r, int64 offset, ElRecord *rec)
+{
+	r->max_offset = offset;		/* no batch behind it is looked at */
+	return el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, rec) &&
+		rec->offset == offset;
+}
+
+/* The next one of the offsets that are asked for. */
+static bool
+next_listed(ElScan *scan, bool backward, ElRecord *rec)
+{
+	ElScanRange *range = &scan->range;
+	int64		from = scan->current;
+	int			lo = 0;
+	int			hi = range->noffsets;
+
+	/* the first one behind the row at hand, or not before it */
+	if (backward && from < 0)
+		from = range->max_offset + 1;
+	while (lo < hi)
+	{
+		int			mid = lo + (hi - lo) / 2;
+
+		if (range->offsets[mid] < from + (backward ? 0 : 1))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (int i = backward ? lo - 1 : lo; i >= 0 && i < range->noffsets;
+		 i += backward ? -1 : 1)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (read_record(scan->reader, range->offsets[i], rec) &&
+			is_row(scan->reader))
+			return true;
+	}
+	return false;
 }
 
 /* A parallel scan goes on to further ranges. */
@@ -267,7 +315,7 @@ next_forward(ElScan *scan, ElRecord *rec)
 		if (el_reader_next(r, rec) &&
 			(!scan->base.rs_parallel || rec->offset < scan->range_end))
 		{
-			if (rec->offset > scan->max_offset)
+			if (rec->offset > scan->range.max_offset)
 				return false;
 			if (!is_row(r))
 				continue;
@@ -284,9 +332,9 @@ next_backward(ElScan *scan, ElRecord *rec)
 {
 	ElReader   *r = scan->reader;
 
-	while (r->position > scan->min_offset && el_reader_prev(r, rec))
+	while (r->position > scan->range.min_offset && el_reader_prev(r, rec))
 	{
-		if (rec->offset < scan->min_offset)
+		if (rec->offset < scan->range.min_offset)
 			return false;
 		if (is_row(r))
 			return true;
@@ -306,18 +354,20 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 
 	if (scan->placed != direction && !place_reader(scan, direction))
 		found = false;
+	else if (scan->range.noffsets >= 0)
+		found = next_listed(scan, backward, &rec);
 	else if (backward)
 		found = next_backward(scan, &rec);
 	else
-		found = scan->current < scan->max_offset && next_forward(scan, &rec);
+		found = scan->current < scan->range.max_offset && next_forward(scan, &rec);
 	if (!found)
 	{
-		scan->current = backward ? -1 : scan->max_offset + 1;
+		scan->current = backward ? -1 : scan->range.max_offset + 1;
 		scan->placed = NoMovementScanDirection;
 		ExecClearTuple(slot);
 		return false;
 	}
-	Assert(rec.offset >= scan->min_offset && rec.offset <= scan->max_offset);
+	Assert(rec.offset >= scan->range.min_offset && rec.offset <= scan->range.max_offset);
 	Assert(scan->current < 0 || (backward ? rec.offset < scan->current :
 								 rec.offset > scan->current));
 	scan->current = rec.offset;
@@ -327,15 +377,40 @@ el_scan_getnextslot(TableScanDesc sscan, ScanDirection direction,
 }
 
 void
-el_scan_set_range(TableScanDesc sscan, int64 min_offset, int64 max_offset,
-				  int64 from_time)
+el_scan_set_range(TableScanDesc sscan, const ElScanRange *range)
 {
 	ElScan	   *scan = (ElScan *) sscan;
+	ElScanRange *own = &scan->range;
 
 	rewind_scan(scan);
-	scan->min_offset = Max(min_offset, 0);
-	scan->max_offset = Min(max_offset, EL_MAX_OFFSET);
-	scan->from_time = from_time;
+	if (own->offsets != NULL)
+		pfree(own->offsets);
+	*own = *range;
+	own->min_offset = Max(range->min_offset, 0);
+	own->max_offset = Min(range->max_offset, EL_MAX_OFFSET);
+	own->offsets = NULL;
+	if (own->noffsets < 0)
+		return;
+	/* palloc() of nothing gives something, too */
+	own->offsets = MemoryContextAllocHuge(scan->mcxt,
+										  own->noffsets * sizeof(int64));
+	own->noffsets = 0;
+	for (int i = 0; i < range->noffsets; i++)
+	{
+		int64		offset = range->offsets[i];
+
+		Assert(i == 0 || offset > range->offsets[i - 1]);
+		if (offset >= own->min_offset && offset <= own->max_offset)
+			own->offsets[own->noffsets++] = offset;
+	}
+}
+
+int32
+el_scan_partition(TableScanDesc sscan)
+{
+	ElReader   *r = reader_of((ElScan *) sscan);
+
+	return r->info.exists ? r->info.partition : -1;
 }
 
 /*
@@ -359,8 +434,11 @@ void
 el_scan_set_tidrange(TableScanDesc sscan, ItemPointer mintid,
 					 ItemPointer maxtid)
 {
-	el_scan_set_range(sscan, tid_bound(mintid, false),
-					  tid_bound(maxtid, true), EL_MIN_TIME);
+	ElScanRange range = EL_SCAN_ALL;
+
+	range.min_offset = tid_bound(mintid, false);
+	range.max_offset = tid_bound(maxtid, true);
+	el_scan_set_range(sscan, &range);
 }
 
 bool
@@ -426,9 +504,8 @@ el_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
 	bool		found = false;
 
 	check_columns(rel);
-	if (offset >= 0 &&
-		el_reader_seek(r, offset) == EL_SEEK_OK && el_reader_next(r, &rec) &&
-		rec.offset == offset && (snapshot == SnapshotAny || is_row(r)))
+	if (offset >= 0 && read_record(r, offset, &rec) &&
+		(snapshot == SnapshotAny || is_row(r)))
 	{
 		el_slot_store(slot, rel, r->info.partition, &rec);
 		ExecMaterializeSlot(slot);

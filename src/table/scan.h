@@ -17,6 +17,9 @@
 #include "access/tableam.h"
 #include "storage/itemptr.h"
 
+#include "kafka/record.h"
+#include "storage/page.h"
+
 /* As the callbacks of TableAmRoutine that have these names. */
 extern TableScanDesc el_scan_begin(Relation rel, Snapshot snapshot, int nkeys,
 								   struct ScanKeyData *key,
@@ -28,12 +31,24 @@ extern void el_scan_rescan(TableScanDesc scan, struct ScanKeyData *key,
 extern bool el_scan_getnextslot(TableScanDesc scan, ScanDirection direction,
 								TupleTableSlot *slot);
 
-/*
- * Start over with the rows min_offset .. max_offset (none if it is empty), without those that lie before the
- * first event at or after from_time (ms; EL_MIN_TIME: no bound).
- */
-extern void el_scan_set_range(TableScanDesc scan, int64 min_offset,
-							  int64 max_offset, int64 from_time);
+/* The rows that are asked for. */
+typedef struct ElScanRange
+{
+	int64		min_offset;		/* none if max_offset is less */
+	int64		max_offset;
+	int64		from_time;		/* without those before the first event that
+								 * is as late (ms); EL_MIN_TIME: no bound */
+	int			noffsets;		/* -1: all of these; else only those ... */
+	int64	   *offsets;		/* ... that are here too, in order, each once */
+} ElScanRange;
+
+#define EL_SCAN_ALL	((ElScanRange) {0, EL_MAX_OFFSET, EL_MIN_TIME, -1, NULL})
+
+/* Start over with a range, which is copied. */
+extern void el_scan_set_range(TableScanDesc scan, const ElScanRange *range);
+
+/* The number of the partition; -1 if it holds nothing. */
+extern int32 el_scan_partition(TableScanDesc scan);
 extern void el_scan_set_tidrange(TableScanDesc scan, ItemPointer mintid,
 								 ItemPointer maxtid);
 extern bool el_scan_getnextslot_tidrange(TableScanDesc scan,

@@ -7,16 +7,17 @@
  * time within a few pages.  So the planner is offered, beside the sequential
  * scan, a custom scan
  *
- * - that reads only the offsets which conditions on event_offset leave;
+ * - that reads only the offsets which conditions on event_offset leave: a range,
+ *   or a list of them;
  * - that leaves out what lies before the first event which is late enough for
  *   event_time >= or >.  Times may run backwards: the condition is evaluated for the
  *   rest as well, and an upper bound leaves out nothing;
- * - whose rows come in offset order, or in the opposite one.
+ * - whose rows come in offset order, or in the opposite one.  The partition is
+ *   the same in all of them, so they are in the order of partition and
+ *   event_offset, too, and the partitions of a topic in that order need no sort.
  *
- * Conditions on event_offset are exact and need no filter.  All bounds are kept as
- * the operator expressions they were, column to the left, in custom_exprs: so
- * core translates what is in them, EXPLAIN shows them, and EvalPlanQual can
- * check a row by them.  Their right-hand sides are evaluated when a scan
+ * All bounds (seek_bounds.c) are kept as the expressions they were in custom_exprs: so core translates what is in them, EXPLAIN shows them, and
+ * EvalPlanQual can check a row by them.  Their values are evaluated when a scan
  * begins, by index scans' rules: no volatile functions, nothing of the row.
  *
  * IDENTIFICATION
@@ -29,32 +30,32 @@
 #include <math.h>
 
 #include "access/stratnum.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "commands/explain.h"
-#include "common/int.h"
 #include "executor/executor.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
-#include "optimizer/clauses.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
-#include "utils/date.h"
+#include "partitioning/partbounds.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
+#include "utils/selfuncs.h"
 #include "utils/spccache.h"
-#include "utils/timestamp.h"
-#include "utils/typcache.h"
 
-#include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "kafka/record.h"
+#include "storage/log.h"
 #include "storage/page.h"
 #include "table/scan.h"
+#include "table/seek_bounds.h"
 #include "table/seek_scan.h"
 #include "table/slot.h"
 #include "topic/shape.h"
@@ -62,14 +63,14 @@
 /* Descending costs about what it does in a B-tree, besides the page it leads to. */
 #define EL_SEEK_CPU_OPERATORS	50.0
 
+/* Elements of an array that is not known, as core guesses. */
+#define EL_ARRAY_ESTIMATE	10
 
 /* A bound of the scan, at execution. */
 typedef struct SeekBound
 {
-	AttrNumber	column;			/* EL_ATT_OFFSET or EL_ATT_TIME */
-	int			strategy;		/* B-tree's */
-	Oid			type;			/* of the value */
-	ExprState  *value;
+	ElBound		bound;
+	ExprState  *values[EL_BOUND_COLUMNS];
 } SeekBound;
 
 typedef struct SeekState
@@ -116,161 +117,161 @@ static const CustomExecMethods exec_methods = {
 };
 
 /*
- * Which conditions are bounds
+ * Paths
  */
 
-static bool
-is_sought_column(Node *node, Index relid)
-{
-	Var		   *var = (Var *) node;
-
-	return IsA(node, Var) && var->varno == relid && var->varlevelsup == 0 &&
-		((var->varattno == EL_ATT_OFFSET && var->vartype == INT8OID) ||
-		 (var->varattno == EL_ATT_TIME && var->vartype == TIMESTAMPTZOID));
-}
-
-static Oid
-btree_family(Oid type)
-{
-	return lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
-}
-
-/* What the operator of a condition, column to the left, means there; false: nothing that could be sought. */
-static bool
-bound_properties(OpExpr *op, AttrNumber *column, int *strategy, Oid *type)
-{
-	Var		   *var = linitial_node(Var, op->args);
-	Oid			family = btree_family(var->vartype);
-	Oid			column_type;
-
-	*column = var->varattno;
-	if (!op_in_opfamily(op->opno, family))
-		return false;
-	get_op_opfamily_properties(op->opno, family, false, strategy, &column_type,
-							   type);
-	if (column_type != var->vartype)
-		return false;
-	return *column == EL_ATT_OFFSET || *strategy >= BTEqualStrategyNumber;
-}
-
-/*
- * The condition as a bound, column to the left, or NULL.  A condition that would
- * have to wait for others, because it might leak what they hide, is none.
- */
-static OpExpr *
-as_bound(RelOptInfo *rel, RestrictInfo *rinfo)
-{
-	OpExpr	   *op = (OpExpr *) rinfo->clause;
-	AttrNumber	column;
-	int			strategy;
-	Oid			type;
-
-	if (!IsA(op, OpExpr) || list_length(op->args) != 2 ||
-		rinfo->pseudoconstant || !restriction_is_securely_promotable(rinfo, rel))
-		return NULL;
-	if (is_sought_column(linitial(op->args), rel->relid))
-	{
-		if (bms_is_member(rel->relid, rinfo->right_relids))
-			return NULL;
-	}
-	else if (is_sought_column(lsecond(op->args), rel->relid))
-	{
-		if (bms_is_member(rel->relid, rinfo->left_relids) ||
-			!OidIsValid(get_commutator(op->opno)))
-			return NULL;
-		op = copyObject(op);
-		CommuteOpExpr(op);
-	}
-	else
-		return NULL;
-	if (!bound_properties(op, &column, &strategy, &type) ||
-		contain_volatile_functions(lsecond(op->args)))
-		return NULL;
-	return op;
-}
-
-static inline AttrNumber
-bound_column(OpExpr *bound)
-{
-	return linitial_node(Var, bound->args)->varattno;
-}
-
-/* Those of the conditions that are bounds; the others, and those on times, are left for the filter. */
+/* Those of the conditions that are bounds; the others, and those that say more, are left for the filter. */
 static List *
-find_bounds(RelOptInfo *rel, List *rinfos, List **filter)
+find_bounds(PlannerInfo *root, RelOptInfo *rel, List *rinfos, List **filter)
 {
-	List	   *bounds = NIL;
+	List	   *exprs = NIL;
 	ListCell   *lc;
 
 	foreach(lc, rinfos)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		OpExpr	   *bound = as_bound(rel, rinfo);
+		ElBound		bound;
+		Expr	   *expr = el_find_bound(root, rel, rinfo, &bound);
 
-		if (bound != NULL)
-			bounds = lappend(bounds, bound);
-		if (bound == NULL || bound_column(bound) != EL_ATT_OFFSET)
+		if (expr != NULL)
+			exprs = lappend(exprs, expr);
+		if (expr == NULL || !bound.exact)
 			*filter = lappend(*filter, rinfo);
 	}
-	return bounds;
+	return exprs;
+}
+
+/* What is to be read of a log. */
+typedef struct SeekSize
+{
+	Selectivity fraction;		/* of all rows, in one stretch */
+	double		noffsets;		/* a list of as many; -1: there is none */
+} SeekSize;
+
+static OpExpr *
+compare_column(RelOptInfo *rel, AttrNumber column, Oid type, int strategy,
+			   Oid value_type, Expr *value)
+{
+	Oid			op = get_opfamily_member(el_btree_family(type), type,
+										 value_type, strategy);
+
+	return (OpExpr *) make_opclause(op, BOOLOID, false,
+									(Expr *) makeVar(rel->relid, column, type, -1, InvalidOid, 0),
+									value, InvalidOid, InvalidOid);
+}
+
+static OpExpr *
+compare_offset(RelOptInfo *rel, int strategy, int64 offset)
+{
+	return compare_column(rel, EL_ATT_OFFSET, INT8OID, strategy, INT8OID,
+						  (Expr *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
+											 Int64GetDatum(offset), false, FLOAT8PASSBYVAL));
+}
+
+/* The number of the partition; -1 if it holds nothing. */
+static int32
+leaf_partition(PlannerInfo *root, RelOptInfo *rel)
+{
+	Relation	leaf = table_open(root->simple_rte_array[rel->relid]->relid, NoLock);
+	ElLogInfo	info;
+
+	el_log_info(leaf, &info);
+	table_close(leaf, NoLock);
+	return info.exists ? info.partition : -1;
+}
+
+/* Narrows the range by a bound whose values can be estimated; false if they cannot. */
+static bool
+apply_estimate(PlannerInfo *root, RelOptInfo *rel, const ElBound *bound,
+			   ElScanRange *range)
+{
+	Datum		values[EL_BOUND_COLUMNS];
+	bool		nulls[EL_BOUND_COLUMNS];
+
+	for (int i = 0; i < bound->ncolumns; i++)
+	{
+		Const	   *value = (Const *)
+			estimate_expression_value(root, (Node *) bound->columns[i].value);
+
+		if (!IsA(value, Const))
+			return false;
+		values[i] = value->constvalue;
+		nulls[i] = value->constisnull;
+	}
+	el_apply_bound(bound, values, nulls,
+				   bound->ncolumns > 1 ? leaf_partition(root, rel) : -1, range);
+	return true;
 }
 
 /*
- * Paths
+ * Part of the log that is read.  Bounds on offsets and on times leave a stretch of
+ * it each, so the smaller counts.
  */
-
-/* Part of the log that is read.  Both kinds of bounds leave a stretch of it, so the smaller counts. */
-static Selectivity
-read_fraction(PlannerInfo *root, RelOptInfo *rel, List *bounds)
+static SeekSize
+seek_size(PlannerInfo *root, RelOptInfo *rel, List *exprs)
 {
+	SeekSize	size = {1.0, -1};
+	ElScanRange range = EL_SCAN_ALL;
+	Selectivity unknown = 1.0;
 	List	   *offsets = NIL;
 	List	   *times = NIL;
 	ListCell   *lc;
 
-	foreach(lc, bounds)
+	foreach(lc, exprs)
 	{
-		OpExpr	   *op = lfirst_node(OpExpr, lc);
-		AttrNumber	column;
-		int			strategy;
-		Oid			type;
+		Expr	   *expr = lfirst(lc);
+		ElBound		bound;
+		ElBoundColumn *c = &bound.columns[0];
 
-		(void) bound_properties(op, &column, &strategy, &type);
-		if (column == EL_ATT_OFFSET)
-		{
-			/* offsets are unique, whether or not statistics say so */
-			if (strategy == BTEqualStrategyNumber)
-				return 1.0 / Max(rel->tuples, 1.0);
-			offsets = lappend(offsets, op);
-		}
-		else
+		(void) el_read_bound(expr, rel->relid, &bound);
+		if (c->column == EL_ATT_TIME)
 		{
 			/* an equal time is looked for up to the end */
-			if (strategy == BTEqualStrategyNumber)
-			{
-				op = copyObject(op);
-				op->opno = get_opfamily_member(btree_family(TIMESTAMPTZOID),
-											   TIMESTAMPTZOID, type,
-											   BTGreaterEqualStrategyNumber);
-				op->opfuncid = InvalidOid;
-			}
-			times = lappend(times, op);
+			times = lappend(times, compare_column(rel, EL_ATT_TIME, TIMESTAMPTZOID,
+												  bound.strategy == BTEqualStrategyNumber ?
+												  BTGreaterEqualStrategyNumber : bound.strategy,
+												  c->type, c->value));
 		}
+		else if (bound.strategy == BTEqualStrategyNumber && !bound.any)
+		{
+			/* offsets are unique, whether or not statistics say so */
+			size.fraction = 1.0 / Max(rel->tuples, 1.0);
+			return size;
+		}
+		else if (apply_estimate(root, rel, &bound, &range))
+			continue;
+		else if (bound.any)
+			size.noffsets = IsA(c->value, ArrayExpr) ?
+				list_length(((ArrayExpr *) c->value)->elements) : EL_ARRAY_ESTIMATE;
+		else if (bound.ncolumns == 1 && exprType(linitial(((OpExpr *) expr)->args)) == INT8OID)
+			offsets = lappend(offsets, expr);
+		else
+			unknown *= DEFAULT_INEQ_SEL;
 	}
-	return Min(clauselist_selectivity(root, offsets, rel->relid, JOIN_INNER, NULL),
-			   clauselist_selectivity(root, times, rel->relid, JOIN_INNER, NULL));
+	if (range.min_offset > 0)
+		offsets = lappend(offsets, compare_offset(rel, BTGreaterEqualStrategyNumber, range.min_offset));
+	if (range.max_offset < EL_MAX_OFFSET)
+		offsets = lappend(offsets, compare_offset(rel, BTLessEqualStrategyNumber, range.max_offset));
+	if (range.noffsets >= 0)
+		size.noffsets = range.noffsets;
+	size.fraction = Min(clauselist_selectivity(root, offsets, rel->relid, JOIN_INNER, NULL) * unknown,
+						clauselist_selectivity(root, times, rel->relid, JOIN_INNER, NULL));
+	return size;
 }
 
 /* required_outer: the tables whose columns are in the bounds. */
 static void
-add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
+add_seek_path(PlannerInfo *root, RelOptInfo *rel, SeekSize size, List *filter,
 			  Relids required_outer, List *pathkeys, bool backward)
 {
 	CustomPath *cpath = makeNode(CustomPath);
 	Path	   *path = &cpath->path;
-	Selectivity fraction = read_fraction(root, rel, bounds);
-	double		tuples = clamp_row_est(rel->tuples * fraction);
+	double		tuples = size.noffsets >= 0 ? size.noffsets :
+		clamp_row_est(rel->tuples * size.fraction);
+	double		seeks = size.noffsets >= 0 ? size.noffsets : 1;
 	double		random_page;
 	double		seq_page;
+	double		pages;
 	QualCost	qual;
 
 	path->pathtype = T_CustomScan;
@@ -283,6 +284,13 @@ add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
 
 	get_tablespace_page_costs(rel->reltablespace, &random_page, &seq_page);
 	cost_qual_eval(&qual, filter, root);
+	if (size.noffsets > 1)
+		pages = random_page * index_pages_fetched(size.noffsets, rel->pages, 0, root);
+	else
+		pages = random_page + seq_page * (size.noffsets >= 0 ? 0 : ceil(rel->pages * size.fraction));
+	/* what has nothing is free to look at, as for the sequential scan */
+	if (rel->pages == 0)
+		pages = seeks = 0;
 
 	/*
 	 * The seek is no start-up cost, as a B-tree's pages are none: a LIMIT
@@ -291,9 +299,8 @@ add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
 	 * first.
 	 */
 	path->startup_cost = qual.startup + path->pathtarget->cost.startup;
-	path->total_cost = path->startup_cost + random_page +
-		EL_SEEK_CPU_OPERATORS * cpu_operator_cost +
-		ceil(rel->pages * fraction) * seq_page +
+	path->total_cost = path->startup_cost + pages +
+		seeks * EL_SEEK_CPU_OPERATORS * cpu_operator_cost +
 		tuples * (cpu_tuple_cost + qual.per_tuple) +
 		path->rows * path->pathtarget->cost.per_tuple;
 	/* records are looked at twice to go back */
@@ -307,25 +314,77 @@ add_seek_path(PlannerInfo *root, RelOptInfo *rel, List *bounds, List *filter,
 	add_path(rel, path);
 }
 
-/* What the order of offsets, by < or >, is good for in this query. */
+/* The order of a column's values, by < or >, if anything in this query asks for it. */
 static List *
-offset_pathkeys(PlannerInfo *root, RelOptInfo *rel, int strategy)
+column_pathkeys(PlannerInfo *root, RelOptInfo *rel, AttrNumber column, Oid type,
+				int strategy)
 {
-	Oid			op = get_opfamily_member(btree_family(INT8OID), INT8OID,
-										 INT8OID, strategy);
-	Expr	   *column = (Expr *) makeVar(rel->relid, EL_ATT_OFFSET, INT8OID, -1,
-										  InvalidOid, 0);
+	Oid			op = get_opfamily_member(el_btree_family(type), type, type, strategy);
 
-	return truncate_useless_pathkeys(root, rel,
-									 el_build_expression_pathkey(root, column,
-																 op, rel->relids));
+	return el_build_expression_pathkey(root, (Expr *) makeVar(rel->relid, column, type, -1,
+															  InvalidOid, 0),
+									   op, rel->relids);
+}
+
+/*
+ * How far a scan in that direction has the rows in the order that the query asks
+ * for: by event_offset, and in any order by the partition, which is one.  There
+ * are no nulls to come first or last.
+ */
+static List *
+order_offered(PlannerInfo *root, List *partition, List *offset, int strategy)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, root->query_pathkeys)
+	{
+		PathKey    *key = lfirst_node(PathKey, lc);
+		PathKey    *p = partition == NIL ? NULL : linitial_node(PathKey, partition);
+		PathKey    *o = offset == NIL ? NULL : linitial_node(PathKey, offset);
+
+		if (!(p != NULL && key->pk_eclass == p->pk_eclass) &&
+			!(o != NULL && key->pk_eclass == o->pk_eclass &&
+			  key == make_canonical_pathkey(root, o->pk_eclass, o->pk_opfamily,
+											strategy, key->pk_nulls_first)))
+			break;
+		result = lappend(result, key);
+	}
+	return result;
+}
+
+/* Paths in one direction, for each order that it has and the query, or a merge join of it, can use. */
+static void
+add_ordered_paths(PlannerInfo *root, RelOptInfo *rel, List *exprs, SeekSize size,
+				  List *filter, bool backward)
+{
+	int			strategy = backward ? BTGreaterStrategyNumber : BTLessStrategyNumber;
+	List	   *partition = column_pathkeys(root, rel, EL_ATT_PARTITION, INT4OID,
+											strategy);
+	List	   *offset = column_pathkeys(root, rel, EL_ATT_OFFSET, INT8OID,
+										 strategy);
+	List	   *asked = order_offered(root, partition, offset, strategy);
+	List	   *merged = truncate_useless_pathkeys(root, rel, offset);
+	List	   *both = partition == NIL ? NIL :
+		truncate_useless_pathkeys(root, rel, list_concat_copy(partition, offset));
+
+	/* forward is as good as backward where the order does not matter */
+	if ((exprs != NIL && !backward) || asked != NIL)
+		add_seek_path(root, rel, size, filter, rel->lateral_relids, asked, backward);
+	if (merged != NIL && compare_pathkeys(merged, asked) != PATHKEYS_EQUAL)
+		add_seek_path(root, rel, size, filter, rel->lateral_relids, merged, backward);
+	if (both != NIL && compare_pathkeys(both, asked) != PATHKEYS_EQUAL &&
+		compare_pathkeys(both, merged) != PATHKEYS_EQUAL)
+		add_seek_path(root, rel, size, filter, rel->lateral_relids, both, backward);
 }
 
 static bool
 is_sought_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 				 EquivalenceMember *em, void *arg)
 {
-	return is_sought_column((Node *) em->em_expr, rel->relid);
+	AttrNumber	column = el_bound_column((Node *) em->em_expr, rel->relid);
+
+	return column == EL_ATT_OFFSET || column == EL_ATT_TIME;
 }
 
 /* The inner side of a nested loop: bounds by columns of other tables. */
@@ -352,11 +411,12 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		Relids		outer;
 		ListCell   *other;
-		List	   *bounds;
+		List	   *exprs;
 		List	   *filter = NIL;
 		ParamPathInfo *param_info;
+		ElBound		bound;
 
-		if (as_bound(rel, rinfo) == NULL)
+		if (el_find_bound(root, rel, rinfo, &bound) == NULL)
 			continue;
 		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
 		outer = bms_del_member(outer, rel->relid);
@@ -373,11 +433,27 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel)
 
 		/* with all that is known of those tables' rows */
 		param_info = get_baserel_parampathinfo(root, rel, outer);
-		bounds = find_bounds(rel, list_concat_copy(rel->baserestrictinfo,
-												   param_info->ppi_clauses),
-							 &filter);
-		add_seek_path(root, rel, bounds, filter, outer, NIL, false);
+		exprs = find_bounds(root, rel,
+							list_concat_copy(rel->baserestrictinfo,
+											 param_info->ppi_clauses),
+							&filter);
+		add_seek_path(root, rel, seek_size(root, rel, exprs), filter, outer,
+					  NIL, false);
 	}
+}
+
+/*
+ * Is it the DEFAULT partition?  Rows that arrive there go on to others, so that
+ * it never has any.
+ */
+static bool
+is_default_partition(PlannerInfo *root, RelOptInfo *rel, RelOptInfo **topic)
+{
+	if (rel->reloptkind != RELOPT_OTHER_MEMBER_REL || rel->pages != 0)
+		return false;
+	*topic = find_base_rel(root, root->append_rel_array[rel->relid]->parent_relid);
+	return (*topic)->boundinfo != NULL && partition_bound_has_default((*topic)->boundinfo) &&
+		(*topic)->part_rels[(*topic)->boundinfo->default_index] == rel;
 }
 
 /* Adds paths in both orders where the query can use the order, and one for each set of outer tables. */
@@ -385,8 +461,9 @@ void
 el_seek_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
 	List	   *filter = NIL;
-	List	   *bounds;
-	List	   *pathkeys;
+	List	   *exprs;
+	RelOptInfo *topic;
+	SeekSize	size;
 
 	/* for every table of every query: cheap tests first, then the catalog */
 	if (!el_enable_seek || rte->rtekind != RTE_RELATION ||
@@ -396,15 +473,19 @@ el_seek_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 		IS_DUMMY_REL(rel) || !el_is_leaf(rte->relid))
 		return;
 
-	bounds = find_bounds(rel, rel->baserestrictinfo, &filter);
-	pathkeys = offset_pathkeys(root, rel, BTLessStrategyNumber);
-	if (bounds != NIL || pathkeys != NIL)
-		add_seek_path(root, rel, bounds, filter, rel->lateral_relids, pathkeys,
-					  false);
-	pathkeys = offset_pathkeys(root, rel, BTGreaterStrategyNumber);
-	if (pathkeys != NIL)
-		add_seek_path(root, rel, bounds, filter, rel->lateral_relids, pathkeys,
-					  true);
+	/* without it the others are in order, which core asks of live partitions */
+	if (is_default_partition(root, rel, &topic))
+	{
+		topic->live_parts = bms_del_member(topic->live_parts,
+										   topic->boundinfo->default_index);
+		mark_dummy_rel(rel);
+		return;
+	}
+
+	exprs = find_bounds(root, rel, rel->baserestrictinfo, &filter);
+	size = seek_size(root, rel, exprs);
+	add_ordered_paths(root, rel, exprs, size, filter, false);
+	add_ordered_paths(root, rel, exprs, size, filter, true);
 	add_join_paths(root, rel);
 }
 
@@ -416,7 +497,7 @@ plan_seek(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	List	   *filter = NIL;
 
 	Assert(rel->relid > 0 && rel->rtekind == RTE_RELATION);
-	cscan->custom_exprs = find_bounds(rel, clauses, &filter);
+	cscan->custom_exprs = find_bounds(root, rel, clauses, &filter);
 	cscan->scan.plan.targetlist = tlist;
 	cscan->scan.plan.qual = extract_actual_clauses(filter, false);
 	cscan->scan.scanrelid = rel->relid;
@@ -454,69 +535,15 @@ begin_seek(CustomScanState *css, EState *estate, int eflags)
 					   sizeof(SeekBound));
 	foreach(lc, cscan->custom_exprs)
 	{
-		OpExpr	   *op = lfirst_node(OpExpr, lc);
-		SeekBound  *bound = &s->bounds[s->nbounds++];
+		SeekBound  *b = &s->bounds[s->nbounds++];
 
-		if (!bound_properties(op, &bound->column, &bound->strategy,
-							  &bound->type))
-			elog(ERROR, "operator %u is no bound", op->opno);
-		bound->value = ExecInitExpr(lsecond(op->args), &css->ss.ps);
+		if (!el_read_bound(lfirst(lc), cscan->scan.scanrelid, &b->bound))
+			elog(ERROR, "not a bound: node type %d", (int) nodeTag(lfirst(lc)));
+		for (int i = 0; i < b->bound.ncolumns; i++)
+			b->values[i] = ExecInitExpr(b->bound.columns[i].value, &css->ss.ps);
 	}
 	Assert(s->nbounds == list_length(cscan->custom_exprs));
 	s->recheck = ExecInitQual(cscan->custom_exprs, &css->ss.ps);
-}
-
-/* Narrow the offsets min .. max by a bound. */
-static void
-bound_offset(const SeekBound *bound, Datum value, int64 *min, int64 *max)
-{
-	int64		v = bound->type == INT2OID ? DatumGetInt16(value) :
-		bound->type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
-
-	Assert(bound->strategy >= BTLessStrategyNumber &&
-		   bound->strategy <= BTGreaterStrategyNumber);
-	/* a bound that lies behind all integers leaves nothing */
-	if ((bound->strategy == BTLessStrategyNumber && pg_sub_s64_overflow(v, 1, &v)) ||
-		(bound->strategy == BTGreaterStrategyNumber && pg_add_s64_overflow(v, 1, &v)))
-	{
-		*max = -1;
-		return;
-	}
-	if (bound->strategy >= BTEqualStrategyNumber)
-		*min = Max(*min, v);
-	if (bound->strategy <= BTEqualStrategyNumber)
-		*max = Min(*max, v);
-}
-
-/* The time, in ms, before which nothing satisfies the bound. */
-static int64
-bound_time(const SeekBound *bound, Datum value)
-{
-	TimestampTz time;
-	int			overflow;
-
-	Assert(bound->column == EL_ATT_TIME &&
-		   bound->strategy >= BTEqualStrategyNumber);
-	switch (bound->type)
-	{
-		case DATEOID:
-			time = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
-			break;
-		case TIMESTAMPOID:
-			time = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
-			break;
-		default:
-			time = DatumGetTimestampTz(value);
-			break;
-	}
-	if (TIMESTAMP_IS_NOBEGIN(time))
-		return EL_MIN_TIME;
-
-	/*
-	 * a log may have times that are beyond PostgreSQL's, which are shown as
-	 * infinity
-	 */
-	return el_timestamptz_to_ms(Min(time, END_TIMESTAMP - 1));
 }
 
 /* Evaluate the bounds and tell the scan. */
@@ -524,27 +551,25 @@ static void
 set_bounds(SeekState *s)
 {
 	ExprContext *econtext = s->css.ss.ps.ps_ExprContext;
-	int64		min = 0;
-	int64		max = EL_MAX_OFFSET;
-	int64		from_time = EL_MIN_TIME;
+	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	ElScanRange range = EL_SCAN_ALL;
 
 	Assert(s->scan != NULL && !s->bounded);
 	for (int i = 0; i < s->nbounds; i++)
 	{
-		SeekBound  *bound = &s->bounds[i];
-		bool		isnull;
-		Datum		value = ExecEvalExprSwitchContext(bound->value, econtext,
-													  &isnull);
+		SeekBound  *b = &s->bounds[i];
+		Datum		values[EL_BOUND_COLUMNS];
+		bool		nulls[EL_BOUND_COLUMNS];
 
-		if (isnull)
-			max = -1;			/* the operators are strict */
-		else if (bound->column == EL_ATT_OFFSET)
-			bound_offset(bound, value, &min, &max);
-		else
-			from_time = Max(from_time, bound_time(bound, value));
+		for (int c = 0; c < b->bound.ncolumns; c++)
+			values[c] = ExecEvalExpr(b->values[c], econtext, &nulls[c]);
+		el_apply_bound(&b->bound, values, nulls,
+					   b->bound.ncolumns > 1 ? el_scan_partition(s->scan) : -1,
+					   &range);
 	}
+	el_scan_set_range(s->scan, &range);
+	MemoryContextSwitchTo(old);
 	ResetExprContext(econtext);
-	el_scan_set_range(s->scan, min, max, from_time);
 	s->bounded = true;
 }
 
