@@ -2,6 +2,9 @@
 \set VERBOSITY default
 \pset format unaligned
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS eventlog;
+RESET client_min_messages;
 CREATE SCHEMA tools;
 SET search_path = tools, public;
 
