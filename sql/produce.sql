@@ -5,14 +5,15 @@ RESET client_min_messages;
 \set SHOW_CONTEXT never
 
 -- an error as a client sees it
-CREATE FUNCTION pg_temp.try(command text, OUT code text, OUT message text, OUT detail text, OUT hint text, OUT context text)
+CREATE FUNCTION pg_temp.try(command text, OUT code text, OUT message text, OUT detail text, OUT hint text, OUT event text)
 LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE command;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-        detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
-    context := substring(context from 'event \d+ of produce_batch\(\)');
+        detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    event := substring(detail from 'event \d+ of the batch.*');
+    detail := substring(detail from '^(?!Raised)[^\n]*');
 END $$;
 
 --
@@ -153,8 +154,8 @@ SELECT code, message FROM pg_temp.try($$SELECT produce('pr_check', 'k', '{"id": 
 SELECT code, message FROM pg_temp.try($$SELECT produce('pr_check', 'k', '{"id": 1}', partition => 0, event_time => '1999-01-01')$$);
 SELECT code, message FROM pg_temp.try($$SELECT produce('pr_check', 'long key', '{"id": 1}', partition => 0)$$);
 SELECT code, message FROM pg_temp.try($$SELECT produce('pr_check', 'k', '{"id": 1}', headers => '{"x": "1"}', partition => 0)$$);
-SELECT code, message, context FROM pg_temp.try($$SELECT produce_batch('pr_check', '[{"key": "k", "value": {"id": 1}, "partition": 0}, {"value": {}, "partition": 0}]')$$);
-SELECT code, message, context FROM pg_temp.try($$SELECT produce_batch('pr_check', '{k}', '{"{}"}')$$);
+SELECT code, message, event FROM pg_temp.try($$SELECT produce_batch('pr_check', '[{"key": "k", "value": {"id": 1}, "partition": 0}, {"value": {}, "partition": 0}]')$$);
+SELECT code, message, event FROM pg_temp.try($$SELECT produce_batch('pr_check', '{k}', '{"{}"}')$$);
 SELECT key, value FROM pr_check ORDER BY event_offset;
 
 --
@@ -193,9 +194,9 @@ SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '[{"partition": "0"
 SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '[{"partition": 1.5}]')$$);
 SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '[{"partition": 3}]')$$);
 SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '[{"event_time": 1}]')$$);
-SELECT code, message, context FROM pg_temp.try($$SELECT produce_batch('pr_batch', '[{"event_time": "soon"}]')$$);
-SELECT code, message, context FROM pg_temp.try($$SELECT produce_batch('pr_text', '[{"key": 1}, {"key": "x"}]')$$);
-SELECT code, message, context FROM pg_temp.try($$SELECT produce_batch('pr_compact', '[{"key": "a"}, {"value": "x"}]')$$);
+SELECT code, message, event FROM pg_temp.try($$SELECT produce_batch('pr_batch', '[{"event_time": "soon"}]')$$);
+SELECT code, message, event FROM pg_temp.try($$SELECT produce_batch('pr_text', '[{"key": 1}, {"key": "x"}]')$$);
+SELECT code, message, event FROM pg_temp.try($$SELECT produce_batch('pr_compact', '[{"key": "a"}, {"value": "x"}]')$$);
 
 -- arrays
 SELECT produce_batch('pr_batch', '{x,NULL,z}', '{"{\"n\": 1}",NULL,"\"three\""}');
@@ -208,7 +209,7 @@ SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '{a}', '{1,2}')$$);
 SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '{a}', NULL)$$);
 SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', '{{a},{b}}', '{1,2}')$$);
 SELECT * FROM pg_temp.try($$SELECT produce_batch('pr_batch', NULL, '{{1},{2}}')$$);
-SELECT code, message, context FROM pg_temp.try($$SELECT produce_batch('pr_batch', NULL, '{1,2,x}')$$);
+SELECT code, message, event FROM pg_temp.try($$SELECT produce_batch('pr_batch', NULL, '{1,2,x}')$$);
 
 -- nothing of a refused batch is left
 SELECT count(*) FROM pr_compact;

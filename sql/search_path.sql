@@ -210,6 +210,8 @@ SELECT public.produce('hj.numbers', '8', '{"n": 2}');
 SELECT public.produce('hj.ids', '00000000-0000-0000-0000-000000000001'::pg_catalog.uuid, 'x'::pg_catalog.varchar);
 SELECT public.produce('hj.ids', '00000000-0000-0000-0000-000000000002', 'y');
 SELECT public.produce_batch('hj.orders', '[{"key": "b", "value": {"n": 2}, "partition": 0, "event_time": "2024-01-02 00:00+00", "headers": {"a": "b"}}]');
+SELECT public.produce_batch('hj.orders', '[]'::pg_catalog.json);
+SELECT public.produce_batch('hj.orders', '[]'::pg_catalog.jsonb);
 SELECT public.produce_batch('hj.orders', '{c,d}', '{1,2}');
 INSERT INTO hj.orders (key, value) VALUES ('e', '5');
 INSERT INTO hj.numbers (key, value) VALUES (9, '5') RETURNING partition, event_offset;

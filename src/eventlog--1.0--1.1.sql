@@ -41,3 +41,16 @@ CREATE FUNCTION _eventlog.group_memory(OUT slots bigint, OUT in_use bigint, OUT 
 COMMENT ON FUNCTION _eventlog.group_memory() IS 'eventlog: shared memory for groups; cached is what goes when others need it';
 REVOKE ALL ON FUNCTION _eventlog.group_memory() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION _eventlog.group_memory() TO pg_monitor;
+
+/*
+ * Events as text and json keep their bytes.  With text among the signatures,
+ * literals and parameters without a type are text.
+ */
+CREATE FUNCTION @extschema@.produce_batch(topic regclass, events text)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce_batch_text';
+CREATE FUNCTION @extschema@.produce_batch(topic regclass, events json)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce_batch_text';
+COMMENT ON FUNCTION @extschema@.produce_batch(regclass, text) IS
+    'eventlog: produce a JSON array of {"key":, "value":, "headers":, "partition":, "event_time":}; returns the number of events';
+COMMENT ON FUNCTION @extschema@.produce_batch(regclass, json) IS
+    'eventlog: produce an array of {"key":, "value":, "headers":, "partition":, "event_time":}; returns the number of events';

@@ -94,13 +94,13 @@ typedef RelFileNode RelFileLocator;
 #define el_json_lexer(json)			makeJsonLexContext(NULL, json, false)
 #endif
 
-/* A lexer over UTF-8 that hands out strings.  The text is only read. */
+/* A lexer over bytes that hands out strings.  The text is only read. */
 #if PG_VERSION_NUM < 170000
-#define el_json_utf8_lexer(json, len) \
-	makeJsonLexContextCstringLen(unconstify(char *, json), len, PG_UTF8, true)
+#define el_json_string_lexer(json, len, encoding) \
+	makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, true)
 #else
-#define el_json_utf8_lexer(json, len) \
-	makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
+#define el_json_string_lexer(json, len, encoding) \
+	makeJsonLexContextCstringLen(NULL, json, len, encoding, true)
 #endif
 
 /* What the parser's callbacks return: since 16 they may end the parse. */

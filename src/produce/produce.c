@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * produce.c
- *	  The SQL functions that produce events.
+ *	  Producing one event; produce() and flush().
  *
  * An event is converted to the topic's types, checked, given a partition and
  * handed to the producer buffer, which appends it when the transaction
@@ -21,18 +21,14 @@
 #include "postgres.h"
 
 #include "catalog/objectaddress.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "base/arguments.h"
@@ -50,49 +46,15 @@
 #include "value/headers.h"
 #include "value/serde.h"
 
-/* What a call site remembers between calls. */
-typedef struct CallSite
-{
-	Oid			topic;			/* checked for user, and locked */
-	Oid			user;
-	uint64		lock_generation;	/* el_lock_generation when it was locked */
-
-	ElTopic    *prepared;		/* the conversions are for it */
-	uint64		xact_generation;	/* and for the transaction of this number */
-	Oid			key_from;		/* type of the arguments */
-	Oid			value_from;
-	ElConversion key;
-	ElConversion value;
-	void	   *key_domain;		/* domain_check()'s caches */
-	void	   *value_domain;
-	MemoryContext mcxt;			/* of the conversions */
-} CallSite;
-
-/* One event as the caller gives it; key and value of the call site's types. */
-typedef struct Event
-{
-	Datum		key;
-	Datum		value;
-	Datum		headers;		/* jsonb */
-	bool		key_isnull;
-	bool		value_isnull;
-	bool		headers_isnull;
-	bool		has_partition;
-	int64		partition;
-	int64		time_ms;
-} Event;
-
 EL_FUNCTION(eventlog_produce);
-EL_FUNCTION(eventlog_produce_batch_jsonb);
-EL_FUNCTION(eventlog_produce_batch_arrays);
 EL_FUNCTION(eventlog_flush);
 
-static CallSite *
-get_call_site(FunctionCallInfo fcinfo)
+ElCallSite *
+el_call_site(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->flinfo->fn_extra == NULL)
 		fcinfo->flinfo->fn_extra =
-			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ElCallSite));
 	return fcinfo->flinfo->fn_extra;
 }
 
@@ -101,7 +63,7 @@ get_call_site(FunctionCallInfo fcinfo)
  * allowed to.
  */
 static ElTopic *
-get_topic(CallSite *site, Oid relid, const char *command)
+get_topic(ElCallSite *site, Oid relid, const char *command)
 {
 	Oid			user = GetUserId();
 
@@ -120,17 +82,17 @@ get_topic(CallSite *site, Oid relid, const char *command)
 	return el_topic(relid);
 }
 
-static Oid
-get_topic_argument(FunctionCallInfo fcinfo, int argno)
+ElTopic *
+el_topic_to_produce(ElCallSite *site, FunctionCallInfo fcinfo,
+					const char *command)
 {
-	el_arg_not_null(fcinfo, argno, "topic");
-	return PG_GETARG_OID(argno);
+	el_arg_not_null(fcinfo, 0, "topic");
+	return get_topic(site, PG_GETARG_OID(0), command);
 }
 
-/* Prepare the conversions from these types to the topic's, unless they are. */
-static inline void
-prepare_conversions(CallSite *site, FmgrInfo *flinfo, ElTopic *t,
-					Oid key_from, Oid value_from)
+void
+el_prepare_conversions(ElCallSite *site, FmgrInfo *flinfo, ElTopic *t,
+					   Oid key_from, Oid value_from)
 {
 	if (likely(site->prepared == t &&
 			   site->xact_generation == el_xact_generation &&
@@ -201,12 +163,19 @@ refuse_null_key(ElTopic *t)
 				 errdetail("Compaction keeps the last event of each key.")));
 }
 
-/*
- * Convert, check and buffer one event; returns its partition.  Works in
- * CurrentMemoryContext and leaves what it allocates to the caller.
- */
-static int32
-produce_event(CallSite *site, ElTopic *t, const Event *event)
+/* What a caller gives as key or value, as a datum of the topic's type. */
+static inline Datum
+to_topic_type(ElConversion *c, Datum value, bool typed, void **domain)
+{
+	if (likely(!typed))
+		return el_convert(c, value);
+	if (c->to->is_domain)
+		domain_check(value, false, c->to->type, domain, c->mcxt);
+	return value;
+}
+
+int32
+el_produce_event(ElCallSite *site, ElTopic *t, const ElEvent *event)
 {
 	ElRecord	r;
 	Datum		key = (Datum) 0;
@@ -224,7 +193,8 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 
 	if (!event->key_isnull)
 	{
-		key = el_convert(&site->key, event->key);
+		key = to_topic_type(&site->key, event->key, event->key_typed,
+							&site->key_domain);
 		el_serialize(&t->key, key, &r.key, &r.key_len);
 	}
 	else
@@ -238,7 +208,8 @@ produce_event(CallSite *site, ElTopic *t, const Event *event)
 
 	if (!event->value_isnull)
 	{
-		value = el_convert(&site->value, event->value);
+		value = to_topic_type(&site->value, event->value, event->value_typed,
+							  &site->value_domain);
 		el_serialize(&t->value, value, &r.value, &r.value_len);
 	}
 	else if (t->value.is_domain)
@@ -257,7 +228,7 @@ int32
 el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
 				 const char *command)
 {
-	CallSite	site = {0};
+	ElCallSite	site = {0};
 	ElTopic    *t = get_topic(&site, relid, command);
 	Datum		key = (Datum) 0;
 	Datum		value = (Datum) 0;
@@ -304,20 +275,20 @@ get_argument_type(FmgrInfo *flinfo, int argno)
 Datum
 eventlog_produce(PG_FUNCTION_ARGS)
 {
-	CallSite   *site = get_call_site(fcinfo);
-	ElTopic    *t = get_topic(site, get_topic_argument(fcinfo, 0),
-							  "produce()");
-	Event		event;
+	ElCallSite *site = el_call_site(fcinfo);
+	ElTopic    *t = el_topic_to_produce(site, fcinfo, "produce()");
+	ElEvent		event;
 
 	/* the types belong to the call site: found once, at its first call */
 	if (site->key_from == InvalidOid)
-		prepare_conversions(site, fcinfo->flinfo, t,
-							get_argument_type(fcinfo->flinfo, 1),
-							get_argument_type(fcinfo->flinfo, 2));
+		el_prepare_conversions(site, fcinfo->flinfo, t,
+							   get_argument_type(fcinfo->flinfo, 1),
+							   get_argument_type(fcinfo->flinfo, 2));
 	else
-		prepare_conversions(site, fcinfo->flinfo, t, site->key_from,
-							site->value_from);
+		el_prepare_conversions(site, fcinfo->flinfo, t, site->key_from,
+							   site->value_from);
 
+	event.key_typed = event.value_typed = false;
 	event.key_isnull = PG_ARGISNULL(1);
 	event.key = PG_GETARG_DATUM(1);
 	event.value_isnull = PG_ARGISNULL(2);
@@ -329,310 +300,7 @@ eventlog_produce(PG_FUNCTION_ARGS)
 	event.time_ms = PG_ARGISNULL(5) ? el_now_ms() :
 		el_event_time(t, PG_GETARG_TIMESTAMPTZ(5), false);
 
-	PG_RETURN_INT32(produce_event(site, t, &event));
-}
-
-
-/*
- * produce_batch(topic, events jsonb)
- */
-
-/* Says which of many events an error is about. */
-static void
-batch_error_context(void *arg)
-{
-	errcontext("event %d of produce_batch()", *(int *) arg);
-}
-
-static inline bool
-is_member(const JsonbValue *name, const char *what)
-{
-	return name->val.string.len == strlen(what) &&
-		memcmp(name->val.string.val, what, name->val.string.len) == 0;
-}
-
-/* The type as which a member of an event reaches the conversion to serde. */
-static Oid
-json_source_type(const ElSerde *s)
-{
-	switch (s->kind)
-	{
-		case EL_SERDE_JSON:
-			return JSONOID;
-		case EL_SERDE_JSONB:
-			return JSONBOID;
-		default:
-			return TEXTOID;
-	}
-}
-
-/*
- * A member as a value of that type: JSON for JSON, a string's content for
- * others, and the JSON text of what is no string.
- */
-static Datum
-json_source_datum(const ElSerde *s, JsonbValue *v)
-{
-	Jsonb	   *jb;
-
-	if (json_source_type(s) == TEXTOID && v->type == jbvString)
-		return PointerGetDatum(cstring_to_text_with_len(v->val.string.val,
-														v->val.string.len));
-	jb = JsonbValueToJsonb(v);
-	if (json_source_type(s) == JSONBOID)
-		return JsonbPGetDatum(jb);
-	return CStringGetTextDatum(JsonbToCString(NULL, &jb->root, VARSIZE(jb)));
-}
-
-static int64
-json_partition(const JsonbValue *v)
-{
-	if (v->type == jbvNumeric)
-	{
-		char	   *s = DatumGetCString(DirectFunctionCall1(numeric_out,
-															NumericGetDatum(v->val.numeric)));
-		char	   *end;
-		long long	n;
-
-		errno = 0;
-		n = strtoll(s, &end, 10);
-		if (errno == 0 && *end == '\0')
-			return n;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("member \"partition\" must be an integer")));
-}
-
-static int64
-json_event_time(ElTopic *t, const JsonbValue *v)
-{
-	char	   *s;
-	Datum		time;
-
-	if (v->type != jbvString)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("member \"event_time\" must be a string"),
-				 errhint("Write it as a timestamp with time zone, for example \"2024-01-31T12:00:00Z\".")));
-	s = pnstrdup(v->val.string.val, v->val.string.len);
-	time = DirectFunctionCall3(timestamptz_in, CStringGetDatum(s),
-							   ObjectIdGetDatum(InvalidOid),
-							   Int32GetDatum(-1));
-	return el_event_time(t, DatumGetTimestampTz(time), false);
-}
-
-/* Members of a JSON object as an event; 22023 for one that is unknown or of the wrong kind. */
-static void
-event_from_json(ElTopic *t, JsonbContainer *object, int64 now_ms,
-				Event *event)
-{
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbIteratorToken token;
-	JsonbValue	name;
-	JsonbValue	v;
-
-	memset(event, 0, sizeof(*event));
-	event->key_isnull = true;
-	event->value_isnull = true;
-	event->headers_isnull = true;
-	event->time_ms = now_ms;
-
-	while ((token = JsonbIteratorNext(&it, &name, true)) != WJB_DONE)
-	{
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&it, &v, true);
-
-		if (is_member(&name, "key"))
-		{
-			event->key_isnull = v.type == jbvNull;
-			if (!event->key_isnull)
-				event->key = json_source_datum(&t->key, &v);
-		}
-		else if (is_member(&name, "value"))
-		{
-			event->value_isnull = v.type == jbvNull;
-			if (!event->value_isnull)
-				event->value = json_source_datum(&t->value, &v);
-		}
-		else if (is_member(&name, "headers"))
-		{
-			event->headers_isnull = v.type == jbvNull;
-			if (!event->headers_isnull)
-				event->headers = JsonbPGetDatum(JsonbValueToJsonb(&v));
-		}
-		else if (is_member(&name, "partition"))
-		{
-			event->has_partition = v.type != jbvNull;
-			if (event->has_partition)
-				event->partition = json_partition(&v);
-		}
-		else if (is_member(&name, "event_time"))
-		{
-			if (v.type != jbvNull)
-				event->time_ms = json_event_time(t, &v);
-		}
-		else
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("unrecognized member \"%s\" in an event",
-							pnstrdup(name.val.string.val,
-									 name.val.string.len)),
-					 errhint("Valid members are \"key\", \"value\", \"headers\", \"partition\" and \"event_time\".")));
-	}
-}
-
-/*
- * Returns the number of events.  An error names the event by its number, and
- * rolls the statement back, events before it included.
- */
-Datum
-eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
-{
-	CallSite   *site = get_call_site(fcinfo);
-	ElTopic    *t = get_topic(site, get_topic_argument(fcinfo, 0),
-							  "produce_batch()");
-	int64		now_ms = el_now_ms();
-	int			n = 0;
-	Jsonb	   *events;
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	v;
-	MemoryContext work;
-	MemoryContext old;
-	ErrorContextCallback context;
-
-	el_arg_not_null(fcinfo, 1, "events");
-	events = PG_GETARG_JSONB_P(1);
-	if (!JB_ROOT_IS_ARRAY(events) || JB_ROOT_IS_SCALAR(events))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("events must be a JSON array of objects")));
-
-	prepare_conversions(site, fcinfo->flinfo, t, json_source_type(&t->key),
-						json_source_type(&t->value));
-
-	context.callback = batch_error_context;
-	context.arg = &n;
-	context.previous = error_context_stack;
-	error_context_stack = &context;
-
-	it = JsonbIteratorInit(&events->root);
-	work = AllocSetContextCreate(CurrentMemoryContext, "eventlog event",
-								 ALLOCSET_DEFAULT_SIZES);
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		Event		event;
-
-		if (token != WJB_ELEM)
-			continue;
-		CHECK_FOR_INTERRUPTS();
-		n++;
-
-		if (v.type != jbvBinary ||
-			!JsonContainerIsObject(v.val.binary.data))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("an event must be a JSON object")));
-
-		old = MemoryContextSwitchTo(work);
-		event_from_json(t, v.val.binary.data, now_ms, &event);
-		produce_event(site, t, &event);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(work);
-	}
-	MemoryContextDelete(work);
-	error_context_stack = context.previous;
-
-	PG_RETURN_INT64(n);
-}
-
-
-/*
- * produce_batch(topic, keys text[], event_values text[])
- */
-
-static void
-check_dimensions(ArrayType *a, const char *name)
-{
-	if (ARR_NDIM(a) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%s must be a one-dimensional array", name)));
-}
-
-/* The same for texts; NULL keys: none of the events has one. */
-Datum
-eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
-{
-	CallSite   *site = get_call_site(fcinfo);
-	ElTopic    *t = get_topic(site, get_topic_argument(fcinfo, 0),
-							  "produce_batch()");
-	Datum	   *keys = NULL;
-	Datum	   *values;
-	bool	   *key_nulls = NULL;
-	bool	   *value_nulls;
-	int			nkeys = 0;
-	int			nvalues;
-	int			n = 0;
-	ArrayType  *array;
-	Event		event;
-	MemoryContext work;
-	MemoryContext old;
-	ErrorContextCallback context;
-
-	el_arg_not_null(fcinfo, 2, "event_values");
-	array = PG_GETARG_ARRAYTYPE_P(2);
-	check_dimensions(array, "event_values");
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values,
-					  &value_nulls, &nvalues);
-
-	if (!PG_ARGISNULL(1))
-	{
-		array = PG_GETARG_ARRAYTYPE_P(1);
-		check_dimensions(array, "keys");
-		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &keys,
-						  &key_nulls, &nkeys);
-		if (nkeys != nvalues)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("keys and event_values must have the same length"),
-					 errdetail("There are %d keys and %d event values.",
-							   nkeys, nvalues)));
-	}
-
-	prepare_conversions(site, fcinfo->flinfo, t, TEXTOID, TEXTOID);
-
-	memset(&event, 0, sizeof(event));
-	event.headers_isnull = true;
-	event.time_ms = el_now_ms();
-
-	context.callback = batch_error_context;
-	context.arg = &n;
-	context.previous = error_context_stack;
-	error_context_stack = &context;
-
-	work = AllocSetContextCreate(CurrentMemoryContext, "eventlog event",
-								 ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(work);
-	while (n < nvalues)
-	{
-		int			i = n++;
-
-		CHECK_FOR_INTERRUPTS();
-		event.key_isnull = keys == NULL || key_nulls[i];
-		event.key = event.key_isnull ? (Datum) 0 : keys[i];
-		event.value_isnull = value_nulls[i];
-		event.value = values[i];
-		produce_event(site, t, &event);
-		MemoryContextReset(work);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(work);
-	error_context_stack = context.previous;
-
-	PG_RETURN_INT64(nvalues);
+	PG_RETURN_INT32(el_produce_event(site, t, &event));
 }
 
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * produce.h
- *	  Producing an event from inside the extension.
+ *	  Producing one event: a call site's conversions, checks, and the buffer.
  *
  * IDENTIFICATION
  *	  src/produce/produce.h
@@ -13,7 +13,66 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "kafka/record.h"
+#include "topic/topic.h"
+#include "value/serde.h"
+
+/* What a call site of an SQL function remembers between calls. */
+typedef struct ElCallSite
+{
+	Oid			topic;			/* checked for user, and locked */
+	Oid			user;
+	uint64		lock_generation;	/* el_lock_generation when it was locked */
+
+	ElTopic    *prepared;		/* the conversions are for it */
+	uint64		xact_generation;	/* and for the transaction of this number */
+	Oid			key_from;		/* type of the arguments */
+	Oid			value_from;
+	ElConversion key;
+	ElConversion value;
+	void	   *key_domain;		/* domain_check()'s caches */
+	void	   *value_domain;
+	MemoryContext mcxt;			/* of the conversions */
+} ElCallSite;
+
+/* One event as the caller gives it; key and value of the call site's types. */
+typedef struct ElEvent
+{
+	Datum		key;
+	Datum		value;
+	Datum		headers;		/* jsonb */
+	bool		key_isnull;
+	bool		value_isnull;
+	bool		key_typed;		/* key is of the topic's type already */
+	bool		value_typed;
+	bool		headers_isnull;
+	bool		has_partition;
+	int64		partition;
+	int64		time_ms;
+} ElEvent;
+
+/* What belongs to the call site, all zeros at its first call. */
+extern ElCallSite *el_call_site(FunctionCallInfo fcinfo);
+
+/*
+ * The topic to produce to, the function's first argument: locked, once the caller
+ * has been found to be allowed to.  command is named in errors.
+ */
+extern ElTopic *el_topic_to_produce(ElCallSite *site, FunctionCallInfo fcinfo,
+									const char *command);
+
+/* Prepare the conversions from these types to the topic's, unless they are. */
+extern void el_prepare_conversions(ElCallSite *site, FmgrInfo *flinfo,
+								   ElTopic *t, Oid key_from, Oid value_from);
+
+/*
+ * Convert, check and buffer one event; returns its partition.  Works in
+ * CurrentMemoryContext and leaves what it allocates to the caller.
+ */
+extern int32 el_produce_event(ElCallSite *site, ElTopic *t,
+							  const ElEvent *event);
 
 /*
  * Produce an event whose key and value are bytes already: a copy of another

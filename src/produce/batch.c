@@ -1,0 +1,475 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  produce_batch(): many events in one call.
+ *
+ * Events come as a JSON array, or as arrays of keys and values.  JSON is taken
+ * as text, whatever the argument's type: key and value are slices of it, so a
+ * topic of JSON gets the bytes that stand there.  jsonb has no other bytes than
+ * its text form.
+ *
+ * An error in an event says in its DETAIL which one it is.
+ *
+ * IDENTIFICATION
+ *	  src/produce/batch.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "produce/json_walk.h"
+#include "produce/produce.h"
+#include "topic/checks.h"
+#include "topic/topic.h"
+#include "value/serde.h"
+
+/* Bytes of a key that an error shows. */
+#define SHOWN_KEY	64
+
+/* A column of the events: how a JSON value becomes a datum for the call site. */
+typedef struct Column
+{
+	ElSerde    *serde;
+	bool		is_json;		/* JSON is what the type holds */
+	bool		is_row;
+	StringInfoData datum;		/* text or json, of the event at hand */
+} Column;
+
+typedef struct Batch
+{
+	ElCallSite *site;
+	ElTopic    *t;
+	int64		number;			/* of the event at hand, counted from 0 */
+	MemoryContext work;			/* for one event */
+
+	/* a JSON array */
+	const char *json;
+	ElJson		key;			/* of the event at hand, if known yet */
+	Column		columns[2];
+	int64		now_ms;
+
+	/* arrays */
+	Datum	   *keys;			/* NULL: no event has a key */
+	Datum	   *values;
+	bool	   *key_nulls;
+	bool	   *value_nulls;
+	int			nvalues;
+} Batch;
+
+EL_FUNCTION(eventlog_produce_batch_text);
+EL_FUNCTION(eventlog_produce_batch_jsonb);
+EL_FUNCTION(eventlog_produce_batch_arrays);
+
+/* The key of the event at hand, NULL if it has none. */
+static char *
+shown_key(const Batch *b)
+{
+	char	   *key = NULL;
+	int			len;
+
+	if (b->key.data != NULL)
+		key = pnstrdup(b->key.data, b->key.len);
+	else if (b->keys != NULL && !b->key_nulls[b->number])
+		key = psprintf("\"%s\"", TextDatumGetCString(b->keys[b->number]));
+	if (key == NULL)
+		return NULL;
+
+	len = strlen(key);
+	if (len > SHOWN_KEY)
+		key = psprintf("%.*s...%s", pg_mbcliplen(key, len, SHOWN_KEY), key,
+					   key[0] == '"' ? "\"" : "");
+	return key;
+}
+
+/*
+ * Raise the error that has been caught once more, with the event that it is
+ * about.  What its DETAIL says already goes first.
+ */
+static void
+pg_attribute_noreturn()
+rethrow_for_event(const Batch *b)
+{
+	ErrorData  *error = CopyErrorData();
+	char	   *key;
+	char	   *event;
+
+	FlushErrorState();
+	key = shown_key(b);
+	event = psprintf("Raised at event %lld of the batch (counted from 0), %s%s.",
+					 (long long) b->number, key != NULL ? "key " : "without key",
+					 key != NULL ? key : "");
+	error->detail = error->detail == NULL ? event :
+		psprintf("%s\n%s", error->detail, event);
+	ReThrowError(error);
+}
+
+/* Produce the events by that function; returns their number. */
+static int64
+produce_events(Batch *b, void (*produce) (Batch *b))
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	b->work = AllocSetContextCreate(caller, "eventlog event",
+									ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		produce(b);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		rethrow_for_event(b);
+	}
+	PG_END_TRY();
+	MemoryContextDelete(b->work);
+	return b->number;
+}
+
+
+/*
+ * produce_batch(topic, events), events being text, json or jsonb
+ */
+
+enum
+{
+	MEMBER_KEY,
+	MEMBER_VALUE,
+	MEMBER_HEADERS,
+	MEMBER_PARTITION,
+	MEMBER_TIME,
+	MEMBERS
+};
+
+static const char *const member_names[MEMBERS] = {
+	"key", "value", "headers", "partition", "event_time"
+};
+
+static int
+find_member(ElJson name)
+{
+	for (int i = 0; i < MEMBERS; i++)
+	{
+		if (name.len == strlen(member_names[i]) &&
+			memcmp(name.data, member_names[i], name.len) == 0)
+			return i;
+	}
+	return MEMBERS;
+}
+
+/*
+ * The members of the event at which the walk stands; none for those that are
+ * left out or null.  22023 for an unknown one.
+ */
+static void
+find_members(Batch *b, ElJsonWalk *w, ElJson *members)
+{
+	ElJson		name;
+	ElJson		value;
+	ElJson		unknown = {NULL, 0};
+
+	memset(members, 0, MEMBERS * sizeof(ElJson));
+	while (el_json_next(w, &name))
+	{
+		int			member;
+
+		(void) el_json_next(w, &value);
+		name = el_json_content(name);
+		member = find_member(name);
+		if (member == MEMBERS)
+			unknown = name;
+		else if (el_json_is_null(value))
+			members[member].data = NULL;
+		else
+			members[member] = value;
+	}
+
+	/* once the key is known */
+	b->key = members[MEMBER_KEY];
+	if (unknown.data != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unrecognized member \"%s\" in an event",
+						pnstrdup(unknown.data, unknown.len)),
+				 errhint("Valid members are \"key\", \"value\", \"headers\", \"partition\" and \"event_time\".")));
+}
+
+static void
+init_column(Column *c, ElSerde *serde)
+{
+	c->serde = serde;
+	c->is_json = serde->kind == EL_SERDE_JSON || serde->kind == EL_SERDE_JSONB;
+	c->is_row = serde->kind == EL_SERDE_OTHER && type_is_rowtype(serde->base_type);
+	initStringInfo(&c->datum);
+}
+
+/* The type as which a column's values reach the call site. */
+static Oid
+column_source(const Column *c)
+{
+	return c->is_json ? JSONOID : TEXTOID;
+}
+
+/*
+ * A JSON value as a datum: JSON for JSON, a string's content for others, and the
+ * JSON text of what is no string.  An object is the topic's row, by the names of
+ * its attributes, and so of the topic's type at once (*typed).
+ */
+static Datum
+column_datum(Column *c, ElJson json, bool *typed)
+{
+	StringInfo	buf = &c->datum;
+
+	if (c->is_row && *json.data == '{')
+	{
+		char	   *utf8 = pg_server_to_any(json.data, json.len, PG_UTF8);
+
+		*typed = true;
+		return el_deserialize_unknown(c->serde, utf8,
+									  utf8 == json.data ? json.len : strlen(utf8));
+	}
+
+	if (!c->is_json && el_json_is_string(json))
+		json = el_json_content(json);
+	resetStringInfo(buf);
+	enlargeStringInfo(buf, VARHDRSZ + json.len);
+	memcpy(buf->data + VARHDRSZ, json.data, json.len);
+	SET_VARSIZE(buf->data, VARHDRSZ + json.len);
+	return PointerGetDatum(buf->data);
+}
+
+/* A string that functions of types can read. */
+static char *
+json_cstring(ElJson json)
+{
+	return pnstrdup(json.data, json.len);
+}
+
+static int64
+json_partition(ElJson json)
+{
+	char	   *end;
+	long long	n;
+
+	/* behind a number there is something that is no part of it */
+	errno = 0;
+	n = strtoll(json.data, &end, 10);
+	if (errno != 0 || end != json.data + json.len)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("member \"partition\" must be an integer")));
+	return n;
+}
+
+static int64
+json_event_time(ElTopic *t, ElJson json)
+{
+	Datum		time;
+
+	if (!el_json_is_string(json))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("member \"event_time\" must be a string"),
+				 errhint("Write it as a timestamp with time zone, for example \"2024-01-31T12:00:00Z\".")));
+	time = DirectFunctionCall3(timestamptz_in,
+							   CStringGetDatum(json_cstring(el_json_content(json))),
+							   ObjectIdGetDatum(InvalidOid),
+							   Int32GetDatum(-1));
+	return el_event_time(t, DatumGetTimestampTz(time), false);
+}
+
+/* The event at which the walk stands. */
+static void
+produce_json_event(Batch *b, ElJsonWalk *w)
+{
+	ElJson		members[MEMBERS];
+	ElEvent		event = {0};
+
+	find_members(b, w, members);
+
+	event.key_isnull = members[MEMBER_KEY].data == NULL;
+	if (!event.key_isnull)
+		event.key = column_datum(&b->columns[MEMBER_KEY], members[MEMBER_KEY],
+								 &event.key_typed);
+	event.value_isnull = members[MEMBER_VALUE].data == NULL;
+	if (!event.value_isnull)
+		event.value = column_datum(&b->columns[MEMBER_VALUE],
+								   members[MEMBER_VALUE], &event.value_typed);
+	event.headers_isnull = members[MEMBER_HEADERS].data == NULL;
+	if (!event.headers_isnull)
+		event.headers = DirectFunctionCall1(jsonb_in,
+											CStringGetDatum(json_cstring(members[MEMBER_HEADERS])));
+	event.has_partition = members[MEMBER_PARTITION].data != NULL;
+	if (event.has_partition)
+		event.partition = json_partition(members[MEMBER_PARTITION]);
+	event.time_ms = members[MEMBER_TIME].data == NULL ? b->now_ms :
+		json_event_time(b->t, members[MEMBER_TIME]);
+
+	el_produce_event(b->site, b->t, &event);
+}
+
+static void
+produce_json(Batch *b)
+{
+	MemoryContext old = MemoryContextSwitchTo(b->work);
+	ElJsonWalk	w;
+
+	el_json_begin(&w, b->json);
+	(void) el_json_enter(&w, '[');
+	while (!el_json_at_end(&w))
+	{
+		CHECK_FOR_INTERRUPTS();
+		b->key.data = NULL;
+		if (!el_json_enter(&w, '{'))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("an event must be a JSON object")));
+		produce_json_event(b, &w);
+		el_json_leave(&w);
+		MemoryContextReset(b->work);
+		b->number++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Produce the events of a JSON text that is known to be valid. */
+static int64
+produce_batch_json(FunctionCallInfo fcinfo, ElCallSite *site, ElTopic *t,
+				   const char *json)
+{
+	Batch		b = {0};
+	ElJsonWalk	w;
+
+	el_json_begin(&w, json);
+	if (!el_json_enter(&w, '['))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("events must be a JSON array of objects")));
+
+	b.site = site;
+	b.t = t;
+	b.json = json;
+	b.now_ms = el_now_ms();
+	init_column(&b.columns[MEMBER_KEY], &t->key);
+	init_column(&b.columns[MEMBER_VALUE], &t->value);
+	el_prepare_conversions(site, fcinfo->flinfo, t,
+						   column_source(&b.columns[MEMBER_KEY]),
+						   column_source(&b.columns[MEMBER_VALUE]));
+	return produce_events(&b, produce_json);
+}
+
+/*
+ * For text and json.  json is looked at once more: types can be cast to it
+ * without a function.
+ */
+Datum
+eventlog_produce_batch_text(PG_FUNCTION_ARGS)
+{
+	ElCallSite *site = el_call_site(fcinfo);
+	ElTopic    *t = el_topic_to_produce(site, fcinfo, "produce_batch()");
+	text	   *events;
+
+	el_arg_not_null(fcinfo, 1, "events");
+	events = PG_GETARG_TEXT_PP(1);
+	el_json_validate(events);
+	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t, VARDATA_ANY(events)));
+}
+
+Datum
+eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
+{
+	ElCallSite *site = el_call_site(fcinfo);
+	ElTopic    *t = el_topic_to_produce(site, fcinfo, "produce_batch()");
+	Jsonb	   *events;
+
+	el_arg_not_null(fcinfo, 1, "events");
+	events = PG_GETARG_JSONB_P(1);
+	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t,
+									   JsonbToCString(NULL, &events->root,
+													  VARSIZE(events))));
+}
+
+
+/*
+ * produce_batch(topic, keys text[], event_values text[])
+ */
+
+static void
+produce_arrays(Batch *b)
+{
+	MemoryContext old = MemoryContextSwitchTo(b->work);
+	ElEvent		event = {0};
+
+	event.headers_isnull = true;
+	event.time_ms = el_now_ms();
+	while (b->number < b->nvalues)
+	{
+		int			i = (int) b->number;
+
+		CHECK_FOR_INTERRUPTS();
+		event.key_isnull = b->keys == NULL || b->key_nulls[i];
+		event.key = event.key_isnull ? (Datum) 0 : b->keys[i];
+		event.value_isnull = b->value_nulls[i];
+		event.value = b->values[i];
+		el_produce_event(b->site, b->t, &event);
+		MemoryContextReset(b->work);
+		b->number++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static ArrayType *
+get_array(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(argno);
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("%s must be a one-dimensional array", name)));
+	return array;
+}
+
+/* NULL keys: none of the events has one. */
+Datum
+eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
+{
+	Batch		b = {0};
+
+	b.site = el_call_site(fcinfo);
+	b.t = el_topic_to_produce(b.site, fcinfo, "produce_batch()");
+
+	el_arg_not_null(fcinfo, 2, "event_values");
+	deconstruct_array(get_array(fcinfo, 2, "event_values"), TEXTOID, -1, false,
+					  TYPALIGN_INT, &b.values, &b.value_nulls, &b.nvalues);
+	if (!PG_ARGISNULL(1))
+	{
+		int			nkeys;
+
+		deconstruct_array(get_array(fcinfo, 1, "keys"), TEXTOID, -1, false,
+						  TYPALIGN_INT, &b.keys, &b.key_nulls, &nkeys);
+		if (nkeys != b.nvalues)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("keys and event_values must have the same length"),
+					 errdetail("There are %d keys and %d event values.",
+							   nkeys, b.nvalues)));
+	}
+
+	el_prepare_conversions(b.site, fcinfo->flinfo, b.t, TEXTOID, TEXTOID);
+	PG_RETURN_INT64(produce_events(&b, produce_arrays));
+}
