@@ -30,6 +30,9 @@
 #include "commands/tablecmds.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -49,6 +52,7 @@
 #include "ddl/refuse.h"
 #include "produce/buffer.h"
 #include "storage/log.h"
+#include "table/insert.h"
 #include "topic/callbacks.h"
 #include "topic/create.h"
 #include "topic/log_floor.h"
@@ -408,6 +412,50 @@ truncate_statement(const ElUtility *u)
 	after_truncate((TruncateStmt *) u->pstmt->utilityStmt);
 }
 
+/*
+ * COPY FROM collects rows for each table of a partitioned one, which loses their
+ * order, unless something may look at each row before the next one is there: a
+ * volatile function in its WHERE.  This one is true, and the cheapest there is.
+ */
+static Node *
+row_by_row(Node *where)
+{
+	FuncCall   *call = makeFuncCall(SystemFuncName("pg_is_in_recovery"), NIL,
+									COERCE_EXPLICIT_CALL, -1);
+	NullTest   *test = makeNode(NullTest);
+
+	test->arg = (Expr *) call;
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+	return where == NULL ? (Node *) test :
+		(Node *) makeBoolExpr(AND_EXPR, list_make2(where, test), -1);
+}
+
+static void
+run_statement(const void *u)
+{
+	((const ElUtility *) u)->run(u);
+}
+
+static void
+copy_statement(const ElUtility *u)
+{
+	CopyStmt   *stmt = (CopyStmt *) u->pstmt->utilityStmt;
+	Oid			relid = stmt->is_from ? el_lookup(stmt->relation) : InvalidOid;
+
+	if (el_rel_kind(relid) == EL_REL_TOPIC)
+	{
+		ElUtility	changed = *u;
+
+		changed.pstmt = copyObject(u->pstmt);
+		stmt = (CopyStmt *) changed.pstmt->utilityStmt;
+		stmt->whereClause = row_by_row(stmt->whereClause);
+		el_copy_row_by_row(relid, run_statement, &changed);
+	}
+	else
+		u->run(u);
+}
+
 static void
 drop_statement(const ElUtility *u)
 {
@@ -437,6 +485,8 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 			return set_schema_statement;
 		case T_TruncateStmt:
 			return truncate_statement;
+		case T_CopyStmt:
+			return copy_statement;
 		case T_DropStmt:
 		case T_DropOwnedStmt:
 			return drop_statement;

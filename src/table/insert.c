@@ -8,6 +8,11 @@
  * Rows that bring their own event_offset (pg_dump's COPY) are appended at
  * once, as are rows of an INSERT whose RETURNING needs event_offset.
  *
+ * COPY collects rows for each table by themselves and hands them on table by
+ * table (el_multi_insert()).  Of a topic that would be two tables for one
+ * partition: a row without a partition number could overtake one with, and the
+ * other way round.  So COPY into a topic inserts row by row.
+ *
  * What the event was given (partition, time, offset if known) is written back
  * to the slot, where RETURNING finds it.
  *
@@ -29,6 +34,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "kafka/batch_builder.h"
 #include "kafka/record.h"
 #include "produce/buffer.h"
 #include "storage/page.h"
@@ -41,6 +47,9 @@
 #include "topic/topic.h"
 #include "value/headers.h"
 #include "value/serde.h"
+
+/* Rows with their own offsets that a COPY appends together, at most. */
+#define COPY_RUN	1000
 
 /* Serialised keys and values of the rows at hand; reset for each call. */
 static MemoryContext row_context = NULL;
@@ -154,6 +163,23 @@ row_to_record(ElTopic *t, TupleTableSlot *slot, int32 *partition,
 	return own_offset;
 }
 
+/* Copy what a record points to. */
+static void
+keep_bytes(ElRecord *r, MemoryContext mcxt)
+{
+	int32		key_len = Max(r->key_len, 0);
+	int32		value_len = Max(r->value_len, 0);
+	char	   *p = MemoryContextAlloc(mcxt, (Size) key_len + value_len +
+									   r->headers_len + 1);
+
+	if (r->key_len >= 0)
+		r->key = memcpy(p, r->key, key_len);
+	if (r->value_len >= 0)
+		r->value = memcpy(p + key_len, r->value, value_len);
+	if (r->headers_len > 0)
+		r->headers = memcpy(p + key_len + value_len, r->headers, r->headers_len);
+}
+
 /* What an event without headers has, made once. */
 static Datum
 empty_headers(void)
@@ -195,6 +221,87 @@ write_back(Relation rel, TupleTableSlot *slot, int32 partition,
 	}
 }
 
+/*
+ * Rows with their own offsets that go to the log together, so that a restored
+ * log has batches, not one per row.
+ */
+typedef struct Run
+{
+	Oid			topic;
+	ElTopic    *t;
+	int32		partition;
+	CommandId	cid;
+	ElRecord   *records;
+	int			n;
+	int			max;
+	size_t		bytes;
+	MemoryContext mcxt;			/* of the records' bytes; NULL: they last */
+} Run;
+
+/* The run of the COPY that is under way, NULL if there is none. */
+static Run *copy_run = NULL;
+
+static void
+append_run(Run *run)
+{
+	if (run->n > 0)
+		el_buffer_append_now(run->t, run->partition, run->records, run->n,
+							 run->cid, true);
+	run->n = 0;
+	run->bytes = 0;
+	if (run->mcxt != NULL)
+		MemoryContextReset(run->mcxt);
+}
+
+static void
+add_to_run(Run *run, ElTopic *t, int32 partition, const ElRecord *rec,
+		   CommandId cid)
+{
+	ElRecord   *r;
+
+	if (run->n == run->max || run->partition != partition ||
+		run->bytes >= EL_BATCH_TARGET)
+		append_run(run);
+
+	Assert(run->topic == t->relid && run->n < run->max);
+	r = &run->records[run->n];
+	*r = *rec;
+	if (run->mcxt != NULL)
+		keep_bytes(r, run->mcxt);
+	run->t = t;
+	run->partition = partition;
+	run->cid = cid;
+	run->bytes += el_record_size_bound(r);
+	run->n++;
+}
+
+void
+el_copy_row_by_row(Oid topic, void (*copy) (const void *arg), const void *arg)
+{
+	Run		   *outer = copy_run;
+	Run			run = {
+		.topic = topic,
+		.records = palloc(COPY_RUN * sizeof(ElRecord)),
+		.max = COPY_RUN,
+		.mcxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog copy",
+									  ALLOCSET_DEFAULT_SIZES)
+	};
+
+	PG_TRY();
+	{
+		copy_run = &run;
+		copy(arg);
+		append_run(&run);
+	}
+	PG_FINALLY();
+	{
+		copy_run = outer;
+	}
+	PG_END_TRY();
+	pfree(run.records);
+	MemoryContextDelete(run.mcxt);
+}
+
 void
 el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
 				int options, struct BulkInsertStateData *bistate)
@@ -202,24 +309,33 @@ el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
 	int32		partition;
 	ElTopic    *t = target_topic(rel, &partition);
 	MemoryContext old = MemoryContextSwitchTo(fresh_row_context());
+	Run		   *run = copy_run != NULL && copy_run->topic == t->relid ? copy_run : NULL;
 	ElRecord	rec;
 	int64		offset = -1;
 
 	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
 	if (row_to_record(t, slot, &partition, &rec))
-		offset = el_buffer_append_now(t, partition, &rec, 1, cid, true);
-	else if (el_write_through(t->relid))
-		offset = el_buffer_append_now(t, partition, &rec, 1, cid, false);
+	{
+		offset = rec.offset;
+		if (run != NULL)
+			add_to_run(run, t, partition, &rec, cid);
+		else
+			el_buffer_append_now(t, partition, &rec, 1, cid, true);
+	}
 	else
-		el_buffer_add(t, partition, &rec);
+	{
+		if (run != NULL)
+			append_run(run);
+		if (el_write_through(t->relid))
+			offset = el_buffer_append_now(t, partition, &rec, 1, cid, false);
+		else
+			el_buffer_add(t, partition, &rec);
+	}
 	MemoryContextSwitchTo(old);
 	write_back(rel, slot, partition, &rec, offset);
 }
 
-/*
- * COPY.  Rows with their own offsets go to the log in runs for one partition,
- * so that a restored log has batches, not one per row.
- */
+/* COPY into one table of a topic, as pg_dump's. */
 void
 el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
 				CommandId cid, int options,
@@ -228,9 +344,7 @@ el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
 	int32		leaf_partition;
 	ElTopic    *t = target_topic(rel, &leaf_partition);
 	MemoryContext old = MemoryContextSwitchTo(fresh_row_context());
-	ElRecord   *run = NULL;
-	int			nrun = 0;
-	int32		run_partition = -1;
+	Run			run = {.topic = t->relid};
 
 	for (int i = 0; i < nslots; i++)
 	{
@@ -239,24 +353,23 @@ el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
 		bool		own_offset = row_to_record(t, slots[i], &partition, &rec);
 
 		CHECK_FOR_INTERRUPTS();
-		if (nrun > 0 && (!own_offset || partition != run_partition))
-		{
-			el_buffer_append_now(t, run_partition, run, nrun, cid, true);
-			nrun = 0;
-		}
 		if (own_offset)
 		{
-			if (run == NULL)
-				run = palloc(nslots * sizeof(ElRecord));
-			run[nrun++] = rec;
-			run_partition = partition;
+			if (run.records == NULL)
+			{
+				run.records = palloc(nslots * sizeof(ElRecord));
+				run.max = nslots;
+			}
+			add_to_run(&run, t, partition, &rec, cid);
 		}
 		else
+		{
+			append_run(&run);
 			el_buffer_add(t, partition, &rec);
+		}
 		write_back(rel, slots[i], partition, &rec,
 				   own_offset ? rec.offset : -1);
 	}
-	if (nrun > 0)
-		el_buffer_append_now(t, run_partition, run, nrun, cid, true);
+	append_run(&run);
 	MemoryContextSwitchTo(old);
 }

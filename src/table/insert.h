@@ -26,4 +26,11 @@ extern void el_multi_insert(Relation rel, TupleTableSlot **slots, int nslots,
 							CommandId cid, int options,
 							struct BulkInsertStateData *bistate);
 
+/*
+ * Run a COPY FROM into a topic that inserts row by row; events of rows with
+ * their own offsets are appended together, at the latest when it is through.
+ */
+extern void el_copy_row_by_row(Oid topic, void (*copy) (const void *arg),
+							   const void *arg);
+
 #endif							/* EL_INSERT_H */
