@@ -238,9 +238,16 @@ resource_release_callback(ResourceReleasePhase phase, bool is_commit,
 		el_group_after_locks(is_commit);
 }
 
-/* What topics tell the groups, which stand above them. */
+/* What topics tell those who stand above them. */
+static void
+append_buffered(Oid topic)
+{
+	el_buffer_flush(topic, NULL, NULL);
+}
+
 static const ElTopicCallbacks topic_callbacks = {
 	.appended = el_note_append,
+	.options_change = append_buffered,
 	.topic_changed = el_note_topic,
 	.uuid_given = el_note_uuid,
 	.held_from = el_offsets_held

@@ -26,11 +26,13 @@ typedef RelFileNode RelFileLocator;
 #define RelFileLocatorEquals(a, b)	RelFileNodeEquals(a, b)
 #define el_rel_locator(rel)			((rel)->rd_node)
 #define el_locator_number(loc)		((loc).relNode)
+#define el_new_file_subid(rel)		((rel)->rd_newRelfilenodeSubid)
 #else
 #include "storage/relfilelocator.h"
 #include "varatt.h"
 #define el_rel_locator(rel)			((rel)->rd_locator)
 #define el_locator_number(loc)		((loc).relNumber)
+#define el_new_file_subid(rel)		((rel)->rd_newRelfilelocatorSubid)
 #endif
 
 /*

@@ -298,6 +298,19 @@ after_drop(void)
 }
 
 /*
+ * Events that this transaction has produced and not appended: a statement that
+ * copies, scans or constrains a topic (or all of them: InvalidOid) finds them on
+ * the log, as it finds rows of this transaction in other tables.
+ */
+static void
+append_buffered(Oid relid)
+{
+	el_buffer_flush(relid, NULL, NULL);
+	/* the statement sees what commands before it did */
+	CommandCounterIncrement();
+}
+
+/*
  * What each statement needs around it
  */
 static void
@@ -347,6 +360,8 @@ alter_table_statement(const ElUtility *u)
 	Oid			relid = el_lookup(stmt->relation);
 	AlterTableStmt *rest = commands_to_run(stmt, relid);
 
+	if (rest != NULL && el_rel_kind(relid) != EL_REL_OTHER)
+		append_buffered(relid);
 	if (rest == stmt)
 		u->run(u);
 	else if (rest != NULL)
@@ -359,6 +374,14 @@ alter_table_statement(const ElUtility *u)
 	}
 	if (rest != NULL && OidIsValid(relid))
 		after_alter_table(rest, relid);
+}
+
+/* Constraints of a domain are checked for all columns that have it. */
+static void
+alter_domain_statement(const ElUtility *u)
+{
+	append_buffered(InvalidOid);
+	u->run(u);
 }
 
 /* The new name must leave room for those of the partitions, so it is looked at before. */
@@ -479,6 +502,8 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 			return create_statement;
 		case T_AlterTableStmt:
 			return alter_table_statement;
+		case T_AlterDomainStmt:
+			return alter_domain_statement;
 		case T_RenameStmt:
 			return rename_statement;
 		case T_AlterObjectSchemaStmt:
@@ -750,6 +775,8 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 	/* pg_upgrade restores what was there, OIDs too */
 	if (!IsBinaryUpgrade)
 		check_uuid(object->objectId, &uuid);
+
+	el_buffer_flush(object->objectId, NULL, NULL);
 
 	/* changes of pg_seclabel do not cause this by themselves */
 	CacheInvalidateRelcacheByRelid(object->objectId);

@@ -73,6 +73,7 @@ typedef struct Mark
 {
 	struct Entry *entry;
 	int			level;			/* nesting level of the subtransaction */
+	SubTransactionId subid;		/* and its id, which rises with the level */
 	int			prev;			/* the entry's next mark down, or -1 */
 	ElPoint		point;
 	ElPendingBatches *saved;	/* put aside by el_buffer_forget(), or NULL */
@@ -380,6 +381,7 @@ leave_mark(Entry *e)
 	m = &buf.marks[buf.nmarks];
 	m->entry = e;
 	m->level = level;
+	m->subid = GetCurrentSubTransactionId();
 	m->prev = e->mark;
 	m->point = el_pending_point(&e->pending);
 	m->saved = NULL;
@@ -415,7 +417,7 @@ abort_level(int level)
  * is now the parent's.  Cannot fail.
  */
 static void
-commit_level(int level)
+commit_level(int level, SubTransactionId parent)
 {
 	int			from = buf.nmarks;
 	int			to;
@@ -435,6 +437,7 @@ commit_level(int level)
 		{
 			/* the parent had not touched the entry: its mark is where this is */
 			m->level = level - 1;
+			m->subid = parent;
 			buf.marks[to] = *m;
 			e->mark = to++;
 			continue;
@@ -515,18 +518,32 @@ range_add(Range *range, const Entry *e, int64 first, int32 count)
 	range->last = first + count - 1;
 }
 
-/* Nesting level of the sealed batch's owner; batch nsealed is the open one. */
-static int
-batch_level(const Entry *e, int batch)
+/*
+ * The xid under which a sealed batch is appended; batch nsealed is the open one.
+ *
+ * A file that a subtransaction has made goes if that is rolled back.  Events of
+ * an outer one would go with it, and their offsets be given out again.  DDL
+ * appends them before there is a new file; 55000 if it has not.
+ */
+static FullTransactionId
+batch_owner(const Entry *e, ElAppender *a, int batch)
 {
-	int			i;
+	int			i = e->mark;
+	int			level;
+	SubTransactionId subid;
 
-	for (i = e->mark; i >= 0; i = buf.marks[i].prev)
-	{
-		if (buf.marks[i].point.nsealed <= batch)
-			return buf.marks[i].level;
-	}
-	return 1;
+	while (i >= 0 && buf.marks[i].point.nsealed > batch)
+		i = buf.marks[i].prev;
+	level = i < 0 ? 1 : buf.marks[i].level;
+	subid = i < 0 ? TopSubTransactionId : buf.marks[i].subid;
+	if (unlikely(a->rel->rd_createSubid > subid ||
+				 el_new_file_subid(a->rel) > subid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot append events to \"%s\", which has got a new file since the savepoint",
+						RelationGetRelationName(a->rel)),
+				 errhint("Release the savepoint first, or call flush() before what makes a new file.")));
+	return el_appender_owner(a, level);
 }
 
 /*
@@ -563,7 +580,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 
 		count = s->count;
 		first = el_appender_append(&a, el_pending_load(s), s->len, count,
-								   el_appender_owner(&a, batch_level(e, c->first)),
+								   batch_owner(e, &a, c->first),
 								   cid, -1);
 		el_pending_appended_first(c);
 		range_add(&range, e, first, count);
@@ -578,7 +595,7 @@ append_entry(Entry *e, CommandId cid, ElFlushed flushed, void *arg)
 		batch = el_pending_finish(&c->open, a.topic->options.compression,
 								  &len);
 		first = el_appender_append(&a, batch, len, count,
-								   el_appender_owner(&a, batch_level(e, c->nsealed)),
+								   batch_owner(e, &a, c->nsealed),
 								   cid, -1);
 		entry_appended(e);
 		range_add(&range, e, first, count);
@@ -708,7 +725,7 @@ el_buffer_subxact(SubXactEvent event, SubTransactionId mine,
 			break;
 
 		case SUBXACT_EVENT_COMMIT_SUB:
-			commit_level(GetCurrentTransactionNestLevel());
+			commit_level(GetCurrentTransactionNestLevel(), parent);
 			break;
 
 		case SUBXACT_EVENT_START_SUB:
@@ -826,12 +843,17 @@ el_buffer_append_now(ElTopic *t, int32 partition, const ElRecord *records,
 }
 
 void
-el_buffer_flush(ElFlushed flushed, void *arg)
+el_buffer_flush(Oid relid, ElFlushed flushed, void *arg)
 {
 	int			i;
 
 	for (i = 0; i < buf.nentries; i++)
-		append_entry(buf.entries[i], GetCurrentCommandId(true), flushed, arg);
+	{
+		Entry	   *e = buf.entries[i];
+
+		if (!OidIsValid(relid) || e->topic == relid || e->leaf == relid)
+			append_entry(e, GetCurrentCommandId(true), flushed, arg);
+	}
 }
 
 /*

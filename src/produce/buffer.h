@@ -47,10 +47,15 @@ extern int64 el_buffer_append_now(ElTopic *t, int32 partition,
 								  const ElRecord *records, int nrecords,
 								  CommandId cid, bool explicit_offsets);
 
-/* Append all that is buffered, for flush(); calls back for each range appended, in order. */
+/*
+ * Append what is buffered for a topic or a partition's table, all if relid is
+ * InvalidOid: for flush(), and before a statement that copies, scans or
+ * constrains a topic.  Calls back for each range appended, in order, if flushed
+ * is not NULL.
+ */
 typedef void (*ElFlushed) (void *arg, Oid topic, int32 partition,
 						   int64 first_offset, int64 last_offset);
-extern void el_buffer_flush(ElFlushed flushed, void *arg);
+extern void el_buffer_flush(Oid relid, ElFlushed flushed, void *arg);
 
 /* The relation is dropped or truncated in this subtransaction: its buffered events go with
  * it, and come back if the subtransaction is rolled back. */

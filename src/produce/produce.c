@@ -327,6 +327,6 @@ Datum
 eventlog_flush(PG_FUNCTION_ARGS)
 {
 	InitMaterializedSRF(fcinfo, 0);
-	el_buffer_flush(report_flushed, fcinfo->resultinfo);
+	el_buffer_flush(InvalidOid, report_flushed, fcinfo->resultinfo);
 	return (Datum) 0;
 }

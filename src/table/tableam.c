@@ -261,12 +261,17 @@ relation_nontransactional_truncate(Relation rel)
 	}
 }
 
-/* SET TABLESPACE: a copy block by block is a right copy of a log. */
+/*
+ * SET TABLESPACE: a copy block by block is a right copy of a log.  What is
+ * buffered goes into the old file: the new one may be taken back alone.
+ */
 static void
 relation_copy_data(Relation rel, const RelFileLocator *newlocator)
 {
-	SMgrRelation dst = smgropen(*newlocator, rel->rd_backend);
+	SMgrRelation dst;
 
+	el_buffer_flush(RelationGetRelid(rel), NULL, NULL);
+	dst = smgropen(*newlocator, rel->rd_backend);
 	FlushRelationBuffers(rel);
 	RelationCreateStorage(*newlocator, rel->rd_rel->relpersistence, true);
 	RelationCopyStorage(RelationGetSmgr(rel), dst, MAIN_FORKNUM,

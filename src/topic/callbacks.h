@@ -3,8 +3,8 @@
  * callbacks.h
  *	  What topics tell their users, and ask of them.
  *
- * Groups stand above topics, which know nothing of them.  So eventlog.c hands the groups' functions
- * down, once, when the library is preloaded; otherwise there is nobody to be told.
+ * Groups and the producer buffer stand above topics, which know nothing of them.  So eventlog.c hands
+ * their functions down, once, when the library is preloaded; otherwise there is nobody to be told.
  *
  * IDENTIFICATION
  *	  src/topic/callbacks.h
@@ -25,6 +25,12 @@ typedef struct ElTopicCallbacks
 	 * first and after the last append of a round.  May allocate and raise.
 	 */
 	void		(*appended) (Oid topic, Oid leaf);
+
+	/*
+	 * This transaction is about to change a topic's options: what it has
+	 * produced so far went by the old ones, and is appended.
+	 */
+	void		(*options_change) (Oid topic);
 
 	/*
 	 * This transaction adds partitions to a topic, gives it another label, or

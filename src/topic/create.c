@@ -432,6 +432,8 @@ eventlog_alter_topic(PG_FUNCTION_ARGS)
 	t = el_topic(relid);
 	if (!el_is_owner(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, t->name);
+	if (el_topic_callbacks != NULL)
+		el_topic_callbacks->options_change(relid);
 
 	/*
 	 * segment_bytes is fixed when a log is made: a new value takes effect for
