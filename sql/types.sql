@@ -44,6 +44,10 @@ INSERT INTO samples (type, literal) VALUES
     ('int4range', '[1,5)'), ('inet', '10.0.0.0/8'), ('bit varying', '10110'), ('name', 'some_name'),
     ('oid', '4294967295'), ('pg_lsn', '16/B374D848'), ('tsvector', '''a'':1 ''b'':2');
 
+CREATE FUNCTION in_json(j json, type regtype) RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN type = 'point3'::regtype THEN json_strip_nulls(j) ELSE j END::text
+$$;
+
 CREATE TABLE failures (id int, type regtype, what text, got text);
 CREATE TABLE shown (id int, type regtype, key text, value text);
 -- own events are not visible before commit, so: produce in one transaction, look in the next
@@ -67,18 +71,18 @@ BEGIN
         IF n <> 4 THEN
             EXECUTE format('INSERT INTO failures SELECT %s, %L, ''SELECT'', t::text FROM t', s.id, s.type);
         END IF;
-        -- value as to_json would give it, key as text
+        -- value as to_json would give it (a row without its NULLs), key as text
         EXECUTE format($q$INSERT INTO failures SELECT %s, %L, 'read_topic', e::text FROM read_topic('t') e
-                          WHERE e.key IS DISTINCT FROM format('%%s', %L::%s) OR e.value::text IS DISTINCT FROM to_json(%L::%s)::text$q$,
-                       s.id, s.type, s.literal, s.type, s.literal, s.type);
+                          WHERE e.key IS DISTINCT FROM format('%%s', %L::%s) OR e.value::text IS DISTINCT FROM in_json(to_json(%L::%s), %L)$q$,
+                       s.id, s.type, s.literal, s.type, s.literal, s.type, s.type);
         EXECUTE format('SELECT count(*) FROM consume_as(NULL::t, ''types'') t WHERE %s AND %s',
                        format(same, 'key', s.literal, s.type), format(same, 'value', s.literal, s.type)) INTO n;
         IF n <> 4 THEN
             INSERT INTO failures VALUES (s.id, s.type, 'consume_as', n);
         END IF;
         EXECUTE format($q$INSERT INTO failures SELECT %s, %L, 'claim', e::text FROM claim('types claimed', 't') e
-                          WHERE e.key IS DISTINCT FROM format('%%s', %L::%s) OR e.value::text IS DISTINCT FROM to_json(%L::%s)::text$q$,
-                       s.id, s.type, s.literal, s.type, s.literal, s.type);
+                          WHERE e.key IS DISTINCT FROM format('%%s', %L::%s) OR e.value::text IS DISTINCT FROM in_json(to_json(%L::%s), %L)$q$,
+                       s.id, s.type, s.literal, s.type, s.literal, s.type, s.type);
         EXECUTE format('INSERT INTO shown SELECT %s, %L, key, value FROM read_topic(''t'', 0, 0, 1)', s.id, s.type);
         PERFORM drop_topic('t');
         COMMIT;

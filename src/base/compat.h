@@ -89,20 +89,13 @@ typedef RelFileNode RelFileLocator;
 #define el_buffer_is_dirty(buffer) \
 	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
 
-/* A lexer over a text datum, for validating it as JSON. */
+/* A lexer over bytes in an encoding, which hands out strings if that is asked for.  The text is only read. */
 #if PG_VERSION_NUM < 170000
-#define el_json_lexer(json)			makeJsonLexContext(json, false)
+#define el_json_lexer(json, len, encoding, strings) \
+	makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, strings)
 #else
-#define el_json_lexer(json)			makeJsonLexContext(NULL, json, false)
-#endif
-
-/* A lexer over bytes that hands out strings.  The text is only read. */
-#if PG_VERSION_NUM < 170000
-#define el_json_string_lexer(json, len, encoding) \
-	makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, true)
-#else
-#define el_json_string_lexer(json, len, encoding) \
-	makeJsonLexContextCstringLen(NULL, json, len, encoding, true)
+#define el_json_lexer(json, len, encoding, strings) \
+	makeJsonLexContextCstringLen(NULL, json, len, encoding, strings)
 #endif
 
 /* What the parser's callbacks return: since 16 they may end the parse. */
@@ -112,6 +105,11 @@ typedef RelFileNode RelFileLocator;
 #else
 #define EL_JSON_RESULT				JsonParseErrorType
 #define EL_JSON_RETURN				return JSON_SUCCESS
+#endif
+
+/* The functions behind settings moved. */
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc_hooks.h"
 #endif
 
 /* base64 moved from char to uint8 for what is not text. */

@@ -31,6 +31,7 @@
 #include "catalog/pg_depend.h"
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -44,6 +45,7 @@
 #include "storage/log.h"
 #include "topic/shape.h"
 #include "topic/topic.h"
+#include "value/type_check.h"
 
 #define WHAT_INDEX		"an index, unique or exclusion constraint"
 #define HINT_INDEX		"Read by offset with read_topic(), or consume the topic into a table that has the index."
@@ -675,6 +677,35 @@ depend_on_am(Oid relid)
 }
 
 /*
+ * By its first partition a table becomes a topic: the types of key and value are
+ * create_topic()'s.  One that is a topic already goes on with what it has.
+ */
+static void
+check_types(const ElTopic *t)
+{
+	int			partitions = OidIsValid(t->default_leaf);
+
+	for (int32 i = 0; i < t->npartitions; i++)
+		partitions += OidIsValid(t->leaves[i]);
+	if (partitions > 1)
+		return;
+	for (int i = EL_ATT_KEY - 1; i <= EL_ATT_VALUE - 1; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(t->tupdesc, i);
+		ElTypeProblem problem;
+
+		if (el_type_problem(att->atttypid, &problem))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("\"%s\" cannot be a topic: column \"%s\" has type %s",
+							t->name, NameStr(att->attname),
+							format_type_be(problem.type)),
+					 errdetail_internal("%s", _(problem.detail)),
+					 errhint("%s", _(problem.hint))));
+	}
+}
+
+/*
  * A topic to which a partition has just been added.
  */
 void
@@ -701,6 +732,7 @@ el_check_topic_table(Oid relid)
 						RelationGetRelationName(rel)),
 				 errdetail("Each partition of a topic uses the access method eventlog and is FOR VALUES IN one number, or DEFAULT."),
 				 errhint("Add partitions with alter_topic().")));
+	check_types(t);
 
 	for (int32 i = 0; i < t->npartitions; i++)
 	{

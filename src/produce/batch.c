@@ -37,6 +37,7 @@
 #include "topic/checks.h"
 #include "topic/topic.h"
 #include "value/serde.h"
+#include "value/json_scan.h"
 
 /* Bytes of a key that an error shows. */
 #define SHOWN_KEY	64
@@ -385,7 +386,7 @@ eventlog_produce_batch_text(PG_FUNCTION_ARGS)
 
 	el_arg_not_null(fcinfo, 1, "events");
 	events = PG_GETARG_TEXT_PP(1);
-	el_json_validate(events);
+	el_json_validate(VARDATA_ANY(events), VARSIZE_ANY_EXHDR(events));
 	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t, VARDATA_ANY(events)));
 }
 

@@ -23,14 +23,6 @@
 
 #include "base/compat.h"
 #include "produce/json_walk.h"
-#include "value/json_check.h"
-
-void
-el_json_validate(text *json)
-{
-	if (!el_json_is_plain(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)))
-		pg_parse_json_or_ereport(el_json_lexer(json), &nullSemAction);
-}
 
 static inline const char *
 skip_space(const char *p)
@@ -157,8 +149,8 @@ el_json_content(ElJson string)
 			.scalar = take_string
 		};
 
-		pg_parse_json_or_ereport(el_json_string_lexer(string.data, string.len,
-													  GetDatabaseEncoding()),
+		pg_parse_json_or_ereport(el_json_lexer(string.data, string.len,
+											   GetDatabaseEncoding(), true),
 								 &actions);
 	}
 	return content;

@@ -26,9 +26,6 @@ typedef struct ElJsonWalk
 	const char *p;
 } ElJsonWalk;
 
-/* Raise (22P02) unless the bytes are JSON, as the type json has it. */
-extern void el_json_validate(text *json);
-
 /* Begin with the outermost value of JSON that is known to be valid and whose outermost value is an array or object. */
 extern void el_json_begin(ElJsonWalk *w, const char *json);
 

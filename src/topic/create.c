@@ -51,6 +51,7 @@
 #include "topic/create.h"
 #include "topic/options.h"
 #include "topic/topic.h"
+#include "value/type_check.h"
 
 #define TOPIC_COMMENT	"eventlog topic: produce(), consume(). Following it by SELECT can skip events."
 
@@ -126,6 +127,7 @@ static void
 check_type(Oid type, const char *what)
 {
 	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	ElTypeProblem problem;
 	bool		ok = false;
 
 	if (HeapTupleIsValid(tup))
@@ -141,6 +143,17 @@ check_type(Oid type, const char *what)
 				 errmsg("type %s cannot be the %s of a topic",
 						format_type_be(type), what),
 				 errhint("Use a type that a table column can have.")));
+	if (el_type_problem(type, &problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 problem.type == type ?
+				 errmsg("type %s cannot be the %s of a topic",
+						format_type_be(type), what) :
+				 errmsg("type %s cannot be the %s of a topic: it has type %s inside",
+						format_type_be(type), what,
+						format_type_be(problem.type)),
+				 errdetail_internal("%s", _(problem.detail)),
+				 errhint("%s", _(problem.hint))));
 }
 
 static void

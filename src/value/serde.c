@@ -30,7 +30,10 @@
 #include "utils/lsyscache.h"
 
 #include "base/compat.h"
+#include "value/form.h"
 #include "value/json_check.h"
+#include "value/json_scan.h"
+#include "value/portable.h"
 #include "value/serde.h"
 
 /* ElConversion.method */
@@ -46,6 +49,9 @@ enum
 	CONV_TO_JSON,				/* to_json(value) */
 	CONV_TO_JSONB				/* to_json(value), then jsonb's input function */
 };
+
+/* From one type to another through text, which nobody sees.  CHECKs of a domain have their search_path. */
+#define CONV_SETTINGS	(EL_FIX_FORMATS | EL_FIX_MONEY)
 
 static ElSerdeKind
 kind_of_type(Oid base_type)
@@ -111,7 +117,7 @@ el_serde_init(ElSerde *s, Oid type, int32 typmod, MemoryContext mcxt)
 	Assert(OidIsValid(type) && IsTransactionState());
 	memset(s, 0, sizeof(*s));
 	s->type = type;
-	s->typmod = typmod;
+	s->typmod = s->declared_typmod = typmod;
 	s->mcxt = mcxt;
 	s->base_type = getBaseTypeAndTypmod(type, &s->typmod);
 	s->is_domain = s->base_type != type;
@@ -123,6 +129,8 @@ el_serde_init(ElSerde *s, Oid type, int32 typmod, MemoryContext mcxt)
 	getTypeOutputInfo(type, &func, &is_varlena);
 	fmgr_info_cxt(func, &s->output, mcxt);
 	init_to_json(&s->to_json, type, mcxt);
+	if (s->kind == EL_SERDE_OTHER)
+		s->format = el_format_make(type, typmod, mcxt);
 }
 
 /*
@@ -161,62 +169,15 @@ from_utf8(const char **data, int32 *len)
 }
 
 /*
- * Run an output function in the way pg_dump would see its result: the text
- * will be read under other settings.  Assigning the variables behind the
- * settings, not the settings, keeps this cheap enough to do per event.
+ * The format of a type without a kind of its own, taken apart anew when a row type inside has changed.
+ * The old one stays: whoever is up the stack may be using it.
  */
-static char *
-output_portably(FmgrInfo *output, Datum value)
+static inline ElFormat *
+current_format(ElSerde *s)
 {
-	int			save_date_style = DateStyle;
-	int			save_interval_style = IntervalStyle;
-	int			save_float_digits = extra_float_digits;
-	char	   *result;
-
-	if (save_date_style == USE_ISO_DATES &&
-		save_interval_style == INTSTYLE_POSTGRES && save_float_digits >= 1)
-		return OutputFunctionCall(output, value);
-
-	PG_TRY();
-	{
-		DateStyle = USE_ISO_DATES;
-		IntervalStyle = INTSTYLE_POSTGRES;
-		extra_float_digits = 3;
-		result = OutputFunctionCall(output, value);
-	}
-	PG_FINALLY();
-	{
-		DateStyle = save_date_style;
-		IntervalStyle = save_interval_style;
-		extra_float_digits = save_float_digits;
-	}
-	PG_END_TRY();
-
-	return result;
-}
-
-/* And back.  ISO dates are read the same under every DateStyle, intervals are not. */
-static Datum
-input_portably(ElSerde *s, char *str)
-{
-	int			save_interval_style = IntervalStyle;
-	Datum		result;
-
-	if (save_interval_style == INTSTYLE_POSTGRES)
-		return InputFunctionCall(&s->input, str, s->typioparam, s->typmod);
-
-	PG_TRY();
-	{
-		IntervalStyle = INTSTYLE_POSTGRES;
-		result = InputFunctionCall(&s->input, str, s->typioparam, s->typmod);
-	}
-	PG_FINALLY();
-	{
-		IntervalStyle = save_interval_style;
-	}
-	PG_END_TRY();
-
-	return result;
+	if (s->format->has_row && unlikely(!el_format_is_current(s->format)))
+		s->format = el_format_make(s->type, s->declared_typmod, s->mcxt);
+	return s->format;
 }
 
 /* Raises what output functions and conversion to UTF-8 raise. */
@@ -302,7 +263,7 @@ el_serialize(ElSerde *s, Datum value, const char **data, int32 *len)
 			}
 
 		case EL_SERDE_OTHER:
-			*data = output_portably(&s->output, value);
+			*data = el_form_write(current_format(s), value);
 			*len = strlen(*data);
 			to_utf8(data, len);
 			break;
@@ -383,7 +344,10 @@ el_deserialize(ElSerde *s, const char *data, int32 len)
 
 				from_utf8(&data, &len);
 				str = pnstrdup(data, len);
-				result = input_portably(s, str);
+				if (s->kind == EL_SERDE_JSONB)
+					result = DirectFunctionCall1(jsonb_in, CStringGetDatum(str));
+				else
+					result = el_form_read(current_format(s), str, false);
 				pfree(str);
 				return result;
 			}
@@ -395,12 +359,42 @@ el_deserialize(ElSerde *s, const char *data, int32 len)
 static void
 check_json(text *json)
 {
-	if (!el_json_is_plain(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)))
-		pg_parse_json_or_ereport(el_json_lexer(json), &nullSemAction);
+	el_json_validate(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
 }
 
-Datum
-el_deserialize_unknown(ElSerde *s, const char *data, int32 len)
+bool
+el_bytes_fit(const ElSerde *s, const char *data, int32 len)
+{
+	switch (s->kind)
+	{
+		case EL_SERDE_BYTEA:
+			return true;
+		case EL_SERDE_TEXT:
+			return GetDatabaseEncoding() == PG_UTF8 &&
+				pg_verify_mbstr(PG_UTF8, data, len, true);
+		case EL_SERDE_JSON:
+			return GetDatabaseEncoding() == PG_UTF8 &&
+				pg_verify_mbstr(PG_UTF8, data, len, true) &&
+				el_json_is_plain(data, len);
+		case EL_SERDE_INT2:
+			return len == 2;
+		case EL_SERDE_INT4:
+		case EL_SERDE_FLOAT4:
+			return len == 4;
+		case EL_SERDE_INT8:
+		case EL_SERDE_FLOAT8:
+			return len == 8;
+		case EL_SERDE_JSONB:
+		case EL_SERDE_OTHER:
+			break;
+	}
+	return false;
+}
+
+/* Bytes that may be anything, as a value. */
+static Datum
+deserialize_checked(ElSerde *s, const char *data, int32 len,
+					bool check_domains)
 {
 	Datum		value;
 
@@ -415,10 +409,49 @@ el_deserialize_unknown(ElSerde *s, const char *data, int32 len)
 		default:
 			break;
 	}
+	if (s->kind == EL_SERDE_OTHER)
+	{
+		from_utf8(&data, &len);
+		return el_form_read(current_format(s), pnstrdup(data, len),
+							check_domains);
+	}
 	value = el_deserialize(s, data, len);
 	if (s->kind == EL_SERDE_JSON)
 		check_json(DatumGetTextPP(value));
+	if (check_domains && s->is_domain)
+		domain_check(value, false, s->type, &s->domain_extra, s->mcxt);
 	return value;
+}
+
+Datum
+el_deserialize_unknown(ElSerde *s, const char *data, int32 len)
+{
+	return deserialize_checked(s, data, len, true);
+}
+
+void
+el_check_bytes(ElSerde *s, const char *data, int32 len)
+{
+	(void) deserialize_checked(s, data, len, false);
+}
+
+bool
+el_bytes_have_member(ElSerde *s, const char *data, int32 len, Oid row_type,
+					 const char *name)
+{
+	if (!el_serde_has_rows(s))
+		return false;
+	from_utf8(&data, &len);
+	return el_form_has_member(current_format(s), pnstrdup(data, len), row_type,
+							  name);
+}
+
+bool
+el_bytes_are_old_row(ElSerde *s, const char *data, int32 len)
+{
+	if (!el_serde_has_rows(s))
+		return false;
+	return !el_form_is_json(s->format, pnstrdup(data, len));
 }
 
 /* "123" for any of the integer kinds. */
@@ -557,6 +590,25 @@ json_number(const char *data, int32 len)
 	return json_string(data, len);
 }
 
+/* Rows: what is on the log, or what would be if it were written now. */
+static Datum
+rows_to_json(ElSerde *s, const char *data, int32 len)
+{
+	char	   *str;
+
+	from_utf8(&data, &len);
+	str = pnstrdup(data, len);
+	if (el_form_is_json(s->format, str))
+		el_json_validate(str, len);
+	else
+	{
+		ElFormat   *c = current_format(s);
+
+		str = el_form_write(c, el_form_read(c, str, false));
+	}
+	return PointerGetDatum(cstring_to_text(str));
+}
+
 /* Raises as el_deserialize() does, where the JSON is not on the log. */
 Datum
 el_bytes_to_json(ElSerde *s, const char *data, int32 len)
@@ -597,6 +649,8 @@ el_bytes_to_json(ElSerde *s, const char *data, int32 len)
 					return json_number(data, len);
 				return json_string(data, len);
 			}
+			if (el_serde_has_rows(s))
+				return rows_to_json(s, data, len);
 			return FunctionCall1(&s->to_json, el_deserialize(s, data, len));
 	}
 
@@ -694,6 +748,15 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 		c->method = CONV_OUTPUT_INPUT;
 }
 
+/* Text as a value, as in an INSERT; for rows JSON will do, too. */
+static Datum
+input_argument(ElSerde *to, char *str)
+{
+	if (el_serde_has_rows(to) && el_form_is_json(to->format, str))
+		return el_form_read(current_format(to), str, true);
+	return InputFunctionCall(&to->input, str, to->typioparam, to->typmod);
+}
+
 /* Returns a datum in CurrentMemoryContext, or the one that was given. */
 Datum
 el_convert(ElConversion *c, Datum value)
@@ -710,12 +773,10 @@ el_convert(ElConversion *c, Datum value)
 			break;
 
 		case CONV_TEXT_INPUT:
-			str = TextDatumGetCString(value);
-			return InputFunctionCall(&to->input, str, to->typioparam, to->typmod);
+			return input_argument(to, TextDatumGetCString(value));
 
 		case CONV_CSTRING_INPUT:
-			return InputFunctionCall(&to->input, DatumGetCString(value),
-									 to->typioparam, to->typmod);
+			return input_argument(to, DatumGetCString(value));
 
 		case CONV_TEXT_JSON:
 			{
@@ -738,8 +799,13 @@ el_convert(ElConversion *c, Datum value)
 			break;
 
 		case CONV_OUTPUT_INPUT:
-			str = OutputFunctionCall(&c->cast, value);
-			return InputFunctionCall(&to->input, str, to->typioparam, to->typmod);
+			/* text shows what the session's settings make of it */
+			if (to->kind == EL_SERDE_TEXT)
+				str = OutputFunctionCall(&c->cast, value);
+			else
+				str = el_output_portably(&c->cast, value, CONV_SETTINGS);
+			return el_input_portably(&to->input, str, to->typioparam, to->typmod,
+									 to->kind == EL_SERDE_TEXT ? 0 : CONV_SETTINGS);
 
 		case CONV_OUTPUT_TEXT:
 			str = OutputFunctionCall(&c->cast, value);

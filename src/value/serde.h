@@ -5,7 +5,8 @@
  *
  * text, json, jsonb: UTF-8 text (jsonb as JSON text); bytea: raw; smallint,
  * integer, bigint, real, double precision: big-endian as Kafka's
- * serialisers write them; any other type: its text form, UTF-8.
+ * serialisers write them; rows, and arrays of what has rows: JSON, UTF-8; any
+ * other type: its text form, UTF-8, under settings that are always the same.
  *
  * IDENTIFICATION
  *	  src/value/serde.h
@@ -20,6 +21,8 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 
+#include "value/format.h"
+
 typedef enum ElSerdeKind
 {
 	EL_SERDE_BYTEA,
@@ -32,13 +35,14 @@ typedef enum ElSerdeKind
 	EL_SERDE_INT8,
 	EL_SERDE_FLOAT4,
 	EL_SERDE_FLOAT8,
-	EL_SERDE_OTHER				/* by output and input function */
+	EL_SERDE_OTHER				/* by its format */
 } ElSerdeKind;
 
 typedef struct ElSerde
 {
 	Oid			type;			/* as declared; may be a domain */
-	int32		typmod;
+	int32		typmod;			/* of the base type */
+	int32		declared_typmod;
 	Oid			base_type;		/* below domains */
 	ElSerdeKind kind;			/* of the base type */
 	bool		is_domain;
@@ -46,10 +50,12 @@ typedef struct ElSerde
 	bool		typbyval;
 	char		typalign;
 	Oid			typioparam;
-	FmgrInfo	input;
+	FmgrInfo	input;			/* of arguments: a domain's checks it */
 	FmgrInfo	output;
 	FmgrInfo	to_json;		/* to_json(anyelement) with this type, for
 								 * EL_SERDE_OTHER and bytea */
+	ElFormat   *format;			/* of EL_SERDE_OTHER */
+	void	   *domain_extra;	/* domain_check()'s cache */
 	MemoryContext mcxt;
 } ElSerde;
 
@@ -76,8 +82,27 @@ el_serde_is_bytes(const ElSerde *s)
 		 GetDatabaseEncoding() == PG_UTF8);
 }
 
-/* The same for bytes that may not be a value of the type: text in another encoding, text that is not JSON. */
+/* Are there rows in the type, so that its form is JSON? */
+static inline bool
+el_serde_has_rows(const ElSerde *s)
+{
+	return s->kind == EL_SERDE_OTHER && s->format->has_row;
+}
+
+/*
+ * The same for bytes that may not be a value of the type: text in another encoding, text that is
+ * not JSON, a value that its domain refuses.
+ */
 extern Datum el_deserialize_unknown(ElSerde *s, const char *data, int32 len);
+
+/* Do the bytes fit the type, beyond doubt?  If not, el_check_bytes() raises what is wrong, or finds nothing. */
+extern bool el_bytes_fit(const ElSerde *s, const char *data, int32 len);
+extern void el_check_bytes(ElSerde *s, const char *data, int32 len);
+
+/* Is there a member of this name in a row of this type?  Is it the text form that rows had in version 1.0? */
+extern bool el_bytes_have_member(ElSerde *s, const char *data, int32 len,
+								 Oid row_type, const char *name);
+extern bool el_bytes_are_old_row(ElSerde *s, const char *data, int32 len);
 
 /* The typed value's text form, and its to_json() form, straight from the bytes where possible; text/json Datums. */
 extern Datum el_bytes_to_text(ElSerde *s, const char *data, int32 len);
