@@ -36,8 +36,8 @@
 #include "produce/produce.h"
 #include "topic/checks.h"
 #include "topic/topic.h"
-#include "value/serde.h"
 #include "value/json_scan.h"
+#include "value/serde.h"
 
 /* Bytes of a key that an error shows. */
 #define SHOWN_KEY	64
