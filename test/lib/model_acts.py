@@ -61,8 +61,7 @@ class Acts(Calls):
             tx.refused.update(maybe)
         elif standing:
             tx.unsure = True
-        if member is not None and member.carry and outcome.state == "40L01":
-            tx.told.add(member)
+        self.heard(conn, member, outcome)
 
     def commit_all(self, conn, group, who, style="plain", token=None):
         tx, world = conn.tx, self.world
@@ -266,6 +265,7 @@ class Acts(Calls):
         outcome = self.call(conn, "join", f"SELECT join_group({literal(group.name)}, '{{{','.join(topics)}}}', "
                             f"{self.as_member(group, who, conn, None)})", style)
         self.judge(conn, outcome, expect)
+        self.heard(conn, member, outcome)
         if outcome.state is None:
             if who != "s" and member is not None:
                 # another incarnation, and what the earlier one was given counts no more
@@ -282,6 +282,7 @@ class Acts(Calls):
         member, expect = self.expect_member(conn, group, who, token, joins=False, working=False)
         outcome = self.call(conn, "leave", f"SELECT leave_group({literal(group.name)}, {self.as_member(group, who, conn, token)})", style)
         self.judge(conn, outcome, expect)
+        self.heard(conn, member, outcome)
         if outcome.state is None:
             self.world.leave(member, conn)
         self.finish_auto(conn, outcome)
@@ -290,6 +291,7 @@ class Acts(Calls):
         member, expect = self.expect_member(conn, group, who, token, joins=False, working=False)
         outcome = self.call(conn, "heartbeat", f"SELECT heartbeat({literal(group.name)}, {self.as_member(group, who, conn, token)})", style)
         self.judge(conn, outcome, expect)
+        self.heard(conn, member, outcome)
         if outcome.state is None:
             member.beats = True
         self.finish_auto(conn, outcome)

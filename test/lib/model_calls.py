@@ -149,10 +149,13 @@ class Calls:
                 expect.must(FENCED, f"{who} is no member")
             elif standing:
                 expect.must(FENCED, f"{who} has been put out amid this transaction: {standing}")
-            elif world.claims(group):
-                expect.must({"55006"}, "there are claims")
-            elif world.claims(group) is None:
-                expect.may({"55006"})
+            else:
+                if any(cons.who == who for (g, _), part in tx.view.parts.items() if g is group for cons in part.void):
+                    expect.may(FENCED)      # put out all the same, after it had consumed
+                if world.claims(group):
+                    expect.must({"55006"}, "there are claims")
+                elif world.claims(group) is None:
+                    expect.may({"55006"})
             return member, expect
         if token is not None and token.member is not member:
             if token.member is None:
@@ -220,6 +223,13 @@ class Calls:
         if member.last_changes != group.changes:
             member.last_sure = False
 
+    def heard(self, conn, member, outcome):
+        """Any call's 40L01 may have told a session of what it has lost: that is spent when the transaction ends."""
+        if member is not None and member.carry and outcome.state == "40L01":
+            if member.may_be_out():
+                member.carry.update({key: carry._replace(risk=True) for key, carry in member.carry.items() if not carry.told})
+            conn.tx.told.add(member)
+
     # consume() and claim()
 
     def consume(self, conn, group, who, topic, limit, commit=False, into_work=False, style="plain", token=None, cursor=None):
@@ -247,6 +257,7 @@ class Calls:
         sent = time.monotonic()
         outcome = self.deliver(conn, "consume commit" if commit else "consume", sql, group, into_work, style, cursor)
         self.judge(conn, outcome, expect)
+        self.heard(conn, member, outcome)
         if outcome.state in (None, "40001", "EL004"):
             member = self.join(conn, group, who, scope, sent, token)
         elif outcome.state == "40L01" and "was taken from this member" in outcome.message:
