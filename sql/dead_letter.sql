@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
 RESET client_min_messages;
 
--- an old event that the type does not accept any more
+-- an old event that the type does not accept any more: no statement does that, so the catalog is bent
 CREATE TYPE dl_colour AS ENUM ('red', 'green');
 SELECT create_topic('dl', 2, 'text', 'dl_colour');
 SELECT produce('dl', 'a', 'red', '{"trace": "1"}', partition => 1, event_time => '2024-05-01 12:00+00');
@@ -11,7 +11,7 @@ SELECT produce('dl', 'b', 'green', partition => 1);
 SELECT produce('dl', NULL, NULL, partition => 1);
 SELECT count(value::text) FROM consume('dlg', 'dl', max_events => 1, commit => true);
 SELECT seek('dlg', 'dl', 1, 0);
-ALTER TYPE dl_colour RENAME VALUE 'red' TO 'crimson';
+UPDATE pg_enum SET enumlabel = 'crimson' WHERE enumtypid = 'dl_colour'::regtype AND enumlabel = 'red';
 SELECT count(value) FROM consume_as(NULL::dl, 'dlg');
 SELECT count(value) FROM consume_as(NULL::dl, 'dlg');
 SELECT redeliveries, stuck_since IS NOT NULL AS stuck FROM eventlog_lag WHERE group_name = 'dlg' AND partition = 1;

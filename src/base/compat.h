@@ -29,6 +29,7 @@ typedef RelFileNode RelFileLocator;
 #define el_new_file_subid(rel)		((rel)->rd_newRelfilenodeSubid)
 #else
 #include "storage/relfilelocator.h"
+#include "utils/guc_hooks.h"	/* assign_...() */
 #include "varatt.h"
 #define el_rel_locator(rel)			((rel)->rd_locator)
 #define el_locator_number(loc)		((loc).relNumber)
@@ -89,13 +90,20 @@ typedef RelFileNode RelFileLocator;
 #define el_buffer_is_dirty(buffer) \
 	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
 
-/* A lexer over bytes in an encoding, which hands out strings if that is asked for.  The text is only read. */
+/* A lexer over a text datum, for validating it as JSON. */
 #if PG_VERSION_NUM < 170000
-#define el_json_lexer(json, len, encoding, strings) \
-	makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, strings)
+#define el_json_lexer(json)			makeJsonLexContext(json, false)
 #else
-#define el_json_lexer(json, len, encoding, strings) \
-	makeJsonLexContextCstringLen(NULL, json, len, encoding, strings)
+#define el_json_lexer(json)			makeJsonLexContext(NULL, json, false)
+#endif
+
+/* A lexer over UTF-8 that hands out strings.  The text is only read. */
+#if PG_VERSION_NUM < 170000
+#define el_json_utf8_lexer(json, len) \
+	makeJsonLexContextCstringLen(unconstify(char *, json), len, PG_UTF8, true)
+#else
+#define el_json_utf8_lexer(json, len) \
+	makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
 #endif
 
 /* What the parser's callbacks return: since 16 they may end the parse. */
@@ -105,11 +113,6 @@ typedef RelFileNode RelFileLocator;
 #else
 #define EL_JSON_RESULT				JsonParseErrorType
 #define EL_JSON_RETURN				return JSON_SUCCESS
-#endif
-
-/* The functions behind settings moved. */
-#if PG_VERSION_NUM >= 160000
-#include "utils/guc_hooks.h"
 #endif
 
 /* base64 moved from char to uint8 for what is not text. */

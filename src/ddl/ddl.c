@@ -50,6 +50,7 @@
 #include "ddl/ddl.h"
 #include "ddl/lookup.h"
 #include "ddl/refuse.h"
+#include "ddl/types.h"
 #include "produce/buffer.h"
 #include "storage/log.h"
 #include "table/insert.h"
@@ -569,12 +570,34 @@ is_row_security(const Node *stmt)
 	return true;
 }
 
+/* What the statement takes from types is judged when it is through. */
+static void
+run_around_drops(const ElUtility *u, void (*runner) (const ElUtility *u))
+{
+	ElDropped	dropped;
+
+	el_types_begin(&dropped);
+	PG_TRY();
+	{
+		runner(u);
+		el_types_check_dropped(&dropped);
+	}
+	PG_FINALLY();
+	{
+		el_types_end(&dropped);
+	}
+	PG_END_TRY();
+}
+
 void
 el_ddl_utility(const ElUtility *u)
 {
 	Node	   *stmt = u->pstmt->utilityStmt;
 	void		(*runner) (const ElUtility *u) = statement_runner(nodeTag(stmt));
 
+	/* of an extension's update script, too */
+	if (IsA(stmt, AlterEnumStmt) && !IsBinaryUpgrade && OidIsValid(el_am_oid()))
+		el_types_refuse_enum((AlterEnumStmt *) stmt);
 	if (runner == NULL || creating_extension || IsBinaryUpgrade ||
 		!OidIsValid(el_am_oid()))
 	{
@@ -584,7 +607,7 @@ el_ddl_utility(const ElUtility *u)
 	if (el_topic_being_made() && is_row_security(stmt))
 		return;
 	el_refuse_utility(stmt);
-	runner(u);
+	run_around_drops(u, runner);
 }
 
 /*
@@ -630,7 +653,7 @@ dropping_relation(Oid relid)
 	}
 }
 
-/* Raises only what look-ups in the catalog cache can. */
+/* Raises what look-ups in catalogs can, and for attributes of types in use. */
 void
 el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 					 int sub_id)
@@ -647,6 +670,18 @@ el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 				dropping_relation(object_id);
 			else if (el_rel_kind(object_id) != EL_REL_OTHER)
 				lost_column_of = object_id;
+			else
+				el_types_dropping(object_id);
+			break;
+
+		case OAT_POST_CREATE:
+			if (sub_id > 0 && !IsBinaryUpgrade && OidIsValid(el_am_oid()))
+				el_types_added(object_id, sub_id);
+			break;
+
+		case OAT_POST_ALTER:
+			if (sub_id > 0 && !IsBinaryUpgrade && OidIsValid(el_am_oid()))
+				el_types_altered(object_id, sub_id);
 			break;
 
 		case OAT_TRUNCATE:

@@ -36,6 +36,7 @@
 #include "storage/stable.h"
 #include "storage/trim.h"
 #include "topic/checks.h"
+#include "topic/event_check.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"
 #include "topic/topic.h"
@@ -240,6 +241,7 @@ typedef struct CheckState
 {
 	ReturnSetInfo *rsinfo;
 	int32		partition;		/* -1: of the topic as a whole */
+	int64		problems;
 } CheckState;
 
 static void
@@ -251,6 +253,7 @@ report_problem(void *arg, const char *problem)
 
 	values[0] = Int32GetDatum(state->partition);
 	nulls[0] = state->partition < 0;
+	state->problems++;
 	values[1] = CStringGetTextDatum(problem);
 	tuplestore_putvalues(state->rsinfo->setResult, state->rsinfo->setDesc,
 						 values, nulls);
@@ -304,7 +307,12 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 		}
 
 		leaf = table_open(t->leaves[i], AccessShareLock);
+		state.problems = 0;
 		el_log_check(leaf, i, report_problem, &state);
+
+		/* a log that is damaged would raise where it is read */
+		if (state.problems == 0)
+			el_check_events(t, leaf, report_problem, &state);
 		table_close(leaf, AccessShareLock);
 	}
 

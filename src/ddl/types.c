@@ -1,0 +1,485 @@
+/*-------------------------------------------------------------------------
+ *
+ * types.c
+ *	  DDL on the types of topics' keys and values.
+ *
+ * What no ALTER TYPE may do is make an event unreadable, or another event.
+ * PostgreSQL itself refuses what would have to rewrite tables; what it allows,
+ * because a heap's rows have no names in them, is looked at here.  All forms of a
+ * statement, and what they do to tables that inherit, come by the object access
+ * hook.
+ *
+ * Who uses a type is found in pg_depend, upwards: its array, domains, ranges, the
+ * row types that have an attribute of it, and at last the columns of topics.
+ * For a type that nobody uses this is one look.
+ *
+ * IDENTIFICATION
+ *	  src/ddl/types.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/partition.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_type.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "ddl/lookup.h"
+#include "ddl/types.h"
+#include "produce/buffer.h"
+#include "storage/reader.h"
+#include "topic/shape.h"
+#include "topic/topic.h"
+#include "value/type_check.h"
+
+#define HINT_NEW_TOPIC	"Produce to a topic of another type from now on."
+
+/* A topic that has a type in its key or value. */
+typedef struct Use
+{
+	Oid			topic;			/* a partition's table, if it is in none */
+	bool		is_key;
+} Use;
+
+/* The statement that is running, NULL: none that el_ddl_utility() knows. */
+static ElDropped *running = NULL;
+
+/*
+ * Who uses a type
+ */
+
+/* Something that depends on a type: what uses it in turn is put behind the list of types. */
+static void
+add_user(const Form_pg_depend form, List **types, List **uses)
+{
+	Oid			type = InvalidOid;
+	Oid			relid;
+
+	if (form->classid == TypeRelationId)
+		type = form->objid;
+	else if (form->classid == RelationRelationId && form->objsubid > 0)
+	{
+		relid = form->objid;
+		if (el_rel_kind(relid) == EL_REL_OTHER)
+			type = get_rel_type_id(relid);
+		else if (form->objsubid == EL_ATT_KEY || form->objsubid == EL_ATT_VALUE)
+		{
+			Use		   *use = palloc(sizeof(Use));
+
+			use->topic = get_rel_relispartition(relid) ?
+				get_partition_parent(relid, true) : relid;
+			use->is_key = form->objsubid == EL_ATT_KEY;
+			*uses = lappend(*uses, use);
+		}
+	}
+	if (OidIsValid(type))
+		*types = list_append_unique_oid(*types, type);
+}
+
+/* A list of Use; the same may be in it more than once. */
+static List *
+uses_of_type(Oid type)
+{
+	List	   *types = list_make1_oid(type);
+	List	   *uses = NIL;
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+
+	/* the list grows */
+	for (int i = 0; i < list_length(types); i++)
+	{
+		ScanKeyData key[2];
+		SysScanDesc scan;
+		HeapTuple	tup;
+
+		CHECK_FOR_INTERRUPTS();
+		ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(TypeRelationId));
+		ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(list_nth_oid(types, i)));
+		scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL,
+								  2, key);
+		while (HeapTupleIsValid(tup = systable_getnext(scan)))
+			add_user((Form_pg_depend) GETSTRUCT(tup), &types, &uses);
+		systable_endscan(scan);
+	}
+	table_close(depend, AccessShareLock);
+	list_free(types);
+	return uses;
+}
+
+/* Of a relation's row type. */
+static List *
+uses_of_rows(Oid relid)
+{
+	Oid			type;
+
+	/* the columns of topics are guarded by themselves */
+	if (el_rel_kind(relid) != EL_REL_OTHER)
+		return NIL;
+	type = get_rel_type_id(relid);
+	return OidIsValid(type) ? uses_of_type(type) : NIL;
+}
+
+static const Use *
+use_as_key(List *uses)
+{
+	ListCell   *lc;
+
+	foreach(lc, uses)
+	{
+		if (((Use *) lfirst(lc))->is_key)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/*
+ * What is refused
+ */
+static void refuse(const char *what, const Use *use, const char *hint) pg_attribute_noreturn();
+
+static void
+refuse(const char *what, const Use *use, const char *hint)
+{
+	const char *topic = get_rel_name(use->topic);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot %s: topic \"%s\" has the type in its %s",
+					what, topic, use->is_key ? "keys" : "values"),
+			 errdetail("Events that are there could not be read as what they were."),
+			 errhint("%s", _(hint))));
+}
+
+/* "attribute "a" of type t", "column "a" of "t"". */
+static char *
+describe_attribute(Oid relid, const char *name)
+{
+	if (get_rel_relkind(relid) == RELKIND_COMPOSITE_TYPE)
+		return psprintf("attribute \"%s\" of type %s", name,
+						format_type_be(get_rel_type_id(relid)));
+	return psprintf("column \"%s\" of \"%s\"", name, get_rel_name(relid));
+}
+
+/* The attribute as the running command has made it, which the catalog cache does not show yet. */
+static bool
+get_new_attribute(Oid relid, AttrNumber attnum, FormData_pg_attribute *att)
+{
+	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	ScanKeyInit(&key[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&key[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber,
+				F_INT2EQ, Int16GetDatum(attnum));
+	scan = systable_beginscan(rel, AttributeRelidNumIndexId, true,
+							  SnapshotSelf, 2, key);
+	tup = systable_getnext(scan);
+	if (HeapTupleIsValid(tup))
+		memcpy(att, GETSTRUCT(tup), ATTRIBUTE_FIXED_PART_SIZE);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return HeapTupleIsValid(tup);
+}
+
+/*
+ * RENAME, and ALTER COLUMN TYPE, which PostgreSQL lets pass if the table need not
+ * be rewritten: oid to integer, say, would not read all that is there.
+ */
+void
+el_types_altered(Oid relid, AttrNumber attnum)
+{
+	FormData_pg_attribute new_att;
+	Form_pg_attribute old_att;
+	HeapTuple	tup;
+	char	   *what = NULL;
+	List	   *uses;
+
+	if (!get_new_attribute(relid, attnum, &new_att))
+		return;
+	tup = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
+						  Int16GetDatum(attnum));
+	if (!HeapTupleIsValid(tup))
+		return;
+	old_att = (Form_pg_attribute) GETSTRUCT(tup);
+	if (strcmp(NameStr(old_att->attname), NameStr(new_att.attname)) != 0)
+		what = psprintf("rename %s",
+						describe_attribute(relid, NameStr(old_att->attname)));
+	else if (old_att->atttypid != new_att.atttypid)
+		what = psprintf("change the type of %s",
+						describe_attribute(relid, NameStr(old_att->attname)));
+	ReleaseSysCache(tup);
+	if (what == NULL)
+		return;
+	uses = uses_of_rows(relid);
+	if (uses != NIL)
+		refuse(what, linitial(uses),
+			   "Add an attribute, and give both to what reads events.");
+}
+
+/* Has the relation lost attributes, which events may still have? */
+static bool
+has_dropped(Oid relid)
+{
+	bool		found = false;
+	HeapTuple	tup;
+
+	for (int i = 1; !found; i++)
+	{
+		tup = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(i));
+		if (!HeapTupleIsValid(tup))
+			break;
+		found = ((Form_pg_attribute) GETSTRUCT(tup))->attisdropped;
+		ReleaseSysCache(tup);
+	}
+	return found;
+}
+
+/* Has an event of a partition a member of this name in a row of this type? */
+static bool
+partition_has_member(ElTopic *t, Relation leaf, Oid row_type,
+					 const char *name)
+{
+	ElReader   *r = el_reader_begin(leaf, NULL, EL_READ_ALL);
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext,
+											   "eventlog event",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	ElRecord	rec;
+	bool		found = false;
+
+	while (!found && el_reader_next(r, &rec))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (r->state == EL_BATCH_ABORTED)
+			continue;
+		old = MemoryContextSwitchTo(work);
+		found = (rec.key_len >= 0 &&
+				 el_bytes_have_member(&t->key, rec.key, rec.key_len, row_type,
+									  name)) ||
+			(rec.value_len >= 0 &&
+			 el_bytes_have_member(&t->value, rec.value, rec.value_len,
+								  row_type, name));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(work);
+	}
+	MemoryContextDelete(work);
+	el_reader_end(r);
+	return found;
+}
+
+/*
+ * Events of who is producing right now count as well: they are waited for, ours
+ * are appended.
+ */
+static bool
+topic_has_member(Oid topic, Oid row_type, const char *name)
+{
+	ElTopic    *t = el_topic_lock_if_there(topic, ShareLock, true);
+	bool		found = false;
+
+	if (t == NULL)
+		return false;
+	el_buffer_flush(NULL, NULL);
+	for (int32 i = 0; i < t->npartitions && !found; i++)
+	{
+		Relation	leaf = el_open_leaf(t, i);
+
+		if (leaf == NULL)
+			continue;
+		found = partition_has_member(t, leaf, row_type, name);
+		table_close(leaf, AccessShareLock);
+	}
+	return found;
+}
+
+/*
+ * A new attribute is NULL in the events that are there.  Unless they have its
+ * name, from an attribute that was dropped: what they have would come back, as
+ * whatever type the new one is of.
+ */
+void
+el_types_added(Oid relid, AttrNumber attnum)
+{
+	List	   *uses = uses_of_rows(relid);
+	FormData_pg_attribute att;
+	ElTypeProblem problem;
+	char	   *what;
+	ListCell   *lc;
+
+	if (uses == NIL || !get_new_attribute(relid, attnum, &att))
+		return;
+	what = psprintf("add %s", describe_attribute(relid, NameStr(att.attname)));
+	if (el_type_problem(att.atttypid, &problem))
+	{
+		const Use  *use = linitial(uses);
+
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot %s: topic \"%s\" has the type in its %s, and type %s cannot be part of it",
+						what, get_rel_name(use->topic),
+						use->is_key ? "keys" : "values",
+						format_type_be(problem.type)),
+				 errdetail_internal("%s", _(problem.detail)),
+				 errhint("%s", _(problem.hint))));
+	}
+	if (!has_dropped(relid))
+		return;
+	foreach(lc, uses)
+	{
+		const Use  *use = lfirst(lc);
+
+		if (topic_has_member(use->topic, get_rel_type_id(relid),
+							 NameStr(att.attname)))
+			refuse(what, use,
+				   "They have an attribute of this name, which was dropped. Take another name.");
+	}
+}
+
+/*
+ * DROP ATTRIBUTE, DROP COLUMN, DROP TYPE ... CASCADE.  The statement may drop the
+ * topic as well, so it is looked at when it is through.
+ */
+void
+el_types_begin(ElDropped *dropped)
+{
+	dropped->rows = NIL;
+	dropped->mcxt = CurrentMemoryContext;
+	dropped->outer = running;
+	running = dropped;
+}
+
+void
+el_types_end(const ElDropped *dropped)
+{
+	Assert(running == dropped);
+	running = dropped->outer;
+}
+
+/* Is the partition's first row in the text form of version 1.0?  All others of that form are before those in JSON. */
+static bool
+partition_has_old_rows(ElTopic *t, Relation leaf)
+{
+	ElReader   *r = el_reader_begin(leaf, NULL, EL_READ_ALL);
+	ElRecord	rec;
+	bool		found = false;
+
+	while (el_reader_next(r, &rec))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (rec.value_len < 0)
+			continue;
+		found = el_bytes_are_old_row(&t->value, rec.value, rec.value_len);
+		break;
+	}
+	el_reader_end(r);
+	return found;
+}
+
+/* Such rows have no names: a column less would shift those behind it. */
+static bool
+topic_has_old_rows(Oid topic)
+{
+	ElTopic    *t = el_topic_lock_if_there(topic, AccessShareLock, true);
+	bool		found = false;
+
+	for (int32 i = 0; t != NULL && i < t->npartitions && !found; i++)
+	{
+		Relation	leaf = el_open_leaf(t, i);
+
+		if (leaf == NULL)
+			continue;
+		found = partition_has_old_rows(t, leaf);
+		table_close(leaf, AccessShareLock);
+	}
+	return found;
+}
+
+/* A relation's rows have lost an attribute. */
+static void
+check_dropped(Oid relid)
+{
+	List	   *uses = uses_of_rows(relid);
+	const Use  *key = use_as_key(uses);
+	char	   *what = psprintf("drop an attribute of \"%s\"", get_rel_name(relid));
+	ListCell   *lc;
+
+	if (key != NULL)
+		refuse(what, key, "Keys keep their bytes, or they would be other keys. " HINT_NEW_TOPIC);
+	foreach(lc, uses)
+	{
+		const Use  *use = lfirst(lc);
+
+		if (topic_has_old_rows(use->topic))
+			refuse(what, use,
+				   "Events that were written before version 1.1 have no names of attributes. " HINT_NEW_TOPIC);
+	}
+}
+
+void
+el_types_check_dropped(const ElDropped *dropped)
+{
+	ListCell   *lc;
+
+	foreach(lc, dropped->rows)
+	{
+		if (get_rel_name(lfirst_oid(lc)) != NULL)
+			check_dropped(lfirst_oid(lc));
+	}
+}
+
+void
+el_types_dropping(Oid relid)
+{
+	MemoryContext old;
+
+	if (uses_of_rows(relid) == NIL)
+		return;
+	if (running == NULL)
+	{
+		check_dropped(relid);
+		return;
+	}
+	old = MemoryContextSwitchTo(running->mcxt);
+	running->rows = list_append_unique_oid(running->rows, relid);
+	MemoryContextSwitchTo(old);
+}
+
+void
+el_types_refuse_enum(const AlterEnumStmt *stmt)
+{
+	Oid			type;
+	List	   *uses;
+
+	if (stmt->oldVal == NULL)
+		return;
+	type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName),
+							 true);
+	if (!OidIsValid(type))
+		return;
+	uses = uses_of_type(type);
+	if (uses != NIL)
+		refuse(psprintf("rename value \"%s\" of type %s", stmt->oldVal,
+						format_type_be(type)),
+			   linitial(uses), "Add a value, and give both to what reads events.");
+}
