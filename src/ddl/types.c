@@ -50,6 +50,7 @@
 #include "topic/topic.h"
 #include "value/type_check.h"
 
+#define DETAIL_NAMES	"Events that are there have the old name."
 #define HINT_NEW_TOPIC	"Produce to a topic of another type from now on."
 
 /* A topic that has a type in its key or value. */
@@ -154,10 +155,10 @@ use_as_key(List *uses)
 /*
  * What is refused
  */
-static void refuse(const char *what, const Use *use, const char *hint) pg_attribute_noreturn();
+static void refuse(const char *what, const Use *use, const char *detail, const char *hint) pg_attribute_noreturn();
 
 static void
-refuse(const char *what, const Use *use, const char *hint)
+refuse(const char *what, const Use *use, const char *detail, const char *hint)
 {
 	const char *topic = get_rel_name(use->topic);
 
@@ -165,7 +166,7 @@ refuse(const char *what, const Use *use, const char *hint)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("cannot %s: topic \"%s\" has the type in its %s",
 					what, topic, use->is_key ? "keys" : "values"),
-			 errdetail("Events that are there could not be read as what they were."),
+			 errdetail_internal("%s", _(detail)),
 			 errhint("%s", _(hint))));
 }
 
@@ -213,6 +214,7 @@ el_types_altered(Oid relid, AttrNumber attnum)
 	Form_pg_attribute old_att;
 	HeapTuple	tup;
 	char	   *what = NULL;
+	const char *detail = NULL;
 	List	   *uses;
 
 	if (!get_new_attribute(relid, attnum, &new_att))
@@ -223,18 +225,24 @@ el_types_altered(Oid relid, AttrNumber attnum)
 		return;
 	old_att = (Form_pg_attribute) GETSTRUCT(tup);
 	if (strcmp(NameStr(old_att->attname), NameStr(new_att.attname)) != 0)
+	{
 		what = psprintf("rename %s",
 						describe_attribute(relid, NameStr(old_att->attname)));
+		detail = DETAIL_NAMES;
+	}
 	else if (old_att->atttypid != new_att.atttypid)
+	{
 		what = psprintf("change the type of %s",
 						describe_attribute(relid, NameStr(old_att->attname)));
+		detail = "Events that are there have values of the old type.";
+	}
 	ReleaseSysCache(tup);
 	if (what == NULL)
 		return;
 	uses = uses_of_rows(relid);
 	if (uses != NIL)
-		refuse(what, linitial(uses),
-			   "Add an attribute, and give both to what reads events.");
+		refuse(what, linitial(uses), detail,
+			   "Add an attribute, and let what reads events know both.");
 }
 
 /* Has the relation lost attributes, which events may still have? */
@@ -352,7 +360,8 @@ el_types_added(Oid relid, AttrNumber attnum)
 		if (topic_has_member(use->topic, get_rel_type_id(relid),
 							 NameStr(att.attname)))
 			refuse(what, use,
-				   "They have an attribute of this name, which was dropped. Take another name.");
+				   "Events that are there have an attribute of this name, which was dropped.",
+				   "Take another name.");
 	}
 }
 
@@ -425,14 +434,16 @@ check_dropped(Oid relid)
 	ListCell   *lc;
 
 	if (key != NULL)
-		refuse(what, key, "Keys keep their bytes, or they would be other keys. " HINT_NEW_TOPIC);
+		refuse(what, key, "Events that are there would have other keys.",
+			   HINT_NEW_TOPIC);
 	foreach(lc, uses)
 	{
 		const Use  *use = lfirst(lc);
 
 		if (topic_has_old_rows(use->topic))
 			refuse(what, use,
-				   "Events that were written before version 1.1 have no names of attributes. " HINT_NEW_TOPIC);
+				   "Events that version 1.0 has written have attributes without names.",
+				   HINT_NEW_TOPIC);
 	}
 }
 
@@ -481,5 +492,6 @@ el_types_refuse_enum(const AlterEnumStmt *stmt)
 	if (uses != NIL)
 		refuse(psprintf("rename value \"%s\" of type %s", stmt->oldVal,
 						format_type_be(type)),
-			   linitial(uses), "Add a value, and give both to what reads events.");
+			   linitial(uses), DETAIL_NAMES,
+			   "Add a value, and let what reads events know both.");
 }
