@@ -61,6 +61,19 @@ CREATE DOMAIN pb_positive AS jsonb CHECK (VALUE ->> 'n' > '0');
 SELECT create_topic('pb_domain', 1, 'uuid', 'pb_positive');
 SELECT produce_batch('pb_domain', '[{"key":"11111111-2222-3333-4444-555555555555","value":{"n":  1}}]');
 SELECT key, value FROM pb_domain;
+-- rows are JSON by the names of attributes; a string is the row's text form
+CREATE TYPE pb_row AS (n integer, name text, at date);
+CREATE DOMAIN pb_checked AS pb_row CHECK ((VALUE).n > 0);
+SELECT create_topic('pb_rows', 1, 'pb_row', 'pb_checked'), create_topic('pb_arrays', 1, 'text', 'pb_row[]');
+SELECT produce_batch('pb_rows', '[{"key":{"name":"\u00e4","n":1},"value":{"n" : 2, "at":"2024-01-31"}},{"key":"(2,b,)","value":"(3,,2024-01-31)"}]');
+SELECT produce_batch('pb_arrays', '[{"key":"k","value":[{"n":1},null,{"name":"x"}]},{"key":"k","value":"{\"(4,,)\"}"}]'::jsonb);
+SELECT key, value, convert_from(key_bytes, 'UTF8') AS key_bytes, convert_from(value_bytes, 'UTF8') AS value_bytes
+FROM pb_rows JOIN (SELECT event_offset, key AS key_bytes, value AS value_bytes FROM consume_bytes('pb_group', 'pb_rows')) b USING (event_offset) ORDER BY event_offset;
+SELECT value FROM pb_arrays ORDER BY event_offset;
+-- a member that the row has not is left out, as by json_populate_record()
+SELECT produce_batch('pb_arrays', '[{"value":[{"n":5,"other":1}]}]');
+SELECT value FROM pb_arrays ORDER BY event_offset DESC LIMIT 1;
+SELECT leave_group('pb_group');
 -- the other members
 SELECT produce_batch('pb_text', '[{"value":"all","headers":{"h":"1", "g":null},"partition":0,"event_time":"2024-01-31T12:00:00Z"},{"value":"none","headers":null,"partition":null,"event_time":null}]');
 SELECT value, headers, event_time = '2024-01-31 12:00:00+00' AS given FROM pb_text WHERE event_offset >= 5 ORDER BY event_offset;
@@ -106,6 +119,9 @@ SELECT pb_error($$SELECT produce_batch('pb_int', NULL, '{1,x}')$$);
 SELECT pb_error($$SELECT produce_batch('pb_int', '{NULL}', '{x}')$$);
 SELECT pb_error($$SELECT produce_batch('pb_jsonb', '[{"key":"k","value":1e131072}]')$$);
 SELECT pb_error($$SELECT produce_batch('pb_domain', '[{"key":"11111111-2222-3333-4444-555555555555","value":{"n": 0}}]')$$);
+SELECT pb_error($$SELECT produce_batch('pb_rows', '[{"key":{"n":1},"value":{"n":0}}]')$$);
+SELECT pb_error($$SELECT produce_batch('pb_rows', '[{"key":{"n":1},"value":{"n":"x"}}]')$$);
+SELECT pb_error($$SELECT produce_batch('pb_rows', '[{"key":{"n":1},"value":5}]')$$);
 -- a long key is cut between characters
 SELECT pb_error($$SELECT produce_batch('pb_int', ARRAY[repeat('ä', 100)], '{1}')$$);
 -- a DETAIL that is there stays
@@ -133,5 +149,6 @@ SELECT count(*), count(DISTINCT key), bool_and(value::text = format('{"n":%s , "
 
 DROP FUNCTION pb_error;
 DROP TABLE pb_docs;
-SELECT drop_topic('pb_json'), drop_topic('pb_text'), drop_topic('pb_jsonb'), drop_topic('pb_bytea'), drop_topic('pb_int'), drop_topic('pb_domain');
-DROP DOMAIN pb_positive;
+SELECT drop_topic('pb_json'), drop_topic('pb_text'), drop_topic('pb_jsonb'), drop_topic('pb_bytea'), drop_topic('pb_int'), drop_topic('pb_domain'), drop_topic('pb_rows'), drop_topic('pb_arrays');
+DROP DOMAIN pb_positive, pb_checked;
+DROP TYPE pb_row;

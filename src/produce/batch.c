@@ -32,7 +32,6 @@
 #include "base/arguments.h"
 #include "base/clock.h"
 #include "base/compat.h"
-#include "produce/json_walk.h"
 #include "produce/produce.h"
 #include "topic/checks.h"
 #include "topic/topic.h"
@@ -42,12 +41,19 @@
 /* Bytes of a key that an error shows. */
 #define SHOWN_KEY	64
 
+/* A value as it stands in the document, without the space around it. */
+typedef struct Slice
+{
+	const char *data;			/* NULL: there is none */
+	int32		len;
+} Slice;
+
 /* A column of the events: how a JSON value becomes a datum for the call site. */
 typedef struct Column
 {
 	ElSerde    *serde;
 	bool		is_json;		/* JSON is what the type holds */
-	bool		is_row;
+	bool		has_rows;		/* JSON is how its bytes are on the log */
 	StringInfoData datum;		/* text or json, of the event at hand */
 } Column;
 
@@ -60,7 +66,7 @@ typedef struct Batch
 
 	/* a JSON array */
 	const char *json;
-	ElJson		key;			/* of the event at hand, if known yet */
+	Slice		key;			/* of the event at hand, if known yet */
 	Column		columns[2];
 	int64		now_ms;
 
@@ -161,52 +167,64 @@ static const char *const member_names[MEMBERS] = {
 };
 
 static int
-find_member(ElJson name)
+find_member(const char *name)
 {
-	for (int i = 0; i < MEMBERS; i++)
-	{
-		if (name.len == strlen(member_names[i]) &&
-			memcmp(name.data, member_names[i], name.len) == 0)
-			return i;
-	}
-	return MEMBERS;
+	int			member = 0;
+
+	while (member < MEMBERS && !el_json_string_is(name, member_names[member]))
+		member++;
+	return member;
 }
 
 /*
- * The members of the event at which the walk stands; none for those that are
- * left out or null.  22023 for an unknown one.
+ * The members of the event that begins at p; none for those that are left out or
+ * null.  22023 for an unknown one.  Returns what is behind the event.
  */
-static void
-find_members(Batch *b, ElJsonWalk *w, ElJson *members)
+static const char *
+find_members(Batch *b, const char *p, Slice *members)
 {
-	ElJson		name;
-	ElJson		value;
-	ElJson		unknown = {NULL, 0};
+	const char *name;
+	const char *value;
+	const char *unknown = NULL;
 
-	memset(members, 0, MEMBERS * sizeof(ElJson));
-	while (el_json_next(w, &name))
+	memset(members, 0, MEMBERS * sizeof(Slice));
+	while (el_json_next_member(&p, &name, &value))
 	{
-		int			member;
+		int			member = find_member(name);
 
-		(void) el_json_next(w, &value);
-		name = el_json_content(name);
-		member = find_member(name);
 		if (member == MEMBERS)
 			unknown = name;
-		else if (el_json_is_null(value))
-			members[member].data = NULL;
 		else
-			members[member] = value;
+		{
+			members[member].data = *value == 'n' ? NULL : value;
+			members[member].len = p - value;
+		}
 	}
 
 	/* once the key is known */
 	b->key = members[MEMBER_KEY];
-	if (unknown.data != NULL)
+	if (unknown != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unrecognized member \"%s\" in an event",
-						pnstrdup(unknown.data, unknown.len)),
+						el_json_decode(unknown)),
 				 errhint("Valid members are \"key\", \"value\", \"headers\", \"partition\" and \"event_time\".")));
+	return p + 1;
+}
+
+/* What a JSON string says. */
+static Slice
+string_content(Slice json)
+{
+	Slice		content = {json.data + 1, json.len - 2};
+
+	Assert(json.len >= 2 && *json.data == '"');
+	if (memchr(content.data, '\\', content.len) != NULL)
+	{
+		content.data = el_json_decode(json.data);
+		content.len = strlen(content.data);
+	}
+	return content;
 }
 
 static void
@@ -214,7 +232,7 @@ init_column(Column *c, ElSerde *serde)
 {
 	c->serde = serde;
 	c->is_json = serde->kind == EL_SERDE_JSON || serde->kind == EL_SERDE_JSONB;
-	c->is_row = serde->kind == EL_SERDE_OTHER && type_is_rowtype(serde->base_type);
+	c->has_rows = el_serde_has_rows(serde);
 	initStringInfo(&c->datum);
 }
 
@@ -227,15 +245,16 @@ column_source(const Column *c)
 
 /*
  * A JSON value as a datum: JSON for JSON, a string's content for others, and the
- * JSON text of what is no string.  An object is the topic's row, by the names of
- * its attributes, and so of the topic's type at once (*typed).
+ * JSON text of what is no string.  Rows, and arrays of them, are JSON on the log:
+ * such a value is one by the names of attributes, and so of the topic's type at
+ * once (*typed).
  */
 static Datum
-column_datum(Column *c, ElJson json, bool *typed)
+column_datum(Column *c, Slice json, bool *typed)
 {
 	StringInfo	buf = &c->datum;
 
-	if (c->is_row && *json.data == '{')
+	if (c->has_rows && *json.data != '"')
 	{
 		char	   *utf8 = pg_server_to_any(json.data, json.len, PG_UTF8);
 
@@ -244,8 +263,8 @@ column_datum(Column *c, ElJson json, bool *typed)
 									  utf8 == json.data ? json.len : strlen(utf8));
 	}
 
-	if (!c->is_json && el_json_is_string(json))
-		json = el_json_content(json);
+	if (!c->is_json && *json.data == '"')
+		json = string_content(json);
 	resetStringInfo(buf);
 	enlargeStringInfo(buf, VARHDRSZ + json.len);
 	memcpy(buf->data + VARHDRSZ, json.data, json.len);
@@ -255,13 +274,13 @@ column_datum(Column *c, ElJson json, bool *typed)
 
 /* A string that functions of types can read. */
 static char *
-json_cstring(ElJson json)
+json_cstring(Slice json)
 {
 	return pnstrdup(json.data, json.len);
 }
 
 static int64
-json_partition(ElJson json)
+json_partition(Slice json)
 {
 	char	   *end;
 	long long	n;
@@ -277,30 +296,30 @@ json_partition(ElJson json)
 }
 
 static int64
-json_event_time(ElTopic *t, ElJson json)
+json_event_time(ElTopic *t, Slice json)
 {
 	Datum		time;
 
-	if (!el_json_is_string(json))
+	if (*json.data != '"')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("member \"event_time\" must be a string"),
 				 errhint("Write it as a timestamp with time zone, for example \"2024-01-31T12:00:00Z\".")));
 	time = DirectFunctionCall3(timestamptz_in,
-							   CStringGetDatum(json_cstring(el_json_content(json))),
+							   CStringGetDatum(json_cstring(string_content(json))),
 							   ObjectIdGetDatum(InvalidOid),
 							   Int32GetDatum(-1));
 	return el_event_time(t, DatumGetTimestampTz(time), false);
 }
 
-/* The event at which the walk stands. */
-static void
-produce_json_event(Batch *b, ElJsonWalk *w)
+/* The event that begins at p; returns what is behind it. */
+static const char *
+produce_json_event(Batch *b, const char *p)
 {
-	ElJson		members[MEMBERS];
+	Slice		members[MEMBERS];
 	ElEvent		event = {0};
 
-	find_members(b, w, members);
+	p = find_members(b, p, members);
 
 	event.key_isnull = members[MEMBER_KEY].data == NULL;
 	if (!event.key_isnull)
@@ -321,26 +340,24 @@ produce_json_event(Batch *b, ElJsonWalk *w)
 		json_event_time(b->t, members[MEMBER_TIME]);
 
 	el_produce_event(b->site, b->t, &event);
+	return p;
 }
 
 static void
 produce_json(Batch *b)
 {
 	MemoryContext old = MemoryContextSwitchTo(b->work);
-	ElJsonWalk	w;
+	const char *p = b->json;
 
-	el_json_begin(&w, b->json);
-	(void) el_json_enter(&w, '[');
-	while (!el_json_at_end(&w))
+	while (el_json_at_element(&p))
 	{
 		CHECK_FOR_INTERRUPTS();
 		b->key.data = NULL;
-		if (!el_json_enter(&w, '{'))
+		if (*p != '{')
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("an event must be a JSON object")));
-		produce_json_event(b, &w);
-		el_json_leave(&w);
+		p = produce_json_event(b, p);
 		MemoryContextReset(b->work);
 		b->number++;
 	}
@@ -353,10 +370,9 @@ produce_batch_json(FunctionCallInfo fcinfo, ElCallSite *site, ElTopic *t,
 				   const char *json)
 {
 	Batch		b = {0};
-	ElJsonWalk	w;
 
-	el_json_begin(&w, json);
-	if (!el_json_enter(&w, '['))
+	json = el_json_skip_space(json);
+	if (*json != '[')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("events must be a JSON array of objects")));

@@ -163,17 +163,6 @@ refuse_null_key(ElTopic *t)
 				 errdetail("Compaction keeps the last event of each key.")));
 }
 
-/* What a caller gives as key or value, as a datum of the topic's type. */
-static inline Datum
-to_topic_type(ElConversion *c, Datum value, bool typed, void **domain)
-{
-	if (likely(!typed))
-		return el_convert(c, value);
-	if (c->to->is_domain)
-		domain_check(value, false, c->to->type, domain, c->mcxt);
-	return value;
-}
-
 int32
 el_produce_event(ElCallSite *site, ElTopic *t, const ElEvent *event)
 {
@@ -193,8 +182,8 @@ el_produce_event(ElCallSite *site, ElTopic *t, const ElEvent *event)
 
 	if (!event->key_isnull)
 	{
-		key = to_topic_type(&site->key, event->key, event->key_typed,
-							&site->key_domain);
+		key = event->key_typed ? event->key :
+			el_convert(&site->key, event->key);
 		el_serialize(&t->key, key, &r.key, &r.key_len);
 	}
 	else
@@ -208,8 +197,8 @@ el_produce_event(ElCallSite *site, ElTopic *t, const ElEvent *event)
 
 	if (!event->value_isnull)
 	{
-		value = to_topic_type(&site->value, event->value, event->value_typed,
-							  &site->value_domain);
+		value = event->value_typed ? event->value :
+			el_convert(&site->value, event->value);
 		el_serialize(&t->value, value, &r.value, &r.value_len);
 	}
 	else if (t->value.is_domain)

@@ -45,7 +45,8 @@ typedef struct ElEvent
 	Datum		headers;		/* jsonb */
 	bool		key_isnull;
 	bool		value_isnull;
-	bool		key_typed;		/* key is of the topic's type already */
+	bool		key_typed;		/* key is of the topic's type, and checked,
+								 * already */
 	bool		value_typed;
 	bool		headers_isnull;
 	bool		has_partition;

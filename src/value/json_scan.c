@@ -87,15 +87,20 @@ el_json_skip(const char *value)
 	return p;
 }
 
+/* From where a container begins, or from behind what is in it, to what is next. */
+static const char *
+next_place(const char *p)
+{
+	p = el_json_skip_space(p);
+	return *p == '{' || *p == '[' || *p == ',' ? el_json_skip_space(p + 1) : p;
+}
+
 bool
 el_json_next_member(const char **p, const char **name, const char **value)
 {
-	const char *q = el_json_skip_space(*p);
+	const char *q = next_place(*p);
 
-	if (*q == '}')
-		return false;
-	Assert(*q == '{' || *q == ',');
-	q = el_json_skip_space(q + 1);
+	*p = q;
 	if (*q == '}')
 		return false;
 	*name = q;
@@ -107,18 +112,19 @@ el_json_next_member(const char **p, const char **name, const char **value)
 }
 
 bool
+el_json_at_element(const char **p)
+{
+	*p = next_place(*p);
+	return **p != ']';
+}
+
+bool
 el_json_next_element(const char **p, const char **value)
 {
-	const char *q = el_json_skip_space(*p);
-
-	if (*q == ']')
+	if (!el_json_at_element(p))
 		return false;
-	Assert(*q == '[' || *q == ',');
-	q = el_json_skip_space(q + 1);
-	if (*q == ']')
-		return false;
-	*value = q;
-	*p = el_json_skip(q);
+	*value = *p;
+	*p = el_json_skip(*p);
 	return true;
 }
 

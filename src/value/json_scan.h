@@ -25,11 +25,13 @@ extern const char *el_json_skip(const char *value);
 
 /*
  * The next member of an object, the next element of an array: *p is at first
- * where the container begins.  False at its end.
+ * where the container begins.  False at its end, where its bracket is.
+ * el_json_at_element() leaves *p at the element, which the caller has to pass.
  */
 extern bool el_json_next_member(const char **p, const char **name,
 								const char **value);
 extern bool el_json_next_element(const char **p, const char **value);
+extern bool el_json_at_element(const char **p);
 
 /* A string's text, in CurrentMemoryContext; 22P05 if it has \u0000. */
 extern char *el_json_decode(const char *string);
