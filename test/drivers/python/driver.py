@@ -1,4 +1,5 @@
 """eventlog by psycopg 3: everything a client does, with the values psycopg sends by itself. Needs PG* variables."""
+import json
 import secrets
 import threading
 import time
@@ -77,7 +78,9 @@ def produce():
     ok("INSERT")
 
     events = [{"key": f"batch-{n}", "value": {"n": n}} for n in range(3)]
-    assert one("SELECT produce_batch(%s, %s)", JSON, Jsonb(events)) == 3
+    assert one("SELECT produce_batch(%s, %s)", JSON, Jsonb(events[:1])) == 1
+    assert one("SELECT produce_batch(%s, %s)", JSON, Json(events[1:2])) == 1
+    assert one("SELECT produce_batch(%s, %s)", JSON, json.dumps(events[2:])) == 1
     assert one("SELECT produce_batch(%s, %s, %s)", TEXT, ["a", "b", None], ["1", None, "3"]) == 3
     ok("produce_batch")
 
