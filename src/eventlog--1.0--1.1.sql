@@ -12,15 +12,18 @@
 ALTER FUNCTION _eventlog.partitions() RENAME TO partitions_1_0;
 CREATE FUNCTION _eventlog.partitions(OUT topic regclass, OUT partition int, OUT log_start_offset bigint,
     OUT log_end_offset bigint, OUT stable_offset bigint, OUT segments bigint, OUT bytes bigint,
-    OUT blocked_by_pid int, OUT blocked_by_xid xid)
+    OUT blocked_by_pid int, OUT blocked_by_xid xid, OUT leader_epoch int)
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_partitions';
 CREATE OR REPLACE VIEW @extschema@.eventlog_partitions AS
     SELECT p.topic, p.partition, p.log_start_offset, p.log_end_offset, p.stable_offset, p.segments, p.bytes,
-        p.blocked_by_pid, x.gid AS blocked_by_gid, coalesce(a.xact_start, x.prepared) AS blocked_since
+        p.blocked_by_pid, x.gid AS blocked_by_gid, coalesce(a.xact_start, x.prepared) AS blocked_since,
+        p.leader_epoch
     FROM _eventlog.partitions() p
         LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) p.blocked_by_pid
         LEFT JOIN pg_catalog.pg_prepared_xacts x ON x.transaction OPERATOR(pg_catalog.=) p.blocked_by_xid;
 DROP FUNCTION _eventlog.partitions_1_0();
+COMMENT ON VIEW @extschema@.eventlog_topics IS
+    'eventlog: topics; events counts offsets from log start to log end but those that compaction has emptied, bytes the files';
 
 ALTER FUNCTION _eventlog.members() RENAME TO members_1_0;
 CREATE FUNCTION _eventlog.members(OUT group_name text, OUT member text, OUT kind text, OUT pid int,

@@ -23,6 +23,7 @@
 #include "base/compat.h"
 #include "group/views_1_0.h"
 #include "group/visible.h"
+#include "storage/epoch.h"
 #include "storage/log.h"
 #include "storage/stable.h"
 #include "topic/log_floor.h"
@@ -103,11 +104,12 @@ put_partition(ReturnSetInfo *rsinfo, ElTopic *t, int32 partition)
 							  (int64) (info->end_seg - info->first_seg) : 0);
 	values[6] = Int64GetDatum(state.bytes);
 	nulls[7] = nulls[8] = true;
+	values[9] = Int32GetDatum(el_epoch_in_force(&info->epoch).epoch);
 	if (!state.readable)
-		nulls[2] = nulls[3] = nulls[4] = nulls[5] = true;
+		nulls[2] = nulls[3] = nulls[4] = nulls[5] = nulls[9] = true;
 	else if (state.stable < info->log_end)
 		find_blocker(state.stop, &values[7], &nulls[7]);
-	if (rsinfo->setDesc->natts == EL_PARTITIONS_COLUMNS_1_0)
+	if (el_partitions_are_1_0(rsinfo->setDesc))
 		el_partition_row_1_0(values, nulls);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
@@ -119,7 +121,6 @@ eventlog_partitions(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	Assert(rsinfo->setDesc->natts <= EL_PARTITIONS_COLUMNS_1_0);
 	foreach(lc, el_visible_topics())
 	{
 		ElTopic    *t = lfirst(lc);

@@ -52,7 +52,15 @@ look_up_row(const char *query, Oid type, Datum arg, int n,
 	SPI_finish();
 }
 
-/* blocked_by_xid makes room for blocked_by_gid and blocked_since. */
+/* The ninth column is blocked_by_gid there, blocked_by_xid in 1.1. */
+bool
+el_partitions_are_1_0(TupleDesc desc)
+{
+	Assert(desc->natts == EL_PARTITIONS_COLUMNS_1_0);
+	return TupleDescAttr(desc, 8)->atttypid == TEXTOID;
+}
+
+/* blocked_by_xid and leader_epoch make room for blocked_by_gid and blocked_since. */
 void
 el_partition_row_1_0(Datum *values, bool *nulls)
 {

@@ -13,9 +13,14 @@
 
 #include "postgres.h"
 
-/* Columns of the functions as 1.0 declares them; 1.1 declares one less. */
+#include "access/tupdesc.h"
+
+/* Columns of the functions as 1.0 declares them: of members, 1.1 declares one less; ... */
 #define EL_PARTITIONS_COLUMNS_1_0	10
 #define EL_MEMBERS_COLUMNS_1_0		12
+
+/* ... of partitions, others, as many. */
+extern bool el_partitions_are_1_0(TupleDesc desc);
 
 /*
  * Make a row of 1.0 out of one of 1.1, in place: the arrays have room for

@@ -30,6 +30,7 @@
 #include "base/locks.h"
 #include "kafka/batch.h"
 #include "storage/append.h"
+#include "storage/epoch.h"
 #include "storage/extent.h"
 #include "storage/retention.h"
 #include "storage/wal.h"
@@ -394,6 +395,33 @@ report_offset_too_large(int64 offset)
 }
 
 /*
+ * The leader epoch in force, for the batch to be appended.  Where it is another than
+ * the stored one, which is told by three numbers, it is stored: the metapage of a log
+ * is written for that once after each change of timeline or server.
+ */
+static int32
+take_leader_epoch(Relation rel, Buffer metabuf)
+{
+	Page		page = BufferGetPage(metabuf);
+	ElMeta	   *meta = ElPageGetMeta(page);
+	ElEpoch		stored = el_meta_special(meta)->epoch;
+	ElEpoch		now = el_epoch_in_force(&stored);
+
+	Assert(el_buffer_locked_exclusively(metabuf));
+	if (now.timeline != stored.timeline || now.system != stored.system)
+	{
+		Assert(now.epoch > stored.epoch);
+		START_CRIT_SECTION();
+		el_meta_raise(meta)->epoch = now;
+		el_page_seal(page);
+		AssertMeta(page);
+		el_wal_log_page(rel, metabuf);
+		END_CRIT_SECTION();
+	}
+	return now.epoch;
+}
+
+/*
  * Returns the base offset that the batch got.  The caller holds
  * RowExclusiveLock, has assigned the xid, and has encoded and compressed before:
  * what is done here is done under the append lock, and the next append waits
@@ -459,7 +487,7 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 		report_offset_too_large(rec.base_offset);
 	}
 	el_batch_set_base_offset(batch, rec.base_offset);
-	el_batch_set_leader_epoch(batch, (int32) GetWALInsertionTimeLine());
+	el_batch_set_leader_epoch(batch, take_leader_epoch(rel, metabuf));
 	stream.envelope.crc = el_envelope_crc(&stream.envelope, batch);
 
 	blocks = place_batch(rel, metabuf, &rec, header.max_timestamp);

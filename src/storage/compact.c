@@ -85,11 +85,13 @@ typedef struct Compaction
 								 * boundary */
 	uint64		max_fxid;		/* greatest of what is replaced */
 	int64		tombstones_due;
+	int64		nkept;			/* events that stay */
 
 	/* output: a stream of its own, put in its place at the end */
 	ElBatchBuilder builder;
 	ElScratch	scratch;
 	uint64		fxid;			/* greatest in the open batch */
+	int32		leader_epoch;	/* of the open batch */
 	ElCodec		codec;			/* strongest in the open batch */
 	uint64		pos;
 	int64		seg_time;		/* greatest event time in the segment at hand */
@@ -226,7 +228,7 @@ write_output_batch(Compaction *c)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	batch = el_batch_finish(&c->builder, c->codec, &c->scratch, &len);
-	el_batch_set_leader_epoch(batch, c->policy->leader_epoch);
+	el_batch_set_leader_epoch(batch, c->leader_epoch);
 	rec.space = EL_BATCH_SPACE(len);
 	rec.base_offset = c->builder.base_offset;
 	bytes = palloc0(rec.space);
@@ -295,6 +297,7 @@ write_output_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64
 	if (b->count > 0 &&
 		(b->len + el_record_size_bound(rec) > EL_BATCH_TARGET ||
 		 rec->offset - b->base_offset > PG_INT32_MAX - 1 ||
+		 r->header.leader_epoch != c->leader_epoch ||
 		 (horizon != 0 && horizon != b->delete_horizon)))
 	{
 		write_output_batch(c);
@@ -311,6 +314,8 @@ write_output_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64
 	if (horizon > c->now && (c->tombstones_due == 0 || horizon < c->tombstones_due))
 		c->tombstones_due = horizon;
 	el_batch_add(b, rec);
+	c->nkept++;
+	c->leader_epoch = r->header.leader_epoch;
 	c->fxid = Max(c->fxid, r->fxid.value);
 	c->codec = Max(c->codec, r->header.attributes & EL_ATTR_CODEC_MASK);
 }
@@ -430,6 +435,7 @@ static int64
 switch_to_output(Compaction *c)
 {
 	uint64		k = c->nsegments;
+	int64		compacted_end = first_offset_of(c, c->end_seg);
 	uint64		first = c->end_seg - k;
 	uint64		first_directory = EL_DIRECTORY_NO(first);
 	int			npages = EL_DIRECTORY_NO(c->end_seg) - first_directory + 1;
@@ -457,6 +463,9 @@ switch_to_output(Compaction *c)
 	rec.compactions = meta->compactions + 1;
 	rec.tombstones_due = c->tombstones_due;
 	rec.conflict_fxid = c->max_fxid;
+	rec.compacted_end = compacted_end;
+	rec.removed = el_removed_from(compacted_end - c->meta->log_start - c->nkept,
+								  c->meta->log_start, compacted_end, meta->log_start);
 
 	/*
 	 * what is there of the segment before the boundary, for the entry behind

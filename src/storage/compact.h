@@ -25,7 +25,6 @@ typedef struct ElCompaction
 	int64		now_ms;
 	int64		delete_retention_ms;	/* tombstones stay that long after
 										 * they were first met; -1: for ever */
-	int32		leader_epoch;	/* the timeline */
 	bool		always;			/* not only when half of the log is new */
 	bool		(*may_go_on) (Relation rel);	/* asked now and then, if set;
 												 * false gives up */

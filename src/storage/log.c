@@ -86,12 +86,12 @@ verify_meta(Relation rel, Page page)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("block %u of topic partition \"%s\" is not the metapage of a log",
 						EL_META_BLOCK, RelationGetRelationName(rel))));
-	if (meta->version != EL_FORMAT_VERSION)
+	if (meta->version < EL_OLDEST_FORMAT || meta->version > EL_FORMAT_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("topic partition \"%s\" has log format version %u, this library knows version %u",
+				 errmsg("topic partition \"%s\" has log format version %u, this library knows versions %u to %u",
 						RelationGetRelationName(rel), meta->version,
-						EL_FORMAT_VERSION),
+						EL_OLDEST_FORMAT, EL_FORMAT_VERSION),
 				 errdetail("Block %u.", EL_META_BLOCK)));
 	if (!el_page_sound(page))
 		ereport(ERROR,
@@ -139,6 +139,8 @@ el_log_exists(Relation rel)
 void
 el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 {
+	const ElMetaSpecial *special = el_meta_special(meta);
+
 	info->exists = true;
 	info->partition = meta->partition;
 	info->log_start = meta->log_start;
@@ -155,6 +157,9 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->appended_batches = meta->batches;
 	info->compactions = meta->compactions;
 	info->tried_seg = meta->clean_seg + meta->unshrinkable_segs;
+	info->removed = special->removed;
+	info->rewinds = special->rewinds;
+	info->epoch = special->epoch;
 }
 
 void
@@ -172,21 +177,19 @@ static void
 make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 {
 	Page		page = BufferGetPage(buffer);
-	xl_el_init	rec;
 
 	Assert(el_buffer_locked_exclusively(buffer));
 	Assert(BufferGetBlockNumber(buffer) == EL_META_BLOCK);
 	Assert(PageIsNew(page));
 	Assert(options->partition >= 0);
 	Assert(options->first_offset >= 0 && options->floor >= 0);
-	rec.partition = options->partition;
-	rec.seg_pages = el_seg_pages(options->segment_bytes);
-	rec.offset = options->first_offset;
-	rec.floor = options->floor;
 
 	START_CRIT_SECTION();
-	el_meta_init(page, rec.partition, rec.seg_pages, rec.offset, rec.floor);
-	(void) el_wal_log_meta(rel, buffer, XLOG_EL_INIT, &rec, sizeof(rec));
+	el_meta_init(page, options->partition, el_seg_pages(options->segment_bytes),
+				 options->first_offset, options->floor);
+	ElMetaGetSpecial(ElPageGetMeta(page))->epoch = options->epoch;
+	el_page_seal(page);
+	el_wal_log_page(rel, buffer);
 	END_CRIT_SECTION();
 }
 

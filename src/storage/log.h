@@ -22,7 +22,7 @@
 #include "utils/rel.h"
 
 #include "base/compat.h"
-#include "storage/page.h"
+#include "storage/meta.h"
 
 /* What the metapage says about a log, copied under its share lock. */
 typedef struct ElLogInfo
@@ -42,7 +42,22 @@ typedef struct ElLogInfo
 	uint32		compactions;	/* ever */
 	uint64		tried_seg;		/* compaction has done what it could with the
 								 * segments before */
+	int64		removed;		/* offsets from log_start on that compaction
+								 * has left no event at */
+	uint32		rewinds;		/* offsets were given once more that often */
+	ElEpoch		epoch;			/* as stored; epoch.c says what is in force */
 } ElLogInfo;
+
+/*
+ * Events there, as far as the metapage knows: right but for batches that were
+ * aborted, gaps in what was restored, and what is trimmed of a compacted part
+ * before the next compaction counts anew.
+ */
+static inline int64
+el_log_events(const ElLogInfo *info)
+{
+	return info->log_end - info->log_start - info->removed;
+}
 
 extern void el_log_info(Relation rel, ElLogInfo *info);
 
@@ -64,6 +79,7 @@ typedef struct ElLogOptions
 								 * normally 0 */
 	int64		floor;			/* offsets below were given out before, in an
 								 * earlier file */
+	ElEpoch		epoch;			/* of that file, as stored */
 	int64		retention_bytes;	/* an append that opens segments frees the
 									 * oldest first, to keep live ones within;
 									 * -1: no limit */

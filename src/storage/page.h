@@ -3,7 +3,7 @@
  * page.h
  *	  What the blocks of a log hold.
  *
- * Block 0 is the metapage.  Every other block is a directory page or belongs
+ * Block 0 is the metapage (meta.h).  Every other block is a directory page or belongs
  * to a segment.  All have PostgreSQL's page header (pd_lower marks the end
  * of the used bytes) and the special area below.
  *
@@ -40,13 +40,6 @@
 
 #include "kafka/batch.h"
 
-/*
- * Version of everything in this file.  Any change of layout or meaning raises
- * it; a version that the code does not know is refused.
- */
-#define EL_FORMAT_VERSION	4
-#define EL_META_MAGIC		0x474f4c45	/* "ELOG" */
-
 #define EL_PAGE_ID_DATA			0xE101
 #define EL_PAGE_ID_DIRECTORY	0xE102
 #define EL_PAGE_ID_META			0xE103
@@ -54,8 +47,7 @@
 /* Special area of all pages; the page id is last, as in other access methods. */
 typedef struct ElPageSpecial
 {
-	uint64		page_no;		/* data: el_page_tag; directory: its number;
-								 * meta: 0 */
+	uint64		page_no;		/* data: el_page_tag; directory: its number */
 	int64		first_offset;	/* base offset of the first batch that begins
 								 * here; if none does, of the batch that
 								 * covers the page */
@@ -163,61 +155,6 @@ el_page_tag(uint32 segment_flags, BlockNumber block, uint64 page_no)
 #define ElDirectoryEntry(page, seg) \
 	((ElSegment *) ((char *) (page) + EL_PAGE_START) + (seg) % EL_DIRECTORY_SEGMENTS)
 
-/*
- * Metapage.  tail_pos and log_end are the only truth about where the log ends:
- * bytes, pages and directory entries beyond mean nothing.
- */
-typedef struct ElMeta
-{
-	uint32		magic;
-	uint32		version;
-	int32		partition;
-	uint32		seg_pages;		/* fixed for the life of the file */
-	int64		log_start;
-	int64		log_end;
-	int64		floor;			/* the log gives out no offset below (they may
-								 * be restored) */
-	uint64		tail_pos;
-	int64		tail_time;		/* greatest event time in the segment of the
-								 * tail */
-	uint64		settled_pos;	/* every batch below has its outcome settled */
-	int64		settled_offset;
-	uint64		batches;		/* appended ever */
-
-	/*
-	 * Segments: extents reuse_seg .. first_seg - 1 are free, first_seg ..
-	 * end_seg - 1 live, end_seg .. alloc_seg - 1 set aside for an append.
-	 */
-	uint64		reuse_seg;
-	uint64		first_seg;
-	uint64		end_seg;
-	uint64		alloc_seg;
-	BlockNumber tail_block;		/* first block of segment end_seg - 1 */
-	BlockNumber next_block;		/* behind the last block ever given out */
-	BlockNumber spare_directory;	/* not used: what earlier versions kept */
-
-	uint32		compactions;	/* ever */
-	uint64		clean_seg;		/* no key occurs twice in the segments before */
-	int64		tombstones_due; /* ms: when the first tombstone in there may
-								 * go; 0: none */
-	uint32		unshrinkable_segs;	/* segments from clean_seg on for which
-									 * the last compaction saved nothing; not
-									 * tried again until more are closed */
-	uint32		tail_time_page; /* as time_page, of the tail's segment */
-	uint32		nroots;			/* used slots of root */
-	BlockNumber root[FLEXIBLE_ARRAY_MEMBER];	/* blocks of the directory
-												 * pages, by ElMetaRoot() */
-} ElMeta;
-
-/* Directory pages that a log can have at a time. */
-#define EL_MAX_DIRECTORIES	((EL_PAGE_DATA - offsetof(ElMeta, root)) / sizeof(BlockNumber))
-/* Slot in root, and block, of the directory page with a number. */
-#define EL_ROOT_SLOT(no)	((no) % EL_MAX_DIRECTORIES)
-#define ElMetaRoot(meta, no)	((meta)->root[EL_ROOT_SLOT(no)])
-#define ElPageGetMeta(page) ((ElMeta *) ((char *) (page) + EL_PAGE_START))
-
-#define EL_META_BLOCK	0
-
 StaticAssertDecl(sizeof(ElPageSpecial) == 40, "page special is 40 bytes");
 StaticAssertDecl(sizeof(ElEnvelope) == 24, "envelope is 24 bytes");
 StaticAssertDecl(sizeof(ElSegment) == 32, "directory entry is 32 bytes");
@@ -229,14 +166,7 @@ StaticAssertDecl(EL_PAGE_DATA % MAXIMUM_ALIGNOF == 0, "page data is aligned");
  */
 #define EL_MAX_OFFSET	((INT64CONST(1) << 47) - 1)
 
-/* Smallest and largest segment, in pages. */
-#define EL_MIN_SEG_PAGES	8
-#define EL_MAX_SEG_PAGES	(1024 * 1024 * 1024 / BLCKSZ)
-
 extern void el_page_init(Page page, uint16 page_id, uint64 page_no);
-extern void el_meta_init(Page page, int32 partition, uint32 seg_pages,
-						 int64 offset, int64 floor);
-extern uint32 el_seg_pages(int64 segment_bytes);
 
 /*
  * Checksums of our own, also where the cluster has none: CRC-32C of the special area and
@@ -245,14 +175,6 @@ extern uint32 el_seg_pages(int64 segment_bytes);
  */
 extern void el_page_seal(Page page);
 extern bool el_page_sound(Page page);
-
-/* The relations between the fields of a metapage, after each change of it. */
-#ifdef USE_ASSERT_CHECKING
-extern void el_assert_meta(Page page);
-#define AssertMeta(page)	el_assert_meta(page)
-#else
-#define AssertMeta(page)	((void) 0)
-#endif
 
 /* CRC of an envelope and of its batch header: an aborted batch is passed by those alone. */
 extern uint32 el_envelope_crc(const ElEnvelope *env, const char *batch);

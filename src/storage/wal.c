@@ -33,6 +33,7 @@
 
 #include "base/compat.h"
 #include "base/locks.h"
+#include "storage/meta.h"
 #include "storage/wal.h"
 
 /*
@@ -183,6 +184,13 @@ el_apply_compact_meta(Page page, const xl_el_compact *rec)
 	meta->unshrinkable_segs = 0;
 	meta->compactions = rec->compactions;
 	meta->tombstones_due = rec->tombstones_due;
+	if (rec->removed >= 0)
+	{
+		ElMetaSpecial *special = el_meta_raise(meta);
+
+		special->removed = rec->removed;
+		special->compacted_end = rec->compacted_end;
+	}
 	el_page_seal(page);
 	AssertMeta(page);
 }
@@ -225,6 +233,13 @@ el_apply_trim(Page page, const xl_el_trim *rec)
 	Assert(rec->log_start <= meta->log_end);
 	Assert(rec->first_seg >= meta->first_seg);
 
+	if (meta->version == EL_FORMAT_VERSION)
+	{
+		ElMetaSpecial *special = ElMetaGetSpecial(meta);
+
+		special->removed = el_removed_from(special->removed, meta->log_start,
+										   special->compacted_end, rec->log_start);
+	}
 	meta->log_start = rec->log_start;
 	meta->first_seg = rec->first_seg;
 	el_page_seal(page);
@@ -405,19 +420,23 @@ redo_segment(XLogReaderState *record)
 }
 
 static void
-redo_compact(XLogReaderState *record)
+redo_compact(XLogReaderState *record, uint8 info)
 {
-	xl_el_compact *rec = (xl_el_compact *) XLogRecGetData(record);
-	ElSegment  *segments = (ElSegment *) (rec + 1);
+	char	   *data = XLogRecGetData(record);
+	xl_el_compact rec = {.removed = -1};
+	ElSegment  *segments;
 	Buffer		buffers[XLR_MAX_BLOCK_ID + 1];
 	int			n = XLogRecMaxBlockId(record);
+	Size		size = info == XLOG_EL_COMPACT_1_0 ? SizeOfElCompact_1_0 : sizeof(rec);
 
+	memcpy(&rec, data, size);
+	segments = (ElSegment *) (data + size);
 	if (InHotStandby)
 	{
 		RelFileLocator locator;
 
 		XLogRecGetBlockTag(record, 0, &locator, NULL, NULL);
-		el_resolve_snapshot_conflict(FullTransactionIdFromU64(rec->conflict_fxid),
+		el_resolve_snapshot_conflict(FullTransactionIdFromU64(rec.conflict_fxid),
 									 locator);
 	}
 	/* all are locked until all are changed: a reader takes them one by one */
@@ -426,9 +445,9 @@ redo_compact(XLogReaderState *record)
 		if (XLogReadBufferForRedo(record, id, &buffers[id]) != BLK_NEEDS_REDO)
 			continue;
 		if (id == 0)
-			el_apply_compact_meta(BufferGetPage(buffers[id]), rec);
+			el_apply_compact_meta(BufferGetPage(buffers[id]), &rec);
 		else
-			el_apply_compact_directory(BufferGetPage(buffers[id]), rec, segments);
+			el_apply_compact_directory(BufferGetPage(buffers[id]), &rec, segments);
 		finish_redo(record, buffers[id]);
 	}
 	for (int id = 0; id <= n; id++)
@@ -482,7 +501,8 @@ redo_record(XLogReaderState *record)
 			redo_segment(record);
 			break;
 		case XLOG_EL_COMPACT:
-			redo_compact(record);
+		case XLOG_EL_COMPACT_1_0:
+			redo_compact(record, info);
 			break;
 		case XLOG_EL_TRIM:
 		case XLOG_EL_SETTLE:
@@ -538,6 +558,7 @@ describe_record(StringInfo buf, XLogReaderState *record)
 				break;
 			}
 		case XLOG_EL_COMPACT:
+		case XLOG_EL_COMPACT_1_0:
 			{
 				xl_el_compact *rec = (xl_el_compact *) data;
 
@@ -569,6 +590,8 @@ identify_record(uint8 info)
 			return "SEGMENT";
 		case XLOG_EL_COMPACT:
 			return "COMPACT";
+		case XLOG_EL_COMPACT_1_0:
+			return "COMPACT_1_0";
 		case XLOG_EL_TRIM:
 			return "TRIM";
 		case XLOG_EL_SETTLE:

@@ -36,10 +36,11 @@
 #define XLOG_EL_TRIM		0x30
 #define XLOG_EL_SETTLE		0x40
 #define XLOG_EL_SETTLED		0x50
-#define XLOG_EL_COMPACT		0x60
+#define XLOG_EL_COMPACT_1_0	0x60
+#define XLOG_EL_COMPACT		0x80
 
 /*
- * XLOG_EL_INIT: an empty log.
+ * XLOG_EL_INIT: an empty log.  Version 1.0 wrote it; now the WAL gets the whole page.
  * Backup block 0: metapage (will init)
  */
 typedef struct xl_el_init
@@ -129,7 +130,7 @@ typedef struct xl_el_settled
 /*
  * XLOG_EL_COMPACT: segments first_seg .. end_seg - 1 of the directory are those that compaction
  * has written, and the log's first; their entries follow.  Queries on a standby that do
- * not see all that was compacted are cancelled.
+ * not see all that was compacted are cancelled.  XLOG_EL_COMPACT_1_0 ends before removed.
  * Backup block 0: metapage
  * Backup block 1..: directory pages of segments first_seg .. end_seg
  */
@@ -144,7 +145,11 @@ typedef struct xl_el_compact
 	uint32		compactions;
 	int64		tombstones_due;
 	uint64		conflict_fxid;	/* greatest of the batches replaced */
+	int64		removed;		/* of the metapage, afterwards; -1: not known */
+	int64		compacted_end;
 } xl_el_compact;
+
+#define SizeOfElCompact_1_0	offsetof(xl_el_compact, removed)
 
 /*
  * Changes that do and redo share; each works on pages that the caller has

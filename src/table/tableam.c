@@ -296,7 +296,7 @@ relation_copy_for_cluster(Relation OldTable, Relation NewTable,
 	*xid_cutoff = OldTable->rd_rel->relfrozenxid;
 	*multi_cutoff = OldTable->rd_rel->relminmxid;
 	el_log_info(OldTable, &info);
-	*num_tuples = info.log_end - info.log_start;
+	*num_tuples = el_log_events(&info);
 	*tups_vacuumed = 0;
 	*tups_recently_dead = 0;
 }
@@ -328,9 +328,9 @@ relation_vacuum(Relation rel, struct VacuumParams *params,
 	el_log_info(rel, &info);
 	Assert(info.log_start <= info.log_end);
 	el_vac_update_relstats(rel, RelationGetNumberOfBlocks(rel),
-						   (double) (info.log_end - info.log_start), frozen,
+						   (double) el_log_events(&info), frozen,
 						   GetOldestMultiXactId());
-	el_pgstat_report_vacuum(rel, info.log_end - info.log_start, start);
+	el_pgstat_report_vacuum(rel, el_log_events(&info), start);
 }
 
 static uint64
@@ -353,7 +353,7 @@ relation_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages,
 
 	el_log_info(rel, &info);
 	*pages = RelationGetNumberOfBlocks(rel);
-	*tuples = (double) (info.log_end - info.log_start);
+	*tuples = (double) el_log_events(&info);
 	*allvisfrac = 0;
 }
 

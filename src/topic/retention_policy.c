@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xlog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -71,7 +70,6 @@ el_compact_partition(ElTopic *t, Relation leaf, bool always,
 		.codec = o->compression,
 		.now_ms = el_now_ms(),
 		.delete_retention_ms = o->delete_retention_ms,
-		.leader_epoch = (int32) GetWALInsertionTimeLine(),
 		.always = always,
 		.may_go_on = may_go_on
 	};

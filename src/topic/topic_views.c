@@ -105,8 +105,7 @@ add_partition(ElTopic *t, int32 partition, Relation leaf, void *arg)
 
 	stats->bytes += (int64) RelationGetNumberOfBlocks(leaf) * BLCKSZ;
 	el_log_info(leaf, &info);
-	if (info.exists)
-		stats->events += info.log_end - info.log_start;
+	stats->events += el_log_events(&info);
 }
 
 /* The view eventlog_topics: the topics that the user may see, with figures that are true for no single moment. */

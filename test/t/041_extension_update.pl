@@ -122,7 +122,7 @@ sub describe
 		'SELECT group_name, owner, lag FROM eventlog_groups WHERE group_name <> \'sessions\' ORDER BY 1',
 		'SELECT group_name, options FROM _eventlog.groups ORDER BY 1',
 		'SELECT * FROM _eventlog.group_grants',
-		'SELECT * FROM _eventlog.log_floor ORDER BY 1, 2',
+		'SELECT topic, partition, log_end FROM _eventlog.log_floor ORDER BY 1, 2',
 		(map { ("SELECT * FROM $_ ORDER BY 1, 2", "SELECT * FROM read_topic('$_', max_events => 10000)", "SELECT * FROM check_topic('$_')") } qw(orders short emptied)))
 	{
 		$got .= "-- $query\n" . sql("SET timezone = 'UTC'; $query", $db) . "\n";
@@ -130,26 +130,29 @@ sub describe
 	return $got;
 }
 
+# The columns that both versions have.
+my $partitions = 'p.topic, p.partition, log_start_offset, log_end_offset, stable_offset, segments, p.bytes, blocked_by_pid, blocked_by_gid, blocked_since';
+
 # The views as a role sees them: all columns but lag_seconds, which grows.
 sub views
 {
 	my ($role) = @_;
 	return join '', map { "-- $role: $_\n" . sql("SET ROLE $role; SET timezone = 'UTC'; $_") . "\n" } (
 		'SELECT * FROM eventlog_topics ORDER BY topic::text',
-		'SELECT * FROM eventlog_partitions ORDER BY topic::text, partition',
+		"SELECT $partitions FROM eventlog_partitions p ORDER BY topic::text, partition",
 		'SELECT * FROM eventlog_groups ORDER BY group_name',
 		'SELECT * FROM eventlog_members ORDER BY group_name, member',
 		'SELECT to_jsonb(l) - \'lag_seconds\', lag_seconds IS NULL FROM eventlog_lag l ORDER BY group_name, topic::text, partition');
 }
 
-# What the views are to those who use them.
+# What the views are to those who use them; 1.1 adds a column, and says otherwise what eventlog_topics.events is.
 sub declarations
 {
 	my ($db) = @_;
 	return sql(<<'EOT', $db);
 SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attcollation::regcollation, col_description(attrelid, attnum)
-FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relkind = 'v' AND relname ~ '^eventlog_' ORDER BY 1, 2;
-SELECT relname, relowner::regrole, relacl, reloptions, obj_description(oid, 'pg_class') FROM pg_class WHERE relkind = 'v' AND relname ~ '^eventlog_' ORDER BY 1
+FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relkind = 'v' AND relname ~ '^eventlog_' AND attname <> 'leader_epoch' ORDER BY 1, 2;
+SELECT relname, relowner::regrole, relacl, reloptions, CASE WHEN relname <> 'eventlog_topics' THEN obj_description(oid, 'pg_class') END FROM pg_class WHERE relkind = 'v' AND relname ~ '^eventlog_' ORDER BY 1
 EOT
 }
 
@@ -182,7 +185,7 @@ $worker->query_safe("SET application_name = 'at work'");
 $worker->query_safe("BEGIN; SELECT count(*) FROM consume('sessions', 'orders', 10); SELECT count(*) FROM consume('names', 'orders', 10, member => 'busy')");
 $worker->query_safe("SELECT produce('orders', 'waited for', '{}', partition => 1), flush()");
 $other->query_safe("SELECT count(*) FROM consume('sessions', 'orders', 10)");
-$watch->query_safe('PREPARE watch AS SELECT * FROM eventlog_partitions LEFT JOIN eventlog_members ON pid = blocked_by_pid ORDER BY topic::text, partition, group_name, member');
+$watch->query_safe('PREPARE watch AS SELECT ' . $partitions . ', m.* FROM eventlog_partitions p LEFT JOIN eventlog_members m ON pid = blocked_by_pid ORDER BY topic::text, partition, group_name, member');
 
 # who is to see what: the start of a transaction is hidden from those who may not see others' statistics
 my ($worker_pid, $other_pid) = (session_pid($worker), session_pid($other));
@@ -358,7 +361,7 @@ foreach my $statement (
 	"TRUNCATE newer",
 	'VACUUM newer')
 {
-	expect_error($node, $statement, '0A000', qr/log format version 99, this library knows version $known/, "format 99: $statement");
+	expect_error($node, $statement, '0A000', qr/log format version 99, this library knows versions 4 to $known/, "format 99: $statement");
 }
 like(sql("SELECT problem FROM check_topic('newer') LIMIT 1"), qr/log format version 99/, 'format 99: check_topic() names it');
 # the views warn of it, and show the others
