@@ -25,6 +25,15 @@ DROP FUNCTION _eventlog.partitions_1_0();
 COMMENT ON VIEW @extschema@.eventlog_topics IS
     'eventlog: topics; events counts offsets from log start to log end but those that compaction has emptied, bytes the files';
 
+/* What a log was when TRUNCATE emptied it; rows of version 1.0 know its end alone. */
+ALTER TABLE _eventlog.log_floor
+    ADD COLUMN committed_end bigint NOT NULL DEFAULT 0,
+    ADD COLUMN leader_epoch int NOT NULL DEFAULT 0,
+    ADD COLUMN timeline int NOT NULL DEFAULT 0,
+    ADD COLUMN system int NOT NULL DEFAULT 0;
+COMMENT ON COLUMN _eventlog.log_floor.committed_end IS 'eventlog: no event from here on to log_end was committed; a restore may bring it';
+COMMENT ON COLUMN _eventlog.log_floor.leader_epoch IS 'eventlog: in force on that timeline of that server (its system identifier''s low half)';
+
 ALTER FUNCTION _eventlog.members() RENAME TO members_1_0;
 CREATE FUNCTION _eventlog.members(OUT group_name text, OUT member text, OUT kind text, OUT pid int,
     OUT incarnation bigint, OUT topics regclass[], OUT partitions bigint, OUT epoch bigint,

@@ -52,7 +52,6 @@
 #include "ddl/refuse.h"
 #include "ddl/types.h"
 #include "produce/buffer.h"
-#include "storage/log.h"
 #include "table/insert.h"
 #include "topic/callbacks.h"
 #include "topic/create.h"
@@ -239,49 +238,6 @@ after_create(CreateStmt *stmt)
 }
 
 /*
- * TRUNCATE has given each partition an empty log that goes on where the old one
- * ended; pg_dump would not see that, so write it down.
- */
-static void
-after_truncate(TruncateStmt *stmt)
-{
-	ListCell   *lc;
-
-	foreach(lc, stmt->relations)
-	{
-		Oid			relid = el_lookup(lfirst_node(RangeVar, lc));
-		ElRelKind	kind = el_rel_kind(relid);
-		ElTopic    *t = NULL;
-		int32		only = -1;
-
-		if (kind == EL_REL_TOPIC)
-			t = el_topic_or_null(relid);
-		else if (kind == EL_REL_LEAF)
-			t = el_topic_of_leaf(relid, &only);
-		if (!t || (kind == EL_REL_LEAF && only < 0))
-			continue;
-
-		for (int32 i = 0; i < t->npartitions; i++)
-		{
-			Relation	leaf;
-			ElLogInfo	info;
-
-			if (!OidIsValid(t->leaves[i]) || (only >= 0 && i != only))
-				continue;
-			CHECK_FOR_INTERRUPTS();
-
-			/* locked by the TRUNCATE */
-			Assert(el_relation_locked(t->leaves[i], AccessExclusiveLock));
-			leaf = table_open(t->leaves[i], NoLock);
-			el_log_info(leaf, &info);
-			table_close(leaf, NoLock);
-			if (info.exists && info.log_end > 0)
-				el_record_log_floor(t, i, info.log_end);
-		}
-	}
-}
-
-/*
  * DROP TYPE ... CASCADE and the like take columns away without an ALTER TABLE.
  * A column also goes on the way when the whole table does, so it is a problem
  * only if the table is still there afterwards.
@@ -429,13 +385,6 @@ set_schema_statement(const ElUtility *u)
 		carry_schema(t, old_schema);
 }
 
-static void
-truncate_statement(const ElUtility *u)
-{
-	u->run(u);
-	after_truncate((TruncateStmt *) u->pstmt->utilityStmt);
-}
-
 /*
  * COPY FROM collects rows for each table of a partitioned one, which loses their
  * order, unless something may look at each row before the next one is there: a
@@ -509,8 +458,6 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 			return rename_statement;
 		case T_AlterObjectSchemaStmt:
 			return set_schema_statement;
-		case T_TruncateStmt:
-			return truncate_statement;
 		case T_CopyStmt:
 			return copy_statement;
 		case T_DropStmt:

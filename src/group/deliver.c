@@ -163,19 +163,6 @@ read_next_due(ElDelivery *d, Source *s)
 }
 
 /*
- * Where the partition's log starts and ends.  A log that has not begun is
- * asked for its floor only if the group has been there: after a restore.
- */
-static void
-get_log_info(Source *s, int32 partition, ElLogInfo *info)
-{
-	el_log_info(s->rel, info);
-	if (!info->exists &&
-		(s->entry.next > 0 || el_local_start(&s->key, &s->start) > 0))
-		el_partition_info(s->topic, partition, s->rel, info);
-}
-
-/*
  * Find the first event to deliver, without an ownership lock and without leaving
  * anything behind.  False if there is none; otherwise the source is open, with
  * the event in it, or with jump set.  EL004 if events are gone.
@@ -198,7 +185,7 @@ open_source(ElDelivery *d, const ElAssignment *a, ElAssigned *p, Source *s)
 	s->rel = el_open_leaf(s->topic, p->partition);
 	if (s->rel == NULL)
 		return false;
-	get_log_info(s, p->partition, &info);
+	el_partition_info(s->topic, p->partition, s->rel, &info);
 	find_position(d, a, s, &info);
 	if (s->jump)
 		return true;
@@ -299,7 +286,7 @@ lock_source(ElDelivery *d, const ElAssignment *a, Source *s)
 
 	if (note.noted)
 		return true;			/* it is as it was */
-	get_log_info(s, s->a->partition, &info);
+	el_partition_info(s->topic, s->a->partition, s->rel, &info);
 	find_position(d, a, s, &info);
 	if (s->reader != NULL && s->position != looked_at)
 	{

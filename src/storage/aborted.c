@@ -13,9 +13,9 @@
  *
  * Invariants
  *	  - A run holds for every snapshot and for good: what was aborted stays so,
- *		and in one file an offset is given once.  TRUNCATE and whatever else
- *		writes a log anew makes another file; trimming and compaction
- *		only take away.
+ *		and in one file, between two rewinds, an offset is given once.  TRUNCATE and
+ *		whatever else writes a log anew makes another file; trimming and
+ *		compaction only take away.
  *	  - What is undecided, or committed, is in no run; so there is none that an
  *		append, the end of a transaction or of a prepared one could change.
  *	  - A run says nothing of what may be read at all: readers look where
@@ -40,13 +40,14 @@
 typedef struct AbortedLog
 {
 	RelFileLocator locator;		/* hash key */
+	uint32		rewinds;		/* of the log, when the run was met */
 	ElAbortedRun run;
 } AbortedLog;
 
 static HTAB *aborted_logs = NULL;
 
 void
-el_aborted_keep(const RelFileLocator *locator, ElAbortedRun run)
+el_aborted_keep(const RelFileLocator *locator, uint32 rewinds, ElAbortedRun run)
 {
 	AbortedLog *a;
 	bool		found;
@@ -56,7 +57,7 @@ el_aborted_keep(const RelFileLocator *locator, ElAbortedRun run)
 								   MAX_RUNS, sizeof(RelFileLocator),
 								   sizeof(AbortedLog));
 	a = hash_search(aborted_logs, locator, HASH_ENTER, &found);
-	if (!found)
+	if (!found || a->rewinds != rewinds)
 		a->run = run;
 	else if (run.from <= a->run.to && a->run.from <= run.to)
 	{
@@ -66,15 +67,16 @@ el_aborted_keep(const RelFileLocator *locator, ElAbortedRun run)
 	}
 	else if (run.to > a->run.to)
 		a->run = run;
+	a->rewinds = rewinds;
 }
 
 ElAbortedRun
-el_aborted_run(const RelFileLocator *locator)
+el_aborted_run(const RelFileLocator *locator, uint32 rewinds)
 {
 	AbortedLog *a = aborted_logs == NULL ? NULL :
 		hash_search(aborted_logs, locator, HASH_FIND, NULL);
 
-	return a == NULL ? (ElAbortedRun)
+	return a == NULL || a->rewinds != rewinds ? (ElAbortedRun)
 	{
 		0, 0
 	} : a->run;

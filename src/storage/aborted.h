@@ -22,10 +22,14 @@ typedef struct ElAbortedRun
 	int64		to;
 } ElAbortedRun;
 
-/* A reader has passed over the run: keep it, if it is worth it. */
-extern void el_aborted_keep(const RelFileLocator *locator, ElAbortedRun run);
+/*
+ * A reader has passed over the run, of a log that was rewound that often: keep it, if
+ * it is worth it.
+ */
+extern void el_aborted_keep(const RelFileLocator *locator, uint32 rewinds,
+							ElAbortedRun run);
 
 /* The run that is known of a log; an empty one if there is none. */
-extern ElAbortedRun el_aborted_run(const RelFileLocator *locator);
+extern ElAbortedRun el_aborted_run(const RelFileLocator *locator, uint32 rewinds);
 
 #endif							/* EL_ABORTED_H */

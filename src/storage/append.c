@@ -33,6 +33,7 @@
 #include "storage/epoch.h"
 #include "storage/extent.h"
 #include "storage/retention.h"
+#include "storage/rewind.h"
 #include "storage/wal.h"
 
 /* With the metapage, within XLR_MAX_BLOCK_ID (32). */
@@ -394,6 +395,44 @@ report_offset_too_large(int64 offset)
 					   (long long) EL_MAX_OFFSET)));
 }
 
+static void report_below_end(Relation rel, int64 offset, int64 log_end) pg_attribute_noreturn();
+
+static void
+report_below_end(Relation rel, int64 offset, int64 log_end)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("event_offset %lld is below the log end of \"%s\": leave the column out, the log gives offsets",
+					(long long) offset, RelationGetRelationName(rel)),
+			 errdetail("The next offset is %lld.", (long long) log_end)));
+}
+
+/*
+ * The metapage, locked, of a log that has room for the batch and does not reach beyond
+ * at_offset.  Where only aborted batches are from there on, they go.
+ */
+static Buffer
+lock_for_append(Relation rel, const ElLogOptions *options, uint32 space,
+				int64 at_offset)
+{
+	Buffer		metabuf;
+	int64		log_end;
+
+	/* before a log is made: nothing is left behind by what is refused */
+	if (at_offset >= 0 && at_offset < options->first_offset)
+		report_below_end(rel, at_offset, Max(options->first_offset, options->floor));
+	metabuf = lock_with_room(rel, options, space);
+	log_end = ElPageGetMeta(BufferGetPage(metabuf))->log_end;
+	if (at_offset < 0 || at_offset >= log_end)
+		return metabuf;
+	UnlockReleaseBuffer(metabuf);
+	if (!el_log_rewind(rel, at_offset))
+		report_below_end(rel, at_offset, log_end);
+	metabuf = lock_with_room(rel, options, space);
+	Assert(ElPageGetMeta(BufferGetPage(metabuf))->log_end <= at_offset);
+	return metabuf;
+}
+
 /*
  * The leader epoch in force, for the batch to be appended.  Where it is another than
  * the stored one, which is told by three numbers, it is stored: the metapage of a log
@@ -429,7 +468,7 @@ take_leader_epoch(Relation rel, Buffer metabuf)
  * are patched into it.
  *
  * Errors leave nothing behind, since the tail has not moved: 22023 if at_offset
- * is below the log end, 54000 beyond EL_MAX_OFFSET, 53400 if the log is full,
+ * is below the log end and not only of aborted batches, 54000 beyond EL_MAX_OFFSET, 53400 if the log is full,
  * those of extending the file and, if the log is damaged, XX001.  Once the last
  * WAL record is written nothing can fail.
  */
@@ -446,7 +485,6 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	ElMeta	   *meta;
 	BlockNumber *blocks;
 	uint32		npages;
-	int64		log_end;
 
 	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
 	Assert(FullTransactionIdIsValid(fxid));
@@ -468,19 +506,9 @@ el_log_append(Relation rel, const ElLogOptions *options, char *batch,
 	if (at_offset > EL_MAX_OFFSET - (int64) rec.count)
 		report_offset_too_large(at_offset);
 
-	metabuf = lock_with_room(rel, options, rec.space);
+	metabuf = lock_for_append(rel, options, rec.space, at_offset);
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
-	log_end = meta->log_end;
-	if (at_offset >= 0 && at_offset < log_end)
-	{
-		UnlockReleaseBuffer(metabuf);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("event_offset %lld is below the log end of \"%s\": leave the column out, the log gives offsets",
-						(long long) at_offset, RelationGetRelationName(rel)),
-				 errdetail("The next offset is %lld.", (long long) log_end)));
-	}
-	rec.base_offset = at_offset >= 0 ? at_offset : Max(log_end, meta->floor);
+	rec.base_offset = at_offset >= 0 ? at_offset : Max(meta->log_end, meta->floor);
 	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)
 	{
 		UnlockReleaseBuffer(metabuf);

@@ -21,7 +21,8 @@
 /*
  * Append one finished batch (el_batch_finish) of the transaction fxid/cid; the
  * base offset and leader epoch are patched in place.  at_offset >= 0 asks for
- * that base offset, which must be at or beyond the log end (22023 otherwise);
+ * that base offset, which must be at or beyond the log end, or beyond all batches
+ * but aborted ones, which then go (22023 otherwise; rewind.h);
  * -1 takes the log end, or the floor if that is higher.  An empty log that
  * gets explicit offsets starts there.  Returns the base offset.  Errors: 54000
  * beyond EL_MAX_OFFSET, 53400 if the log is full, those of extending the file;

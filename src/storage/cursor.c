@@ -31,6 +31,15 @@
 #include "base/locks.h"
 #include "storage/cursor.h"
 
+/* Logs that this session has rewound, ever. */
+static uint32 rewinds_here = 0;
+
+void
+el_readers_note_rewind(void)
+{
+	rewinds_here++;
+}
+
 void
 el_reader_corrupt(ElReader *r, uint64 pos, const char *what)
 {
@@ -76,8 +85,10 @@ el_reader_leave_page(ElReader *r)
 
 				Assert(p->hints[i].byte >= EL_PAGE_START);
 				Assert(p->hints[i].byte + EL_BATCH_ROOM <= EL_PAGE_END);
-				Assert(env->magic == EL_ENVELOPE_MAGIC);
-				env->flags |= p->hints[i].flags;
+				/* unless this session has rewound the log meanwhile */
+				if (memcmp(env, p->page.data + p->hints[i].byte,
+						   offsetof(ElEnvelope, flags)) == 0)
+					env->flags |= p->hints[i].flags;
 			}
 			MarkBufferDirtyHint(p->buffer, true);
 		}
@@ -101,6 +112,7 @@ el_reader_read_meta(ElReader *r)
 		memset(&r->info, 0, sizeof(r->info));
 	p->dir.valid = false;
 	p->seg_valid = false;
+	p->rewinds_here = rewinds_here;
 }
 
 bool
@@ -153,6 +165,8 @@ el_reader_load_page(ElReader *r, uint64 page_no)
 	CHECK_FOR_INTERRUPTS();
 	el_reader_leave_page(r);
 	Assert(!p->page_valid && p->nhints == 0);
+	if (p->rewinds_here != rewinds_here)
+		return false;
 	if (!el_reader_enter_segment(r, page_no / r->info.seg_pages))
 		return false;
 	block = p->seg_block + page_no % r->info.seg_pages;

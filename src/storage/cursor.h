@@ -141,6 +141,7 @@ typedef struct ElReaderPrivate
 	char	   *assembly;		/* batch put together from several pages */
 	size_t		assembly_size;
 
+	uint32		rewinds_here;	/* when the metapage was read (cursor.c) */
 	ElDirectory dir;
 	PGAlignedBlock meta;
 	PGAlignedBlock page;
@@ -154,7 +155,13 @@ el_reader_last_page(const ElReader *r)
 }
 
 /*
- * For reader.c, search.c and backward.c
+ * This session has rewound a log (rewind.c), and no other could read it meanwhile:
+ * readers that were begun before look anew where they are.
+ */
+extern void el_readers_note_rewind(void);
+
+/*
+ * For reader.c, search.c, backward.c and rewind.c
  */
 
 /* Read the metapage; what was cached from the directory is void. */
@@ -170,7 +177,7 @@ extern void el_reader_corrupt(ElReader *r, uint64 pos, const char *what) pg_attr
  */
 extern bool el_reader_enter_segment(ElReader *r, uint64 seg);
 
-/* Make a page the one at hand; false if it was trimmed. */
+/* Make a page the one at hand; false if it was trimmed, or this session has rewound a log. */
 extern bool el_reader_load_page(ElReader *r, uint64 page_no);
 
 /* Let the page at hand go, with the hints found for it. */

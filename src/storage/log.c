@@ -18,8 +18,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
-#include "access/xloginsert.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -145,6 +143,7 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->partition = meta->partition;
 	info->log_start = meta->log_start;
 	info->log_end = meta->log_end;
+	info->floor = meta->floor;
 	/* a log made anew that holds nothing yet goes on where its floor is */
 	if (meta->log_start == meta->log_end && meta->log_end < meta->floor)
 		info->log_start = info->log_end = meta->floor;
@@ -233,34 +232,9 @@ el_meta_lock(Relation rel, const ElLogOptions *options)
 }
 
 void
-el_log_make(Relation rel, const ElLogOptions *options)
+el_log_forget(Relation rel)
 {
-	UnlockReleaseBuffer(el_meta_lock(rel, options));
-}
-
-/*
- * TRUNCATE: the new file goes on where the old one ended.  Core syncs a new
- * file itself when wal_level is minimal, and then its pages must not be in
- * the WAL.
- */
-void
-el_log_create(const RelFileLocator *locator, char persistence, int32 partition,
-			  uint32 seg_pages, int64 offset)
-{
-	PGIOAlignedBlock block;
-	RelFileLocator rlocator = *locator;
-	SMgrRelation srel = smgropen(rlocator, InvalidBackendId);
-
-	Assert(offset >= 0 && offset <= EL_MAX_OFFSET);
-	el_meta_init(block.data, partition, seg_pages, offset, offset);
-	if (persistence == RELPERSISTENCE_PERMANENT && XLogIsNeeded())
-		log_newpage(&rlocator, MAIN_FORKNUM, EL_META_BLOCK, block.data, true);
-	PageSetChecksumInplace(block.data, EL_META_BLOCK);
-	smgrextend(srel, MAIN_FORKNUM, EL_META_BLOCK, block.data, false);
-
-	/*
-	 * The page went past the buffer pool: a checkpoint that began before the
-	 * WAL record must not be able to forget it.
-	 */
-	smgrimmedsync(srel, MAIN_FORKNUM);
+	if (rel->rd_amcache != NULL)
+		pfree(rel->rd_amcache);
+	rel->rd_amcache = NULL;
 }

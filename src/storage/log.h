@@ -31,7 +31,8 @@ typedef struct ElLogInfo
 								 * is 0 */
 	int32		partition;
 	int64		log_start;		/* first offset that may be read */
-	int64		log_end;		/* next offset to be given */
+	int64		log_end;		/* next offset to be given, ... */
+	int64		floor;			/* ... unless this is greater */
 	uint64		tail_pos;		/* stream position of the next batch */
 	uint64		settled_pos;	/* batches below it carry permanent outcomes */
 	int64		settled_offset;
@@ -75,8 +76,8 @@ typedef struct ElLogOptions
 {
 	int32		partition;
 	int64		segment_bytes;
-	int64		first_offset;	/* log start and end of a log made now;
-								 * normally 0 */
+	int64		first_offset;	/* log start and end of a log made now: events
+								 * below were committed in an earlier file */
 	int64		floor;			/* offsets below were given out before, in an
 								 * earlier file */
 	ElEpoch		epoch;			/* of that file, as stored */
@@ -95,12 +96,8 @@ typedef struct ElLogOptions
 								int64 retention_bytes);
 } ElLogOptions;
 
-/* Make the metapage of a log that has none yet. */
-extern void el_log_make(Relation rel, const ElLogOptions *options);
-
-/* Make an empty log whose first offset will be offset, in a new file (TRUNCATE). */
-extern void el_log_create(const RelFileLocator *locator, char persistence,
-						  int32 partition, uint32 seg_pages, int64 offset);
+/* The file was emptied in place: what this session remembers of the log is void. */
+extern void el_log_forget(Relation rel);
 
 /*
  * For the files of src/storage

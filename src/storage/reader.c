@@ -172,7 +172,7 @@ pass_aborted(ElReader *r, int64 next_offset)
 		RelFileLocator locator = el_rel_locator(r->rel);
 
 		p->aborted_from = r->position;
-		p->known = el_aborted_run(&locator);
+		p->known = el_aborted_run(&locator, r->info.rewinds);
 	}
 	p->naborted++;
 	r->position = next_offset;
@@ -196,7 +196,7 @@ end_aborted(ElReader *r)
 		RelFileLocator locator = el_rel_locator(r->rel);
 		ElAbortedRun run = {p->aborted_from, r->position};
 
-		el_aborted_keep(&locator, run);
+		el_aborted_keep(&locator, r->info.rewinds, run);
 	}
 	p->naborted = 0;
 }

@@ -470,6 +470,7 @@ el_reader_restart(ElReader *r)
 	if (r->info.exists && r->info.log_start <= r->position &&
 		(r->info.first_seg != before.first_seg ||
 		 r->info.log_start != before.log_start ||
+		 r->info.rewinds != before.rewinds ||
 		 r->info.compactions != before.compactions))
 		return;					/* the position is still there, only elsewhere */
 	if (!r->info.exists || r->info.log_start <= r->position)

@@ -33,6 +33,7 @@
 typedef struct KnownLog
 {
 	RelFileLocator locator;		/* hash key */
+	uint32		rewinds;		/* of the log: then */
 	int64		offset;			/* all below was decided for a snapshot with: */
 	uint64		xmax;			/* full form of its xmax */
 	uint32		xcnt;			/* number of transactions that it saw in
@@ -42,7 +43,7 @@ typedef struct KnownLog
 static HTAB *known_logs = NULL;
 
 static KnownLog *
-get_known_log(Relation rel)
+get_known_log(Relation rel, uint32 rewinds)
 {
 	RelFileLocator locator = el_rel_locator(rel);
 	KnownLog   *k;
@@ -52,8 +53,9 @@ get_known_log(Relation rel)
 								 MAX_KNOWN, sizeof(RelFileLocator),
 								 sizeof(KnownLog));
 	k = hash_search(known_logs, &locator, HASH_ENTER, &found);
-	if (!found)
+	if (!found || k->rewinds != rewinds)
 	{
+		k->rewinds = rewinds;
 		k->offset = 0;
 		k->xmax = 0;
 		k->xcnt = 0;
@@ -103,7 +105,7 @@ el_log_stable_offset(Relation rel, Snapshot snapshot,
 	if (r->info.exists)
 	{
 		int64		from = Max(r->info.settled_offset, r->info.log_start);
-		KnownLog   *k = get_known_log(rel);
+		KnownLog   *k = get_known_log(rel, r->info.rewinds);
 		bool		newer = snapshot_is_newer(snapshot, k) && k->offset <= r->info.log_end;
 
 		/* what is remembered holds for any snapshot that is at least as new */

@@ -43,6 +43,7 @@
 #include "table/scan.h"
 #include "table/slot.h"
 #include "table/tid.h"
+#include "topic/log_floor.h"
 #include "topic/topic.h"
 
 #define HINT_APPEND_ONLY \
@@ -184,19 +185,10 @@ tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot)
  * Files
  */
 
-/* Segment size, in bytes, of a new file for a log: the topic may have another one by now. */
-static int64
-new_segment_bytes(Relation rel, const ElLogInfo *info)
-{
-	int32		partition;
-	ElTopic    *t = el_topic_of_leaf(RelationGetRelid(rel), &partition);
-
-	return t ? t->options.segment_bytes : (int64) info->seg_pages * BLCKSZ;
-}
-
 /*
- * A new file: CREATE TABLE, or TRUNCATE of a table that has a log, which then
- * goes on at its log end.
+ * A new file: CREATE TABLE, or TRUNCATE of a table that may have a log.  The file stays
+ * empty, so that TRUNCATE needs no space: the first append to it goes on at the log end
+ * that is recorded here.
  */
 static void
 relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
@@ -223,42 +215,24 @@ relation_set_new_filelocator(Relation rel, const RelFileLocator *newlocator,
 
 	if (el_locator_number(el_rel_locator(rel)) != el_locator_number(*newlocator))
 	{
-		ElLogInfo	info;
-
-		el_log_info(rel, &info);
-		if (info.exists)
-			el_log_create(newlocator, persistence, info.partition,
-						  el_seg_pages(new_segment_bytes(rel, &info)),
-						  info.log_end);
+		el_keep_log_floor(rel);
 		el_buffer_forget(RelationGetRelid(rel));
 	}
 }
 
 /*
  * TRUNCATE of a table made or truncated in this subtransaction already: its
- * file goes, but not where its offsets go on.
+ * file is emptied, but not forgotten where its offsets go on.
  */
 static void
 relation_nontransactional_truncate(Relation rel)
 {
-	ElLogInfo	info;
-
 	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, true));
 	el_require_preload();
+	el_keep_log_floor(rel);
 	el_buffer_forget(RelationGetRelid(rel));
-	el_log_info(rel, &info);
 	RelationTruncate(rel, 0);
-	if (info.exists)
-	{
-		ElLogOptions options = {
-			.partition = info.partition,
-			.segment_bytes = new_segment_bytes(rel, &info),
-			.first_offset = info.log_end,
-			.floor = info.log_end
-		};
-
-		el_log_make(rel, &options);
-	}
+	el_log_forget(rel);
 }
 
 /*

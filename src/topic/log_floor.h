@@ -31,11 +31,16 @@ extern void el_partition_info(ElTopic *t, int32 partition, Relation leaf,
 							  ElLogInfo *info);
 
 /*
- * Record in _eventlog.log_floor that this partition's log has reached log_end.
- * The caller holds ShareUpdateExclusiveLock or more on the partition until its
- * transaction ends.
+ * Record in _eventlog.log_floor how far this partition's log has come, and that from
+ * committed_end on it holds no committed event.  The caller holds
+ * ShareUpdateExclusiveLock or more on the partition, leaf, until its transaction
+ * ends.
  */
-extern void el_record_log_floor(ElTopic *t, int32 partition, int64 log_end);
+extern void el_record_log_floor(ElTopic *t, int32 partition, Relation leaf,
+								const ElLogInfo *info, int64 committed_end);
+
+/* TRUNCATE of leaf, under its lock and before its file goes: record what its log was. */
+extern void el_keep_log_floor(Relation leaf);
 
 /* Forget what was recorded for a topic that is being dropped. */
 extern void el_forget_log_floor(const pg_uuid_t *uuid);

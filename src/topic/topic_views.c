@@ -200,8 +200,9 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 
 	/* one at a time, and not beside VACUUM; producers and consumers go on */
 	leaf = table_open(t->leaves[partition], ShareUpdateExclusiveLock);
-	el_log_info(leaf, &info);
-	stable = el_log_stable_offset(leaf, GetActiveSnapshot(), NULL);
+	el_partition_info(t, partition, leaf, &info);
+	stable = info.exists ?
+		el_log_stable_offset(leaf, GetActiveSnapshot(), NULL) : info.log_end;
 	Assert(stable >= info.log_start);
 
 	if (offset < 0 || offset > info.log_end)
@@ -227,7 +228,7 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 	 * rolled back.
 	 */
 	if (info.exists && !events_remain(leaf, offset))
-		el_record_log_floor(t, partition, info.log_end);
+		el_record_log_floor(t, partition, leaf, &info, offset);
 	if (info.exists && offset > info.log_start)
 		(void) el_log_trim(leaf, offset);
 
