@@ -49,6 +49,7 @@
 #include "ddl/alter_forms.h"
 #include "ddl/ddl.h"
 #include "ddl/lookup.h"
+#include "ddl/publications.h"
 #include "ddl/refuse.h"
 #include "ddl/types.h"
 #include "produce/buffer.h"
@@ -57,6 +58,7 @@
 #include "topic/create.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"
+#include "topic/publications.h"
 #include "topic/rights.h"
 #include "topic/shape.h"
 #include "topic/topic.h"
@@ -382,7 +384,10 @@ set_schema_statement(const ElUtility *u)
 	u->run(u);
 	t = OidIsValid(old_schema) ? el_topic_or_null(relid) : NULL;
 	if (t)
+	{
 		carry_schema(t, old_schema);
+		el_warn_of_publications(relid);
+	}
 }
 
 /*
@@ -438,6 +443,13 @@ drop_statement(const ElUtility *u)
 }
 
 static void
+publication_statement(const ElUtility *u)
+{
+	u->run(u);
+	el_warn_of_published_topics(u->pstmt->utilityStmt);
+}
+
+static void
 other_statement(const ElUtility *u)
 {
 	u->run(u);
@@ -472,9 +484,11 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 		case T_CreateTrigStmt:
 		case T_RuleStmt:
 		case T_CreatePolicyStmt:
+			return other_statement;
+
 		case T_CreatePublicationStmt:
 		case T_AlterPublicationStmt:
-			return other_statement;
+			return publication_statement;
 
 		default:
 			return NULL;

@@ -41,6 +41,7 @@
 #include "base/extension.h"
 #include "ddl/alter_forms.h"
 #include "ddl/lookup.h"
+#include "ddl/publications.h"
 #include "ddl/refuse.h"
 #include "storage/log.h"
 #include "topic/shape.h"
@@ -54,7 +55,6 @@
 #define HINT_COLUMNS	"Put it into key, value or headers."
 #define HINT_RLS		"Grant INSERT and SELECT on the topic, or use a topic for each audience."
 #define HINT_INHERIT	"Use a topic of its own."
-#define HINT_PUBLICATION "Consume the topic at the receiving side."
 #define HINT_PARTITION	"Drop or truncate the whole topic, or delete events with delete_events_before()."
 #define HINT_DURABLE	"Topics are as durable as the server; set synchronous_commit for speed."
 #define HINT_CREATE		"Use create_topic()."
@@ -260,7 +260,7 @@ refuse_alter(const AlterTableCmd *cmd)
 			el_not_supported("a trigger", HINT_TRIGGER);
 			break;
 		case AT_ReplicaIdentity:
-			el_not_supported("logical replication", HINT_PUBLICATION);
+			el_not_supported("logical replication", EL_HINT_PUBLICATION);
 			break;
 		default:
 			el_not_supported(el_alter_form(cmd->subtype),
@@ -469,20 +469,6 @@ refuse_drop(DropStmt *stmt)
 	list_free(dropped);
 }
 
-static void
-refuse_publication(List *objects)
-{
-	ListCell   *lc;
-
-	foreach(lc, objects)
-	{
-		PublicationObjSpec *spec = lfirst_node(PublicationObjSpec, lc);
-
-		if (spec->pubtable && is_ours(el_lookup(spec->pubtable->relation)))
-			el_not_supported("logical replication", HINT_PUBLICATION);
-	}
-}
-
 /* Names are resolved without a lock; what is not found is left for the statement to complain of. */
 void
 el_refuse_utility(Node *stmt)
@@ -552,12 +538,8 @@ el_refuse_utility(Node *stmt)
 			break;
 
 		case T_CreatePublicationStmt:
-			refuse_publication(((CreatePublicationStmt *) stmt)->pubobjects);
-			break;
-
 		case T_AlterPublicationStmt:
-			if (((AlterPublicationStmt *) stmt)->action != AP_DropObjects)
-				refuse_publication(((AlterPublicationStmt *) stmt)->pubobjects);
+			el_refuse_publication(stmt);
 			break;
 
 		default:

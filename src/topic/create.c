@@ -20,7 +20,6 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_publication.h"
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "commands/seclabel.h"
@@ -50,6 +49,7 @@
 #include "topic/callbacks.h"
 #include "topic/create.h"
 #include "topic/options.h"
+#include "topic/publications.h"
 #include "topic/topic.h"
 #include "value/type_check.h"
 
@@ -184,31 +184,6 @@ set_label(Oid relid, const ElTopicOptions *options, const pg_uuid_t *uuid)
 	CommandCounterIncrement();
 }
 
-/*
- * FOR ALL TABLES and TABLES IN SCHEMA publish whatever is there; nothing asks
- * the access method, so the subscriber would silently get no events.
- */
-static void
-warn_of_publications(Oid relid)
-{
-	List	   *pubs = list_concat_copy(GetAllTablesPublications(),
-										GetSchemaPublications(get_rel_namespace(relid)));
-	ListCell   *lc;
-
-	foreach(lc, pubs)
-	{
-		char	   *name = get_publication_name(lfirst_oid(lc), true);
-
-		if (name)
-			ereport(WARNING,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("publication \"%s\" includes topic \"%s\", whose events are not published",
-							name, get_rel_name(relid)),
-					 errdetail("Logical replication does not carry the events of topics."),
-					 errhint("List the tables to publish one by one.")));
-	}
-}
-
 /* Error unless the table and its partitions may have these names; returns their schema. */
 static Oid
 check_topic_name(const RangeVar *rv, int32 partitions)
@@ -315,7 +290,7 @@ el_create_topic(const RangeVar *rv, int64 partitions, Oid key_type,
 	CommandCounterIncrement();
 	SPI_finish();
 
-	warn_of_publications(relid);
+	el_warn_of_publications(relid);
 	return relid;
 }
 

@@ -13,7 +13,6 @@
 
 #include "access/table.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_publication.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -39,6 +38,7 @@
 #include "topic/event_check.h"
 #include "topic/log_floor.h"
 #include "topic/options.h"
+#include "topic/publications.h"
 #include "topic/topic.h"
 #include "topic/topic_views.h"
 
@@ -279,20 +279,10 @@ eventlog_check_topic(PG_FUNCTION_ARGS)
 	if (!el_may_see_topic(relid))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, t->name);
 
-	/*
-	 * a publication of all tables, made after the topic: create_topic could
-	 * not warn
-	 */
-	foreach(lc, list_concat_copy(GetAllTablesPublications(),
-								 GetSchemaPublications(get_rel_namespace(relid))))
-	{
-		char	   *name = get_publication_name(lfirst_oid(lc), true);
-
-		if (name)
-			report_problem(&state,
-						   psprintf("publication \"%s\" includes this topic, but logical replication does not carry events",
-									name));
-	}
+	foreach(lc, el_publications_of(relid))
+		report_problem(&state,
+					   psprintf("publication \"%s\" includes this topic, but logical replication does not carry events",
+								(char *) lfirst(lc)));
 
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
