@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Every loop of docs/examples is killed in the middle of its work and again at its commit, meets an error that asks for the
 transaction to be done again and a lost connection, and must have done what its label promises; and docs/guide.md
-shows those very loops.
+shows those very loops, and the one list of errors after which each of them begins again.
 
 Usage: check.py guide [--write]      (--write: puts the loops into docs/guide.md)
        check.py LANGUAGE LOOP... -- COMMAND...
 
-LOOP is appended to COMMAND. LOOP@pooler connects through the PgBouncer in the folder $POOLER. Needs PG* variables and a
-database "examples"; each loop works in a copy of it.
+LOOP is appended to COMMAND. LOOP@pooler connects through the PgBouncer in the folder $POOLER. LOOP@read-only is not killed: it
+lives through 10 s ($EVENTLOG_READ_ONLY_SECONDS) of sessions that are read-only, as on a standby or on one that was just
+promoted, and its role's statement_timeout is shorter than its wait. Needs PG* variables and a database "examples"; each loop
+works in a copy of it.
 """
 import concurrent.futures
 import os
@@ -30,6 +32,8 @@ CUT = 64                    # ... and here the server ends the connection
 ALWAYS, ONCE = 5, 47        # retry: this event's work always fails, and this one's at the first attempt
 DELAY = "2 seconds"         # of the retry topic
 GATE = 4711                 # the advisory lock that holds the work
+READ_ONLY = float(os.environ.get("EVENTLOG_READ_ONLY_SECONDS") or 10)
+BACK = 3                    # seconds until a loop goes on when it can write again
 CONNECT = "__connect.errors."
 IN_DATABASE = ("at-most-once", "at-least-once", "exactly-once", "claim", "retry")
 LOOPS = {"sql/consumer.sql": IN_DATABASE, "sql/consumer.sh": ("loop",), "sql/statements.sql": ("by-hand", "poison"),
@@ -57,6 +61,7 @@ def region(path, name):
 
 
 BLOCK = re.compile(r"(^<!-- (docs/examples/\S+) (\S+) -->\n+```\w*\n)(.*?)(^```$)", re.S | re.M)
+AGAIN_LIST = re.compile(r"^The loops begin again after (.*?)\.$", re.S | re.M)
 GROUPS = re.compile(r"^## Consume$.*?(?=^## Read without a group$)", re.S | re.M)      # the chapters in which every block is tested
 
 
@@ -77,6 +82,11 @@ def check_guide():
     for path, loops in LOOPS.items():
         missing = [name for name in loops if ("docs/examples/" + path, name) not in shown]
         check(not missing, f"guide: shows the loops of {path}", missing)
+    listed = set(re.findall(r"`(\w+)`", AGAIN_LIST.search(text)[1]))
+    for path in (path for path, loops in LOOPS.items() if "again" in loops):
+        codes = region("docs/examples/" + path, "again").split("own")[0]      # before what is the event's own fault
+        codes = set(re.findall(r"(?<!\w)(?:\d\w{4}|EL\d{3}|08|53|57P)(?=\.|\W)", codes)) - {"08000"}
+        check(codes == listed, f"guide: {path} begins again after what the guide lists", (codes ^ listed))
     others = re.findall(r"^```\w*\n.*?^```$", BLOCK.sub("", GROUPS.search(text)[0]), re.S | re.M)
     check(not others, "guide: on groups shows nothing that is not tested", others)
 
@@ -105,6 +115,18 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER meet BEFORE INSERT ON worked FOR EACH ROW EXECUTE FUNCTION meet();
+"""
+
+
+SLOW_WORK = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.value ? 'slow' THEN
+        PERFORM pg_sleep(60);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER slow BEFORE INSERT ON worked FOR EACH ROW EXECUTE FUNCTION slow();
 """
 
 
@@ -154,8 +176,9 @@ class Run:
     """A loop in a database of its own, with its topic, its work and the events."""
 
     def __init__(self, language, loop, command):
-        self.loop, _, self.pooler = loop.partition("@")
-        self.name = f"{language}: {loop.split('@')[0]}" + (" through PgBouncer" if self.pooler else "")
+        self.loop, _, self.through = loop.partition("@")
+        self.pooler, self.read_only = self.through == "pooler", self.through == "read-only"
+        self.name = f"{language}: {self.loop}" + {"pooler": " through PgBouncer", "read-only": ", read-only for a while"}.get(self.through, "")
         self.command = command
         self.programs = []
         self.database = re.sub(r"\W", "_", f"{language}_{loop}")
@@ -170,6 +193,8 @@ class Run:
                     "JDBC_URL": f"jdbc:postgresql://localhost/{self.database}?user={os.environ['PGUSER']}&sslmode=disable"
                                 "&socketFactory=org.newsclub.net.unix.AFUNIXSocketFactory$FactoryArg"
                                 f"&socketFactoryArg={host}/.s.PGSQL.{port}" + ("&prepareThreshold=0" if self.pooler else "")}
+        if self.read_only:      # of two servers the first is not there
+            self.env |= {"PGHOST": f"{host},{host}", "PGPORT": f"1,{port}"}
 
     def one(self, query, *parameters):
         return self.admin.execute(query, parameters).fetchone()[0]
@@ -247,6 +272,48 @@ class Run:
         check(got == promise, f"{self.name}: {label}",
               "event: times, expected: " + ", ".join(f"{i}: {got[i]}, {promise.get(i)}" for i in sorted(got) if got[i] != promise.get(i)))
 
+    def events(self, first, n):
+        self.admin.execute(f"SELECT produce('orders', NULL, to_jsonb(i)) FROM generate_series({first}, {first + n - 1}) i")
+
+    def worked(self):
+        return self.one("SELECT count(*) FROM worked")
+
+    def run_read_only(self):
+        """It waits longer than it may, meets what a standby says, and goes on; it ends when its work takes longer than it may."""
+        self.admin.execute(SLOW_WORK)
+        self.admin.execute(f"ALTER DATABASE {self.database} SET statement_timeout = '900ms'")
+        self.events(0, 30)
+        program = self.start()
+        wait_until(lambda: self.goes_on() and self.worked() == 30, "it does not begin")
+        time.sleep(2)           # it meets 57014 in its wait
+        self.events(30, 30)
+        wait_until(lambda: self.goes_on() and self.worked() == 60, "it does not outlive statement_timeout")
+        before = self.said(program)
+        check("statement timeout" not in before, f"{self.name}: a wait that statement_timeout ends is not an error", before)
+
+        self.admin.execute(f"ALTER DATABASE {self.database} SET default_transaction_read_only = on")
+        self.admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        self.events(60, 30)
+        end = time.monotonic() + READ_ONLY
+        while time.monotonic() < end:
+            self.goes_on()
+            time.sleep(0.1)
+        said = self.said(program).count("read-only transaction")
+        check(self.worked() == 60 and said >= READ_ONLY / 1.5, f"{self.name}: it tries again, at least each second", said)
+        self.admin.execute(f"ALTER DATABASE {self.database} RESET default_transaction_read_only")
+        began = time.monotonic()
+        wait_until(lambda: self.goes_on() and self.worked() == 90, "it does not come back")
+        took = time.monotonic() - began
+        check(took < BACK, f"{self.name}: it goes on as soon as it can", f"{took:.1f} s")
+
+        if not self.name.startswith("sql"):     # whose loop is one statement and has no statement_timeout
+            self.admin.execute("SELECT produce('orders', NULL, '{\"slow\": true}')")
+            wait_until(lambda: program.poll() is not None, "it does not end")
+            check(program.returncode not in (0, None), f"{self.name}: work that takes longer than statement_timeout ends it", program.returncode)
+        self.finish()
+        ids = [i for (i,) in self.admin.execute("SELECT event_offset FROM worked ORDER BY 1")]
+        check(ids == list(range(90)), f"{self.name}: each event once", ids)
+
     def run_retry(self):
         self.set_up({ALWAYS: "always", ONCE: "once"})
         self.kill_twice()
@@ -292,7 +359,10 @@ class Run:
 
     def run(self):
         try:
-            {"retry": self.run_retry, "statements": self.run_statements}.get(self.loop, self.run_loop)()
+            if self.read_only:
+                self.run_read_only()
+            else:
+                {"retry": self.run_retry, "statements": self.run_statements}.get(self.loop, self.run_loop)()
         except Exception as error:      # whatever it is, this loop did not keep its promise
             check(False, self.name, f"{type(error).__name__}: {error}\n" + "".join(map(self.said, self.programs)))
         finally:
@@ -302,7 +372,7 @@ class Run:
 
     def said(self, program):
         program.log.seek(0)
-        return "".join(f"# {line}" for line in program.log.readlines()[-20:])
+        return "".join(f"# {line}" for line in program.log.readlines()[-200:])
 
 
 if sys.argv[1:] == ["guide", "--write"]:

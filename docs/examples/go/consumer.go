@@ -4,7 +4,8 @@
 //
 //	consumer pool MEMBER
 //
-// Connects by DATABASE_URL or the PG* environment variables and goes on until SIGTERM. Through PgBouncer in transaction
+// Connects by DATABASE_URL or the PG* environment variables (PGHOST=a,b PGTARGETSESSIONATTRS=read-write PGCONNECT_TIMEOUT=2: to
+// whichever of them is the primary) and goes on until SIGTERM. Through PgBouncer in transaction
 // mode set default_query_exec_mode=exec in DATABASE_URL. The work is a row in the table "worked".
 package main
 
@@ -154,15 +155,15 @@ func claim(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 
 // [again]
 
-// again says whether to do it again: fenced, serialization, deadlock, not a member any more, in use; the connection, the
-// server, its resources.
+// again says whether to do it again: fenced, serialization, deadlock, not a member any more, in use; a standby, the connection,
+// the server, its resources.
 func again(err error) bool {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		return !errors.As(err, &pgx.ScanArgError{}) // the connection
 	}
 	switch e.Code {
-	case "40L01", "40001", "40P01", "EL001", "55006":
+	case "40L01", "40001", "40P01", "EL001", "55006", "25006":
 		return true
 	}
 	return strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "53")
@@ -232,13 +233,22 @@ const waitLater = "CALL wait_for_events('billing_retry', '1 s', min_age => '2 se
 // backOff sleeps and returns how long to sleep the next time.
 func backOff(pause time.Duration) time.Duration {
 	time.Sleep(pause/2 + time.Duration(rand.Int63n(int64(pause/2))))
-	if pause *= 2; pause > 10*time.Second {
-		pause = 10 * time.Second
+	if pause *= 2; pause > time.Second {
+		pause = time.Second
 	}
 	return pause
 }
 
 const wait = "CALL wait_for_events('billing', '1 s')"
+
+func waitFor(ctx context.Context, db db, wait string, args ...any) error {
+	_, err := db.Exec(ctx, wait, args...)
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == "57014" {
+		return nil // the role's statement_timeout is shorter: the next step finds what came meanwhile
+	}
+	return err
+}
 
 func loop(ctx context.Context, step func(context.Context, *pgx.Conn) (int, error), wait string) error {
 	pause := 100 * time.Millisecond
@@ -252,7 +262,7 @@ func loop(ctx context.Context, step func(context.Context, *pgx.Conn) (int, error
 			for ctx.Err() == nil {
 				n, err := step(ctx, conn)
 				if err == nil && n == 0 {
-					_, err = conn.Exec(ctx, wait)
+					err = waitFor(ctx, conn, wait)
 				}
 				if err != nil {
 					return err
@@ -284,13 +294,14 @@ func poolLoop(ctx context.Context, member string) error {
 	for ctx.Err() == nil {
 		n, err := pooled(ctx, pool, member)
 		if err == nil && n == 0 {
-			_, err = pool.Exec(ctx, "CALL wait_for_events('billing', '1 s', $1)", member)
+			err = waitFor(ctx, pool, "CALL wait_for_events('billing', '1 s', $1)", member)
 		}
 		if err != nil && ctx.Err() == nil {
 			if !again(err) {
 				return err
 			}
 			log.Print(err)
+			pool.Reset() // its connections may lead to a server that is a standby now
 			pause = backOff(pause)
 		} else {
 			pause = 100 * time.Millisecond

@@ -13,18 +13,19 @@ import java.util.concurrent.ThreadLocalRandom;
  * A consumer of the topic "orders" in the group "billing", by JDBC.
  *
  * <p>Usage: Consumer at-most-once | at-least-once | exactly-once | claim | retry | retry-later, or Consumer pool MEMBER (needs
- * HikariCP). Connects by the environment variable JDBC_URL, which has prepareThreshold=0 through PgBouncer in transaction
+ * HikariCP). Connects by the environment variable JDBC_URL ("jdbc:postgresql://a,b/db?targetServerType=primary&amp;connectTimeout=2"
+ * leads to whichever of them is the primary), which has prepareThreshold=0 through PgBouncer in transaction
  * mode, and goes on until it is killed. The work is a row in the table "worked".
  */
 public class Consumer {
     // [again]
     /**
-     * Do it again? Fenced, serialization, deadlock, not a member any more, in use; the connection, the server, its
-     * resources.
+     * Do it again? Fenced, serialization, deadlock, not a member any more, in use; a standby, the connection, the
+     * server, its resources.
      */
     static boolean again(SQLException error) {
         String state = error.getSQLState();
-        return state == null || state.matches("40L01|40001|40P01|EL001|55006|57P..|08...|53...");
+        return state == null || state.matches("40L01|40001|40P01|EL001|55006|25006|57P..|08...|53...");
     }
 
     /** Is it the event that is wrong (bad data, a constraint, RAISE), so that others may go on without it? */
@@ -195,13 +196,24 @@ public class Consumer {
     // [loop]
     static final String WAIT = "CALL wait_for_events('billing', '1 s')";
 
+    static void waitFor(Connection connection, String wait, String... arguments) throws SQLException {
+        try {
+            run(connection, wait, arguments);
+        } catch (SQLException error) {
+            // the role's statement_timeout is shorter: the next step finds what came meanwhile
+            if (!"57014".equals(error.getSQLState())) {
+                throw error;
+            }
+        }
+    }
+
     static void loop(Step step, String wait) throws Exception {
         long pause = 100;
         while (true) {
             try (Connection connection = DriverManager.getConnection(URL)) {
                 while (true) {
                     if (step.run(connection) == 0) {
-                        run(connection, wait);
+                        waitFor(connection, wait);
                     }
                     pause = 100;
                 }
@@ -211,7 +223,7 @@ public class Consumer {
                 }
                 System.err.println(error.getMessage());
                 Thread.sleep(ThreadLocalRandom.current().nextLong(pause / 2, pause));
-                pause = Math.min(2 * pause, 10_000);
+                pause = Math.min(2 * pause, 1_000);
             }
         }
     }
@@ -221,12 +233,14 @@ public class Consumer {
         HikariDataSource pool = new HikariDataSource();
         pool.setJdbcUrl(URL);
         pool.setMaximumPoolSize(4);
+        pool.setConnectionTimeout(1000); // then it is tried again, by the pool and by the loop
+        pool.setInitializationFailTimeout(-1);
         long pause = 100;
         while (true) {
             try {
                 if (pooled(pool, member) == 0) {
                     try (Connection connection = pool.getConnection()) {
-                        run(connection, "CALL wait_for_events('billing', '1 s', ?)", member);
+                        waitFor(connection, "CALL wait_for_events('billing', '1 s', ?)", member);
                     }
                 }
                 pause = 100;
@@ -235,8 +249,9 @@ public class Consumer {
                     throw error;
                 }
                 System.err.println(error.getMessage());
+                pool.getHikariPoolMXBean().softEvictConnections(); // they may lead to a server that is a standby now
                 Thread.sleep(ThreadLocalRandom.current().nextLong(pause / 2, pause));
-                pause = Math.min(2 * pause, 10_000);
+                pause = Math.min(2 * pause, 1_000);
             }
         }
     }

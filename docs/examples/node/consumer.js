@@ -3,14 +3,15 @@
 // Usage: node consumer.js at-most-once | at-least-once | exactly-once | claim | retry | retry-later
 //        node consumer.js pool MEMBER
 //
-// Connects by the PG* environment variables and goes on until SIGTERM. The work is a row in the table "worked".
+// Connects by the PG* environment variables (PGHOST=a,b: to whichever of them is the primary) and goes on until SIGTERM. The work is
+// a row in the table "worked".
 const { Client, Pool } = require('pg')
 
 // [again]
-// Do it again? Fenced, serialization, deadlock, not a member any more, in use; the connection, the server, its resources.
+// Do it again? Fenced, serialization, deadlock, not a member any more, in use; a standby, the connection, the server, its resources.
 const again = ({ code, message }) => code === undefined
   ? /connect|queryable/i.test(message)
-  : /^(40L01|40001|40P01|EL001|55006|57P..|08...|53...|E[A-Z]+)$/.test(code)
+  : /^(40L01|40001|40P01|EL001|55006|25006|57P..|08...|53...|E[A-Z]+)$/.test(code)
 // Is it the event that is wrong (bad data, a constraint, RAISE), so that others may go on without it?
 const itsOwnFault = ({ code }) => /^(22|23|P0)...$/.test(code)
 // [/again]
@@ -54,7 +55,7 @@ async function exactlyOnce (client) {
 
 // [pool]
 function openPool () {
-  const pool = new Pool({ max: 4 })
+  const pool = new Pool({ ...nextServer(), max: 4 })
   pool.on('error', () => {}) // a lost connection that is idle; one in use is met by the next query:
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
@@ -125,22 +126,40 @@ const WAIT_LATER = "CALL wait_for_events('billing_retry', '1 s', min_age => '2 s
 // [/retry]
 
 // [loop]
+// node-postgres takes one host: each try goes to the next of the list. One that is a standby answers with 25006.
+const hosts = (process.env.PGHOST ?? 'localhost').split(',')
+const ports = (process.env.PGPORT ?? '5432').split(',')
+let tries = 0
+
+function nextServer () {
+  const i = tries++ % hosts.length
+  return { host: hosts[i], port: Number(ports[i] ?? ports[0]), connectionTimeoutMillis: 2000, keepAlive: true }
+}
+
+async function waitFor (client, wait, parameters) {
+  try {
+    await client.query(wait, parameters)
+  } catch (error) {
+    if (error.code !== '57014') throw error // the role's statement_timeout is shorter: the next step finds what came meanwhile
+  }
+}
+
 async function loop (step, wait = "CALL wait_for_events('billing', '1 s')") {
   let pause = 100
   while (!stopping) {
-    const client = new Client()
+    const client = new Client(nextServer())
     client.on('error', () => {}) // a lost connection is met by the next query
     try {
       await client.connect()
       while (!stopping) {
-        if (await step(client) === 0) await client.query(wait)
+        if (await step(client) === 0) await waitFor(client, wait)
         pause = 100
       }
     } catch (error) {
       if (!again(error)) throw error
       console.error(error.message)
       await sleep(pause * (0.5 + Math.random() / 2))
-      pause = Math.min(2 * pause, 10000)
+      pause = Math.min(2 * pause, 1000)
     } finally {
       await client.end().catch(() => {}) // begin again: nothing is left of what was not committed
     }
@@ -150,20 +169,23 @@ async function loop (step, wait = "CALL wait_for_events('billing', '1 s')") {
 
 async function poolLoop (member) {
   let pause = 100
-  const pool = openPool()
   while (!stopping) {
+    const pool = openPool()
     try {
-      if (await pooled(pool, member) === 0) await pool.query("CALL wait_for_events('billing', '1 s', $1)", [member])
-      pause = 100
+      while (!stopping) {
+        if (await pooled(pool, member) === 0) await waitFor(pool, "CALL wait_for_events('billing', '1 s', $1)", [member])
+        pause = 100
+      }
+      await pool.query("SELECT leave_group('billing', $1)", [member]) // its partitions go to the others at once
     } catch (error) {
       if (!again(error)) throw error
       console.error(error.message)
       await sleep(pause * (0.5 + Math.random() / 2))
-      pause = Math.min(2 * pause, 10000)
+      pause = Math.min(2 * pause, 1000)
+    } finally {
+      await pool.end() // begin again with the next server
     }
   }
-  await pool.query("SELECT leave_group('billing', $1)", [member]) // its partitions go to the others at once
-  await pool.end()
 }
 
 process.on('SIGTERM', () => { stopping = true })

@@ -3,7 +3,8 @@
 Usage: consumer.py at-most-once | at-least-once | exactly-once | claim | retry | retry-later
        consumer.py pool MEMBER          (needs psycopg_pool)
 
-Connects by the PG* environment variables and goes on until SIGTERM. The work is a row in the table "worked".
+Connects by the PG* environment variables (PGHOST=a,b PGTARGETSESSIONATTRS=read-write PGCONNECT_TIMEOUT=2: to whichever
+of them is the primary) and goes on until SIGTERM. The work is a row in the table "worked".
 """
 import random
 import re
@@ -19,9 +20,10 @@ stopping = False
 
 # [again]
 def again(error):
-    """Do it again? Fenced, serialization, deadlock, not a member any more, in use; the connection, the server, its resources."""
+    """Do it again? Fenced, serialization, deadlock, not a member any more, in use; a standby, the connection, the server,
+    its resources."""
     no_code = "08000" if isinstance(error, psycopg.OperationalError) else ""
-    return re.match("40L01|40001|40P01|EL001|55006|57P|08|53", error.sqlstate or no_code)
+    return re.match("40L01|40001|40P01|EL001|55006|25006|57P|08|53", error.sqlstate or no_code)
 
 
 def its_own_fault(error):
@@ -143,6 +145,13 @@ WAIT_LATER = "CALL wait_for_events('billing_retry', '1 s', min_age => '2 seconds
 
 
 # [loop]
+def wait_for(connection, wait, parameters=None):
+    try:
+        connection.execute(wait, parameters)
+    except psycopg.errors.QueryCanceled:
+        pass        # the role's statement_timeout is shorter: the next step finds what came meanwhile
+
+
 def loop(step, wait="CALL wait_for_events('billing', '1 s')"):
     """Begin again with a new connection after an error: nothing is left of what was not committed."""
     pause = 0.1
@@ -152,36 +161,39 @@ def loop(step, wait="CALL wait_for_events('billing', '1 s')"):
             with psycopg.connect(autocommit=True, prepare_threshold=None) as connection:
                 while not stopping:
                     if not step(connection):
-                        connection.execute(wait)
+                        wait_for(connection, wait)
                     pause = 0.1
         except psycopg.Error as error:
             if not again(error):
                 raise
             print(error, file=sys.stderr)
             time.sleep(pause * random.uniform(0.5, 1))
-            pause = min(2 * pause, 10)
+            pause = min(2 * pause, 1)
 # [/loop]
 
 
 def pool_loop(member):
+    """Begin again with a new pool: it may be full of connections to a server that is a standby now."""
     from psycopg_pool import ConnectionPool
 
     pause = 0.1
-    with ConnectionPool(kwargs={"autocommit": True, "prepare_threshold": None}, min_size=1, max_size=4) as pool:
-        while not stopping:
-            try:
-                if not pooled(pool, member):
-                    with pool.connection() as connection:
-                        connection.execute("CALL wait_for_events('billing', '1 s', %s)", (member,))
-                pause = 0.1
-            except psycopg.Error as error:
-                if not again(error):
-                    raise
-                print(error, file=sys.stderr)
-                time.sleep(pause * random.uniform(0.5, 1))
-                pause = min(2 * pause, 10)
-        with pool.connection() as connection:   # its partitions go to the others at once
-            connection.execute("SELECT leave_group('billing', %s)", (member,))
+    while not stopping:
+        try:
+            with ConnectionPool(kwargs={"autocommit": True, "prepare_threshold": None},
+                                min_size=1, max_size=4, timeout=1) as pool:
+                while not stopping:
+                    if not pooled(pool, member):
+                        with pool.connection() as connection:
+                            wait_for(connection, "CALL wait_for_events('billing', '1 s', %s)", (member,))
+                    pause = 0.1
+                with pool.connection() as connection:   # its partitions go to the others at once
+                    connection.execute("SELECT leave_group('billing', %s)", (member,))
+        except psycopg.Error as error:
+            if not again(error):
+                raise
+            print(error, file=sys.stderr)
+            time.sleep(pause * random.uniform(0.5, 1))
+            pause = min(2 * pause, 1)
 
 
 def stop(*_):
