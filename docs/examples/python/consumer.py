@@ -3,8 +3,8 @@
 Usage: consumer.py at-most-once | at-least-once | exactly-once | claim | retry | retry-later
        consumer.py pool MEMBER          (needs psycopg_pool)
 
-Connects by the PG* environment variables (PGHOST=a,b PGTARGETSESSIONATTRS=read-write PGCONNECT_TIMEOUT=2: to whichever
-of them is the primary) and goes on until SIGTERM. The work is a row in the table "worked".
+Connects by the PG* environment variables (PGHOST=a,b PGTARGETSESSIONATTRS=read-write: to whichever of them is the
+primary) and goes on until SIGTERM. The work is a row in the table "worked".
 """
 import random
 import re
@@ -158,7 +158,7 @@ def loop(step, wait="CALL wait_for_events('billing', '1 s')"):
     while not stopping:
         try:
             # prepare_threshold: what PgBouncer in transaction mode needs
-            with psycopg.connect(autocommit=True, prepare_threshold=None) as connection:
+            with psycopg.connect(connect_timeout=2, autocommit=True, prepare_threshold=None) as connection:
                 while not stopping:
                     if not step(connection):
                         wait_for(connection, wait)
@@ -179,7 +179,7 @@ def pool_loop(member):
     pause = 0.1
     while not stopping:
         try:
-            with ConnectionPool(kwargs={"autocommit": True, "prepare_threshold": None},
+            with ConnectionPool(kwargs={"connect_timeout": 2, "autocommit": True, "prepare_threshold": None},
                                 min_size=1, max_size=4, timeout=1) as pool:
                 while not stopping:
                     if not pooled(pool, member):
@@ -201,11 +201,12 @@ def stop(*_):
     stopping = True
 
 
-signal.signal(signal.SIGTERM, stop)
-if sys.argv[1] == "pool":
-    pool_loop(sys.argv[2])
-elif sys.argv[1] == "retry-later":
-    loop(retry_later, WAIT_LATER)
-else:
-    loop({"at-most-once": at_most_once, "at-least-once": at_least_once, "exactly-once": exactly_once,
-          "claim": claim, "retry": retry}[sys.argv[1]])
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    if sys.argv[1] == "pool":
+        pool_loop(sys.argv[2])
+    elif sys.argv[1] == "retry-later":
+        loop(retry_later, WAIT_LATER)
+    else:
+        loop({"at-most-once": at_most_once, "at-least-once": at_least_once, "exactly-once": exactly_once,
+              "claim": claim, "retry": retry}[sys.argv[1]])
