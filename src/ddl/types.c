@@ -308,7 +308,7 @@ topic_has_member(Oid topic, Oid row_type, const char *name)
 
 	if (t == NULL)
 		return false;
-	el_buffer_flush(NULL, NULL);
+	el_buffer_flush(topic, NULL, NULL);
 	for (int32 i = 0; i < t->npartitions && !found; i++)
 	{
 		Relation	leaf = el_open_leaf(t, i);
