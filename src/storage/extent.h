@@ -17,7 +17,7 @@
 #include "storage/buf.h"
 #include "utils/rel.h"
 
-#include "storage/page.h"
+#include "storage/meta.h"
 
 /* Blocks begin .. end - 1. */
 typedef struct ElBlocks
