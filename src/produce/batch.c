@@ -53,6 +53,7 @@ typedef struct Column
 {
 	ElSerde    *serde;
 	bool		is_json;		/* JSON is what the type holds */
+	bool		as_bytes;		/* slices are what is on the log */
 	bool		has_rows;		/* JSON is how its bytes are on the log */
 	StringInfoData datum;		/* text or json, of the event at hand */
 } Column;
@@ -227,11 +228,18 @@ string_content(Slice json)
 	return content;
 }
 
+/*
+ * JSON goes to the log as it stands, unless somebody has to look at the value;
+ * jsonb as well, if the document is in the form that jsonb gives it.
+ */
 static void
-init_column(Column *c, ElSerde *serde)
+init_column(Column *c, ElTopic *t, ElSerde *serde, bool from_jsonb)
 {
 	c->serde = serde;
 	c->is_json = serde->kind == EL_SERDE_JSON || serde->kind == EL_SERDE_JSONB;
+	c->as_bytes = (serde->kind == EL_SERDE_JSON ||
+				   (serde->kind == EL_SERDE_JSONB && from_jsonb)) &&
+		!serde->is_domain && !t->has_check && GetDatabaseEncoding() == PG_UTF8;
 	c->has_rows = el_serde_has_rows(serde);
 	initStringInfo(&c->datum);
 }
@@ -244,23 +252,32 @@ column_source(const Column *c)
 }
 
 /*
- * A JSON value as a datum: JSON for JSON, a string's content for others, and the
+ * A JSON value as the topic's key or value: JSON for JSON, a string's content for others, and the
  * JSON text of what is no string.  Rows, and arrays of them, are JSON on the log:
- * such a value is one by the names of attributes, and so of the topic's type at
- * once (*typed).
+ * such a value is one by the names of attributes.
  */
-static Datum
-column_datum(Column *c, Slice json, bool *typed)
+static void
+get_field(Column *c, Slice json, ElField *f)
 {
 	StringInfo	buf = &c->datum;
 
+	f->isnull = json.data == NULL;
+	if (f->isnull)
+		return;
+	if (c->as_bytes)
+	{
+		f->bytes = json.data;
+		f->len = json.len;
+		return;
+	}
 	if (c->has_rows && *json.data != '"')
 	{
 		char	   *utf8 = pg_server_to_any(json.data, json.len, PG_UTF8);
 
-		*typed = true;
-		return el_deserialize_unknown(c->serde, utf8,
-									  utf8 == json.data ? json.len : strlen(utf8));
+		f->typed = true;
+		f->datum = el_deserialize_unknown(c->serde, utf8,
+										  utf8 == json.data ? json.len : strlen(utf8));
+		return;
 	}
 
 	if (!c->is_json && *json.data == '"')
@@ -269,7 +286,7 @@ column_datum(Column *c, Slice json, bool *typed)
 	enlargeStringInfo(buf, VARHDRSZ + json.len);
 	memcpy(buf->data + VARHDRSZ, json.data, json.len);
 	SET_VARSIZE(buf->data, VARHDRSZ + json.len);
-	return PointerGetDatum(buf->data);
+	f->datum = PointerGetDatum(buf->data);
 }
 
 /* A string that functions of types can read. */
@@ -321,14 +338,8 @@ produce_json_event(Batch *b, const char *p)
 
 	p = find_members(b, p, members);
 
-	event.key_isnull = members[MEMBER_KEY].data == NULL;
-	if (!event.key_isnull)
-		event.key = column_datum(&b->columns[MEMBER_KEY], members[MEMBER_KEY],
-								 &event.key_typed);
-	event.value_isnull = members[MEMBER_VALUE].data == NULL;
-	if (!event.value_isnull)
-		event.value = column_datum(&b->columns[MEMBER_VALUE],
-								   members[MEMBER_VALUE], &event.value_typed);
+	get_field(&b->columns[MEMBER_KEY], members[MEMBER_KEY], &event.key);
+	get_field(&b->columns[MEMBER_VALUE], members[MEMBER_VALUE], &event.value);
 	event.headers_isnull = members[MEMBER_HEADERS].data == NULL;
 	if (!event.headers_isnull)
 		event.headers = DirectFunctionCall1(jsonb_in,
@@ -367,7 +378,7 @@ produce_json(Batch *b)
 /* Produce the events of a JSON text that is known to be valid. */
 static int64
 produce_batch_json(FunctionCallInfo fcinfo, ElCallSite *site, ElTopic *t,
-				   const char *json)
+				   const char *json, bool from_jsonb)
 {
 	Batch		b = {0};
 
@@ -381,8 +392,8 @@ produce_batch_json(FunctionCallInfo fcinfo, ElCallSite *site, ElTopic *t,
 	b.t = t;
 	b.json = json;
 	b.now_ms = el_now_ms();
-	init_column(&b.columns[MEMBER_KEY], &t->key);
-	init_column(&b.columns[MEMBER_VALUE], &t->value);
+	init_column(&b.columns[MEMBER_KEY], t, &t->key, from_jsonb);
+	init_column(&b.columns[MEMBER_VALUE], t, &t->value, from_jsonb);
 	el_prepare_conversions(site, fcinfo->flinfo, t,
 						   column_source(&b.columns[MEMBER_KEY]),
 						   column_source(&b.columns[MEMBER_VALUE]));
@@ -403,7 +414,8 @@ eventlog_produce_batch_text(PG_FUNCTION_ARGS)
 	el_arg_not_null(fcinfo, 1, "events");
 	events = PG_GETARG_TEXT_PP(1);
 	el_json_validate(VARDATA_ANY(events), VARSIZE_ANY_EXHDR(events));
-	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t, VARDATA_ANY(events)));
+	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t, VARDATA_ANY(events),
+									   false));
 }
 
 Datum
@@ -417,7 +429,8 @@ eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
 	events = PG_GETARG_JSONB_P(1);
 	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t,
 									   JsonbToCString(NULL, &events->root,
-													  VARSIZE(events))));
+													  VARSIZE(events)),
+									   true));
 }
 
 
@@ -438,10 +451,10 @@ produce_arrays(Batch *b)
 		int			i = (int) b->number;
 
 		CHECK_FOR_INTERRUPTS();
-		event.key_isnull = b->keys == NULL || b->key_nulls[i];
-		event.key = event.key_isnull ? (Datum) 0 : b->keys[i];
-		event.value_isnull = b->value_nulls[i];
-		event.value = b->values[i];
+		event.key.isnull = b->keys == NULL || b->key_nulls[i];
+		event.key.datum = event.key.isnull ? (Datum) 0 : b->keys[i];
+		event.value.isnull = b->value_nulls[i];
+		event.value.datum = b->values[i];
 		el_produce_event(b->site, b->t, &event);
 		MemoryContextReset(b->work);
 		b->number++;

@@ -163,48 +163,53 @@ refuse_null_key(ElTopic *t)
 				 errdetail("Compaction keeps the last event of each key.")));
 }
 
+/* The field's bytes on the log.  Returns it as a datum of the topic's type, if that is needed. */
+static inline Datum
+serialize_field(ElConversion *c, const ElField *f, void **domain,
+				const char **bytes, int32 *len)
+{
+	Datum		datum = (Datum) 0;
+
+	*bytes = NULL;
+	*len = -1;
+	if (f->isnull)
+	{
+		/* the domain may be NOT NULL, or have a check that refuses NULL */
+		if (c->to->is_domain)
+			domain_check((Datum) 0, true, c->to->type, domain, c->mcxt);
+	}
+	else if (f->bytes != NULL)
+	{
+		*bytes = f->bytes;
+		*len = f->len;
+	}
+	else
+	{
+		datum = f->typed ? f->datum : el_convert(c, f->datum);
+		el_serialize(c->to, datum, bytes, len);
+	}
+	return datum;
+}
+
 int32
 el_produce_event(ElCallSite *site, ElTopic *t, const ElEvent *event)
 {
 	ElRecord	r;
-	Datum		key = (Datum) 0;
-	Datum		value = (Datum) 0;
+	Datum		key;
+	Datum		value;
 
 	Assert(site->prepared == t);
 	r.offset = 0;
 	r.timestamp = event->time_ms;
-	r.key = NULL;
-	r.key_len = -1;
-	r.value = NULL;
-	r.value_len = -1;
 	r.headers = NULL;
 	r.headers_len = 0;
 
-	if (!event->key_isnull)
-	{
-		key = event->key_typed ? event->key :
-			el_convert(&site->key, event->key);
-		el_serialize(&t->key, key, &r.key, &r.key_len);
-	}
-	else
-	{
+	if (event->key.isnull)
 		refuse_null_key(t);
-		/* the domain may be NOT NULL, or have a check that refuses NULL */
-		if (t->key.is_domain)
-			domain_check((Datum) 0, true, t->key.type, &site->key_domain,
-						 site->mcxt);
-	}
-
-	if (!event->value_isnull)
-	{
-		value = event->value_typed ? event->value :
-			el_convert(&site->value, event->value);
-		el_serialize(&t->value, value, &r.value, &r.value_len);
-	}
-	else if (t->value.is_domain)
-		domain_check((Datum) 0, true, t->value.type, &site->value_domain,
-					 site->mcxt);
-
+	key = serialize_field(&site->key, &event->key, &site->key_domain, &r.key,
+						  &r.key_len);
+	value = serialize_field(&site->value, &event->value, &site->value_domain,
+							&r.value, &r.value_len);
 	if (!event->headers_isnull)
 		el_headers_from_jsonb(event->headers, &r.headers, &r.headers_len);
 
@@ -266,7 +271,7 @@ eventlog_produce(PG_FUNCTION_ARGS)
 {
 	ElCallSite *site = el_call_site(fcinfo);
 	ElTopic    *t = el_topic_to_produce(site, fcinfo, "produce()");
-	ElEvent		event;
+	ElEvent		event = {0};
 
 	/* the types belong to the call site: found once, at its first call */
 	if (site->key_from == InvalidOid)
@@ -277,11 +282,10 @@ eventlog_produce(PG_FUNCTION_ARGS)
 		el_prepare_conversions(site, fcinfo->flinfo, t, site->key_from,
 							   site->value_from);
 
-	event.key_typed = event.value_typed = false;
-	event.key_isnull = PG_ARGISNULL(1);
-	event.key = PG_GETARG_DATUM(1);
-	event.value_isnull = PG_ARGISNULL(2);
-	event.value = PG_GETARG_DATUM(2);
+	event.key.isnull = PG_ARGISNULL(1);
+	event.key.datum = PG_GETARG_DATUM(1);
+	event.value.isnull = PG_ARGISNULL(2);
+	event.value.datum = PG_GETARG_DATUM(2);
 	event.headers_isnull = PG_ARGISNULL(3);
 	event.headers = PG_GETARG_DATUM(3);
 	event.has_partition = !PG_ARGISNULL(4);

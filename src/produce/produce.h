@@ -37,17 +37,24 @@ typedef struct ElCallSite
 	MemoryContext mcxt;			/* of the conversions */
 } ElCallSite;
 
-/* One event as the caller gives it; key and value of the call site's types. */
+/* Key or value as the caller gives it. */
+typedef struct ElField
+{
+	bool		isnull;
+	bool		typed;			/* datum is of the topic's type, and checked;
+								 * else of the call site's */
+	Datum		datum;
+	const char *bytes;			/* what is to be on the log, if known, and no
+								 * CHECK looks at the datum; or NULL */
+	int32		len;
+} ElField;
+
+/* One event as the caller gives it. */
 typedef struct ElEvent
 {
-	Datum		key;
-	Datum		value;
+	ElField		key;
+	ElField		value;
 	Datum		headers;		/* jsonb */
-	bool		key_isnull;
-	bool		value_isnull;
-	bool		key_typed;		/* key is of the topic's type, and checked,
-								 * already */
-	bool		value_typed;
 	bool		headers_isnull;
 	bool		has_partition;
 	int64		partition;
