@@ -28,6 +28,7 @@ my $median_within = 1.5;
 
 my $primary = new_cluster('one', init => [ allows_streaming => 1 ], conf => <<'EOT');
 wal_log_hints = on
+max_connections = 40
 wal_keep_size = 1GB
 wal_consistency_checking = 'eventlog'
 eventlog.retention_check_interval = 1s

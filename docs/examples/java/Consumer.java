@@ -229,27 +229,33 @@ public class Consumer {
     }
     // [/loop]
 
-    static void poolLoop(String member) throws Exception {
+    static HikariDataSource openPool() {
         HikariDataSource pool = new HikariDataSource();
         pool.setJdbcUrl(URL);
         pool.setMaximumPoolSize(4);
-        pool.setConnectionTimeout(1000); // then it is tried again, by the pool and by the loop
+        pool.setConnectionTimeout(1000);
         pool.setInitializationFailTimeout(-1);
+        return pool;
+    }
+
+    /** Begins again with a new pool: an old one has connections to what is a standby now, and longer and longer pauses. */
+    static void poolLoop(String member) throws Exception {
         long pause = 100;
         while (true) {
-            try {
-                if (pooled(pool, member) == 0) {
-                    try (Connection connection = pool.getConnection()) {
-                        waitFor(connection, "CALL wait_for_events('billing', '1 s', ?)", member);
+            try (HikariDataSource pool = openPool()) {
+                while (true) {
+                    if (pooled(pool, member) == 0) {
+                        try (Connection connection = pool.getConnection()) {
+                            waitFor(connection, "CALL wait_for_events('billing', '1 s', ?)", member);
+                        }
                     }
+                    pause = 100;
                 }
-                pause = 100;
             } catch (SQLException error) {
                 if (!again(error)) {
                     throw error;
                 }
                 System.err.println(error.getMessage());
-                pool.getHikariPoolMXBean().softEvictConnections(); // they may lead to a server that is a standby now
                 Thread.sleep(ThreadLocalRandom.current().nextLong(pause / 2, pause));
                 pause = Math.min(2 * pause, 1_000);
             }
