@@ -555,6 +555,30 @@ SELECT drop_group('gs10');
 SELECT count(*) FROM consume('gs10');
 DROP TABLE gs10;
 
+-- a member leaves amid the transaction, another of its members goes on in the partition: what the first had is still refused
+SELECT gs_topic('gs11', 10);
+BEGIN;
+INSERT INTO gs_work SELECT 'gs11', partition, event_offset FROM consume('gs11', 'gs11', 5, member => 'w2');
+SELECT leave_group('gs11', 'w2');
+SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', 3, member => 'w1');
+SAVEPOINT s;
+SELECT commit('gs11', 'w2');
+ROLLBACK TO s;
+SELECT commit('gs11', 'w1');
+ROLLBACK TO s;
+COMMIT;
+SELECT count(*) FROM gs_work WHERE topic = 'gs11';
+SELECT leave_group('gs11', 'w1');
+-- without a commit() that is refused, the second commits for both
+BEGIN;
+SELECT count(*) FROM consume('gs11', 'gs11', 5, member => 'w2');
+SELECT leave_group('gs11', 'w2');
+SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', 3, member => 'w1');
+SELECT commit('gs11', 'w1');
+COMMIT;
+SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', member => 'w1');
+DROP TABLE gs11;
+
 DROP TABLE gs_work;
 DROP VIEW gs_lag, gs_topics_lag;
 DROP FUNCTION gs_topic, gs_fence;

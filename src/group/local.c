@@ -132,6 +132,12 @@ el_local_is_of(const ElLocalPart *lp, const char *member)
 }
 
 bool
+el_local_concerns(const ElLocalPart *lp, const char *member)
+{
+	return lp->state.handed_on || el_local_is_of(lp, member);
+}
+
+bool
 el_local_consumed_by(const char *group, const char *member)
 {
 	ElLocalPart *lp;
@@ -203,6 +209,8 @@ el_local_set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
 			state->owed = 0;
 		state->position = -1;
 	}
+	else if (!el_local_is_of(lp, member->named ? member->name : NULL))
+		state->handed_on = true;
 	state->member = *member;
 	state->epoch = epoch;
 }
@@ -215,7 +223,10 @@ el_local_set_consumed(ElLocalPart *lp)
 
 	Assert(lp->locked && lp->saved != NULL);
 	if (lp->state.consumed == 0)
+	{
 		lp->state.consumed = ++consumptions;
+		lp->state.handed_on = false;
+	}
 }
 
 bool
@@ -395,6 +406,7 @@ el_local_end(bool is_commit)
 			if (!el_local_owes(lp))
 				lp->state.owed = 0;
 			lp->state.consumed = 0;
+			lp->state.handed_on = false;
 			lp->state.commit = lp->state.any_owner = false;
 			lp->state.events_skipped = 0;
 			lp->in_xact = lp->locked = lp->claim = false;

@@ -40,6 +40,8 @@ typedef struct ElPartState
 	uint64		consumed;		/* number of the consumption: what this
 								 * transaction delivered from here and stands;
 								 * 0: nothing */
+	bool		handed_on;		/* ... also to members of other names, who
+								 * left before this one had the partition */
 	bool		commit;			/* committed is to be written when this
 								 * transaction commits; -1: as a tombstone */
 	bool		any_owner;		/* ... whoever owns the partition (seek,
@@ -124,6 +126,9 @@ el_local_committed(const ElLocalPart *lp, const ElEntry *entry)
 
 /* Were the part's events delivered to that member, in whatever incarnation? */
 extern bool el_local_is_of(const ElLocalPart *lp, const char *member);
+
+/* Is what this transaction has consumed from the part, or some of it, that member's? */
+extern bool el_local_concerns(const ElLocalPart *lp, const char *member);
 
 /* Did this transaction consume in the group as the member, which did not leave since? */
 extern bool el_local_consumed_by(const char *group, const char *member);

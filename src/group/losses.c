@@ -181,7 +181,7 @@ el_refuse_consumed(const char *group, const char *member, int sqlstate)
 
 	for (lp = el_local_first_in_xact(); lp != NULL; lp = lp->next_in_xact)
 	{
-		if (strcmp(lp->key.group, group) == 0 && el_local_is_of(lp, member))
+		if (strcmp(lp->key.group, group) == 0 && el_local_concerns(lp, member))
 			refuse(lp, sqlstate);
 	}
 }
@@ -207,7 +207,7 @@ el_refusals_check(const char *group, const char *member)
 		if (lp->refused == 0 || lp->refused != lp->state.consumed)
 			continue;
 		if (group != NULL && (strcmp(lp->key.group, group) != 0 ||
-							  !el_local_is_of(lp, member)))
+							  !el_local_concerns(lp, member)))
 			continue;
 		ref = &lp->state.member;
 		/* in some other partition, perhaps, than in the one it stands for */

@@ -245,7 +245,7 @@ class Calls:
             expect.may({"55000"})
         self.may_fail_reading(tx, group, scope, expect)
         if member is not None and member.may_be_out() or any(
-                cons.dead is not False or cons.member is not None and cons.member.may_be_out()
+                cons.dead is not False or isinstance(cons.member, Member) and cons.member.may_be_out()
                 for (g, _), part in tx.view.parts.items() if g is group for cons in part.cons + part.void):
             expect.may({"40L01"})
         arguments = [f"max_events => {limit}"]
