@@ -79,24 +79,30 @@ stream_bytes(const AppendStream *s, uint64 from, uint32 n, char *scratch)
 }
 
 /*
- * Can the segment of the tail take a batch that begins at pos?  Not if it is too
- * short; nor if the file would have to be extended, though there is a free
- * extent.
+ * Make sure that the segment of the tail has the blocks for a batch that begins at
+ * pos.  False if it is too short for it; or if the file would have to be extended,
+ * though there is a free extent.
  */
 static bool
-tail_has_room(Relation rel, const ElMeta *meta, uint64 pos, uint32 space)
+prepare_tail(Relation rel, Buffer metabuf, uint64 pos, uint32 space)
 {
+	const ElMeta *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	uint64		last_page = EL_POS_PAGE(pos + space - 1);
-	BlockNumber last;
+	BlockNumber last = meta->tail_block + last_page % meta->seg_pages;
 	BlockNumber nblocks;
 
 	if (pos + space > EL_PAGE_POS(meta->end_seg * meta->seg_pages))
 		return false;
 	if (last_page == EL_POS_PAGE(meta->tail_pos - 1))
 		return true;			/* nothing but the page that is there */
-	last = meta->tail_block + last_page % meta->seg_pages;
 	nblocks = el_log_blocks(rel);
-	return last < nblocks || !el_extent_ready(rel, meta, nblocks);
+	if (last >= nblocks)
+	{
+		if (el_extent_ready(rel, meta, nblocks))
+			return false;
+		el_extend_to(rel, metabuf, last);
+	}
+	return true;
 }
 
 /*
@@ -119,7 +125,7 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 
 	Assert(el_buffer_locked_exclusively(metabuf));
 	/* it begins the next segment unless this one has room for all of it */
-	if (!tail_has_room(rel, meta, pos, rec->space))
+	if (!prepare_tail(rel, metabuf, pos, rec->space))
 		pos = limit;
 
 	rec->batch_pos = pos;
@@ -149,8 +155,6 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 
 		if (seg < meta->end_seg)
 		{
-			if (last_page != EL_POS_PAGE(meta->tail_pos - 1))
-				el_extend_to(rel, metabuf, meta->tail_block + npages - 1);
 			blocks[n++] = meta->tail_block;
 			continue;
 		}

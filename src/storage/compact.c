@@ -325,37 +325,44 @@ write_output_record(Compaction *c, const ElReader *r, const ElRecord *rec, int64
  */
 typedef void (*RecordFn) (Compaction *c, const ElReader *r, const ElRecord *rec);
 
-/* Offset of the first event in a segment that begins with a batch, or of the first there is. */
+/*
+ * Offset of the first event in a segment that begins with a batch, or of the first
+ * there is; -1 if retention has freed it meanwhile.
+ */
 static int64
 first_offset_of(const Compaction *c, uint64 seg)
 {
 	ElDirectory *dir;
+	ElSegment  *entry;
 	int64		offset;
 
 	if (seg <= c->meta->first_seg)
 		return c->meta->log_start;
 	dir = el_directory_new();
-	offset = el_directory_require(c->rel, c->meta, dir, seg)->base_offset;
+	entry = el_directory_entry(c->rel, c->meta, dir, seg);
+	offset = entry != NULL ? entry->base_offset : -1;
 	pfree(dir);
 	return offset;
 }
 
 /*
  * Call fn for each committed event in segments from .. end - 1.  False: not for
- * all of them, because another backend waits for our lock, or because it is in
- * vain.
+ * all of them, because another backend waits for our lock, because retention was
+ * faster, or because it is in vain.
  */
 static bool
 for_each_record(Compaction *c, uint64 from, uint64 end, RecordFn fn)
 {
 	ElReader   *r = el_reader_begin(c->rel, NULL, EL_READ_STABLE);
+	int64		start = first_offset_of(c, from);
 	int64		limit = first_offset_of(c, end);
 	ElRecord	rec;
 	uint32		n = 0;
-	bool		goes_on = true;
+	bool		goes_on = start >= 0 && limit >= 0;
 
 	r->strategy = GetAccessStrategy(BAS_BULKREAD);
-	(void) el_reader_seek(r, first_offset_of(c, from));
+	if (goes_on)
+		(void) el_reader_seek(r, start);
 	while (goes_on && !c->in_vain && el_reader_next(r, &rec) && rec.offset < limit)
 	{
 		if (n++ % RECORDS_PER_YIELD == 0)

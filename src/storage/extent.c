@@ -163,9 +163,25 @@ el_unlisted_blocks(Relation rel, const ElMeta *meta, uint64 from, uint64 end,
 }
 
 /*
+ * How many unlisted blocks there are, in how many pieces ever; too few if entries
+ * of trimmed segments have no block.  reuse_seg: as the metapage will have it.
+ */
+static int64
+count_unlisted(const ElMeta *meta, uint64 reuse_seg)
+{
+	int64		given_out = meta->next_block - (EL_META_BLOCK + 1);
+	int64		nsegs = meta->alloc_seg - reuse_seg;
+
+	if (nsegs == 0)
+		return given_out;
+	return given_out - nsegs * meta->seg_pages -
+		(int64) (EL_DIRECTORY_NO(meta->alloc_seg - 1) - EL_DIRECTORY_NO(reuse_seg) + 1);
+}
+
+/*
  * The first run of that many unlisted blocks, beside those of the extent taken
  * (InvalidBlockNumber: none); InvalidBlockNumber if there is none, or if a
- * compaction has them.  reuse_seg: as the metapage will have it.
+ * compaction has them.
  */
 static BlockNumber
 find_unlisted(Relation rel, const ElMeta *meta, uint64 reuse_seg,
@@ -173,21 +189,11 @@ find_unlisted(Relation rel, const ElMeta *meta, uint64 reuse_seg,
 {
 	ElBlocks	extent = {taken, taken + meta->seg_pages};
 	BlockNumber found = InvalidBlockNumber;
-	int64		unlisted = (int64) meta->next_block - (EL_META_BLOCK + 1);
-	uint64		nsegs = meta->alloc_seg - reuse_seg;
 	ElBlocks   *runs;
 	int			n;
 
-	/*
-	 * how many there are; too few if entries of trimmed segments have no
-	 * block
-	 */
-	unlisted -= nsegs * meta->seg_pages;
-	if (nsegs > 0)
-		unlisted -= EL_DIRECTORY_NO(meta->alloc_seg - 1) - EL_DIRECTORY_NO(reuse_seg) + 1;
-	if (unlisted < count || !lock_unlisted(rel, true))
+	if (count_unlisted(meta, reuse_seg) < count || !lock_unlisted(rel, true))
 		return InvalidBlockNumber;
-
 	runs = el_unlisted_blocks(rel, meta, reuse_seg, meta->alloc_seg,
 							  taken == InvalidBlockNumber ? NULL : &extent, &n);
 	for (int i = 0; i < n && found == InvalidBlockNumber; i++)
@@ -247,8 +253,8 @@ take_free(Relation rel, const ElMeta *meta, BlockNumber nblocks,
 
 /*
  * An append asks at each new page at the end of the file, so it is remembered of
- * one log that there is none: whatever makes an extent free, or an append take
- * one, changes a field below.
+ * one log that it was looked for in vain: whatever makes an extent free, or an
+ * append take one, changes a field below.
  */
 bool
 el_extent_ready(Relation rel, const ElMeta *meta, BlockNumber nblocks)
@@ -268,7 +274,7 @@ el_extent_ready(Relation rel, const ElMeta *meta, BlockNumber nblocks)
 	if (take_trimmed(rel, meta, nblocks, &reuse_seg) != InvalidBlockNumber)
 		return true;
 	/* what a compaction has may be there soon */
-	if (!lock_unlisted(rel, true))
+	if (count_unlisted(meta, reuse_seg) < meta->seg_pages || !lock_unlisted(rel, true))
 		return false;
 	block = find_unlisted(rel, meta, reuse_seg, InvalidBlockNumber, meta->seg_pages);
 	el_unlisted_unlock(rel);
@@ -364,15 +370,15 @@ choose_blocks(Relation rel, const ElMeta *meta, BlockNumber nblocks,
 	BlockNumber block;
 
 	Assert(rec->seg == meta->alloc_seg);
-	if (no - EL_DIRECTORY_NO(meta->reuse_seg) >= EL_MAX_DIRECTORIES)
+	rec->alloc_seg = rec->seg + 1;
+
+	block = take_free(rel, meta, nblocks, &rec->reuse_seg);
+	if (no - EL_DIRECTORY_NO(rec->reuse_seg) >= EL_MAX_DIRECTORIES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("topic partition \"%s\" has too many segments",
 						RelationGetRelationName(rel)),
 				 errhint("Shorten the retention, or use a larger segment_bytes.")));
-	rec->alloc_seg = rec->seg + 1;
-
-	block = take_free(rel, meta, nblocks, &rec->reuse_seg);
 	if (rec->seg % EL_DIRECTORY_SEGMENTS != 0)
 		rec->directory = ElMetaRoot(meta, no);
 	else

@@ -29,7 +29,7 @@
 /*
  * Returns bytes of segments freed, 0 if the log start is there already or there
  * is no log.  The caller holds AccessShareLock.  22023 if offset is beyond the
- * log end.
+ * log end, XX001 if the directory is damaged.
  */
 int64
 el_log_trim(Relation rel, int64 offset)
@@ -74,13 +74,13 @@ el_log_trim(Relation rel, int64 offset)
 	{
 		uint64		mid = lo + (hi - lo) / 2;
 
-		if (el_directory_entry(rel, meta, dir, mid)->base_offset <= offset)
+		if (el_directory_require(rel, meta, dir, mid)->base_offset <= offset)
 			lo = mid;
 		else
 			hi = mid;
 	}
 	while (lo > meta->first_seg &&
-		   (el_directory_entry(rel, meta, dir, lo)->flags & EL_SEGMENT_CONTINUES))
+		   (el_directory_require(rel, meta, dir, lo)->flags & EL_SEGMENT_CONTINUES))
 		lo--;
 	pfree(dir);
 
