@@ -94,6 +94,9 @@ typedef struct ElReaderPrivate
 								 * limit */
 	ElBatchReader records;		/* of the current batch */
 	bool		in_batch;		/* records is open */
+	const char *first_record;	/* where it was opened */
+	int32		first_index;
+	int64		first_offset;	/* no record below it is there */
 	bool		from_rest;		/* its records are to be taken from what the
 								 * last reader left (rest.c) */
 	int64		batch_end;		/* offset behind the open batch */

@@ -339,7 +339,11 @@ el_reader_next(ElReader *r, ElRecord *rec)
 				return false;
 			p->batch_end = r->position;
 			r->position = r->batch_start;
+			/* what another reader left begins somewhere in the batch */
+			p->first_offset = p->from_rest ? r->position : r->header.base_offset;
 			el_reader_open_batch(r);
+			p->first_record = p->records.pos;
+			p->first_index = p->records.index;
 			p->in_batch = true;
 		}
 		got = el_batch_next(&p->records, rec);

@@ -345,14 +345,21 @@ el_reader_seek(ElReader *r, int64 offset)
 	ElReaderPrivate *p = r->priv;
 
 	/*
-	 * ahead in the batch at hand, which need not be looked for, nor
-	 * decompressed again
+	 * in the batch at hand, which need not be looked for, nor decompressed
+	 * again
 	 */
-	if (p->in_batch && offset >= r->position && offset < p->batch_end &&
+	if (p->in_batch && offset >= p->first_offset && offset < p->batch_end &&
 		offset >= r->info.log_start && offset < r->info.log_end)
 	{
+		if (offset < r->position)
+		{
+			p->records.pos = p->first_record;
+			p->records.index = p->first_index;
+			r->batch_start = offset;
+		}
 		r->position = offset;
 		r->trimmed = false;
+		p->positioned = false;	/* who goes on by batches gets this one */
 		p->limit = PG_UINT64_MAX;
 		return EL_SEEK_OK;
 	}
