@@ -108,6 +108,30 @@ SELECT d, try(d) FROM unnest(ARRAY[
     'ALTER TABLE customers ALTER name TYPE varchar', 'ALTER TYPE addr ADD ATTRIBUTE r regclass', 'ALTER TABLE customers ADD COLUMN r regtype[]', 'ALTER TYPE pair DROP ATTRIBUTE b',
     'ALTER TYPE pair RENAME ATTRIBUTE b TO c', 'ALTER DOMAIN in_state ADD CHECK (value <> ''open'')', 'ALTER TABLE customers ADD COLUMN with_default int DEFAULT 5',
     'DROP TYPE addr', 'DROP TYPE addr CASCADE', 'DROP TYPE pair CASCADE', 'DROP TABLE customers CASCADE']) d;
+-- an enum in each thing that it can be in
+CREATE TYPE level AS ENUM ('low', 'high');
+CREATE DOMAIN a_level AS level;
+CREATE TYPE levels AS RANGE (subtype = level, multirange_type_name = multilevels);
+CREATE TYPE has_level AS (l a_level[]);
+CREATE TYPE has_levels AS (l multilevels);
+CREATE TABLE has_level_table (l level) PARTITION BY LIST (l);
+SELECT t, create_topic('of_levels', 1, 'text', t::regtype) IS NOT NULL AS made, try('ALTER TYPE level RENAME VALUE ''low'' TO ''small'''), drop_topic('of_levels')
+    FROM unnest('{level,a_level,level[],a_level[],levels,multilevels,levels[],has_level,has_levels[],has_level_table}'::text[]) t;
+ALTER TYPE level RENAME VALUE 'low' TO 'small';
+-- partitioned tables, what inherits, typed tables
+CREATE TABLE parted (id int, note text) PARTITION BY LIST (id);
+SELECT create_topic('parteds', value_type => 'parted');
+SELECT try('ALTER TABLE parted ALTER note TYPE varchar'), try('ALTER TABLE parted ALTER note TYPE int USING 1'), try('ALTER TABLE parted RENAME note TO n');
+CREATE TABLE grandparent (id int, note text);
+CREATE TABLE parent () INHERITS (grandparent);
+CREATE TABLE child () INHERITS (parent);
+SELECT create_topic('children', key_type => 'child', value_type => 'child');
+SELECT try('ALTER TABLE grandparent RENAME note TO n'), try('ALTER TABLE grandparent DROP note'), try('ALTER TABLE grandparent ADD r regclass');
+CREATE TYPE typed AS (a int, b text);
+CREATE TABLE of_typed OF typed;
+SELECT create_topic('typeds', key_type => 'of_typed', value_type => 'text');
+SELECT try('ALTER TYPE typed RENAME ATTRIBUTE b TO c CASCADE'), try('ALTER TYPE typed DROP ATTRIBUTE b CASCADE'), try('ALTER TYPE typed ADD ATTRIBUTE r regclass CASCADE');
+
 -- what is accepted
 ALTER TYPE addr ADD ATTRIBUTE country text;
 ALTER TYPE addr DROP ATTRIBUTE city;

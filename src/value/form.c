@@ -482,7 +482,7 @@ read_text(ElFormat *c, char *text, bool check)
 	check_stack_depth();
 	if (el_format_by_function(c))
 		value = el_input_portably(&c->input, text, c->typioparam, c->typmod,
-								  c->settings);
+								  c->input_settings);
 	else if (c->kind == EL_FORMAT_ARRAY)
 		value = read_array_text(c, text, check);
 	else if (el_form_is_json(c, text))

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
@@ -62,6 +63,13 @@ init_functions(ElFormat *c)
 	getTypeOutputInfo(c->base_type, &func, &is_varlena);
 	fmgr_info_cxt(func, &c->output, c->mcxt);
 	c->settings = el_settings_of_type(c->base_type);
+
+	/*
+	 * reg types, whose names version 1.0 has written without schema: with one
+	 * they read the same under any search_path
+	 */
+	c->input_settings = c->base_type < FirstNormalObjectId ?
+		c->settings & ~EL_FIX_NAMES : c->settings;
 	c->json = json_form(c->base_type);
 }
 

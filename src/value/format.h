@@ -48,7 +48,8 @@ typedef struct ElFormat
 	FmgrInfo	input;			/* of the base type, so without CHECKs */
 	FmgrInfo	output;
 	Oid			typioparam;
-	int			settings;		/* EL_FIX_... */
+	int			settings;		/* EL_FIX_..., of the output function */
+	int			input_settings;
 	ElJsonForm	json;
 
 	/* arrays */

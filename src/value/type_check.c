@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -78,11 +79,18 @@ range_problem(Oid range, ElTypeProblem *problem)
 	return el_type_problem(bounds, problem);
 }
 
+/*
+ * The lock stays until the transaction ends: an ALTER TYPE that comes meanwhile has
+ * to see the topic that is being made.
+ */
 static bool
 row_problem(Oid row, ElTypeProblem *problem)
 {
-	TupleDesc	desc = lookup_rowtype_tupdesc(row, -1);
+	TupleDesc	desc;
 	bool		found = false;
+
+	LockRelationOid(get_typ_typrelid(row), AccessShareLock);
+	desc = lookup_rowtype_tupdesc(row, -1);
 
 	for (int i = 0; i < desc->natts && !found; i++)
 	{
