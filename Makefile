@@ -2,6 +2,7 @@
 #
 #   make && make install		needs the server headers, liblz4 and libzstd
 #   make installcheck			regression and isolation tests on private servers
+#   make deb [DEB=FOLDER]		Debian packages, in build/deb or there
 #
 EXTENSION = eventlog
 MODULE_big = eventlog
@@ -29,6 +30,8 @@ include $(PGXS)
 # every object depends on every header: the tree is small
 $(OBJS): $(wildcard src/*.h src/*/*.h)
 
-.PHONY: indent
+.PHONY: indent deb
 indent:
 	scripts/indent
+deb:
+	scripts/deb $(DEB)
