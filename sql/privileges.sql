@@ -316,12 +316,14 @@ EXECUTE p;
 DEALLOCATE p;
 RESET ROLE;
 
--- a group outlives the role that made it; then it is the superuser's
+-- a group that came to the superuser from a role that is gone
 CREATE ROLE regress_el_gone;
 SET ROLE regress_el_gone;
 SELECT create_group('priv_gone');
 SELECT grant_group('priv_gone', 'regress_el_gone');
 RESET ROLE;
+REASSIGN OWNED BY regress_el_gone TO CURRENT_USER;
+DROP OWNED BY regress_el_gone;
 DROP ROLE regress_el_gone;
 SET ROLE regress_el_both;
 SELECT count(*) FROM consume('priv_gone', 'priv.orders');

@@ -297,7 +297,7 @@ DROP TABLE hj.orders_dlq;
 SELECT is_called AS sprung FROM trap.count;
 
 RESET search_path;
--- what was not called above: the table access method's handler, from inside
+-- what was not called above by the executor: the table access method's handler, the functions of a type
 DISCARD TEMP;
 SELECT pg_stat_force_next_flush();
 SELECT p.oid::regprocedure

@@ -66,3 +66,56 @@ COMMENT ON FUNCTION @extschema@.produce_batch(regclass, text) IS
     'eventlog: produce a JSON array of {"key":, "value":, "headers":, "partition":, "event_time":}; returns the number of events';
 COMMENT ON FUNCTION @extschema@.produce_batch(regclass, json) IS
     'eventlog: produce an array of {"key":, "value":, "headers":, "partition":, "event_time":}; returns the number of events';
+
+/*
+ * Roles in rows.  The type is regrole but for its input: a name that is not
+ * there, in a dump, is a warning and not the end of the table.
+ */
+CREATE TYPE _eventlog.role;
+CREATE FUNCTION _eventlog.role_in(cstring) RETURNS _eventlog.role
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'eventlog_role_in';
+CREATE FUNCTION _eventlog.role_out(_eventlog.role) RETURNS cstring LANGUAGE internal STABLE STRICT AS 'regroleout';
+CREATE FUNCTION _eventlog.role_recv(internal) RETURNS _eventlog.role LANGUAGE internal IMMUTABLE STRICT AS 'oidrecv';
+CREATE FUNCTION _eventlog.role_send(_eventlog.role) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT AS 'oidsend';
+CREATE TYPE _eventlog.role (INPUT = _eventlog.role_in, OUTPUT = _eventlog.role_out,
+    RECEIVE = _eventlog.role_recv, SEND = _eventlog.role_send, LIKE = pg_catalog.oid);
+COMMENT ON TYPE _eventlog.role IS 'eventlog: regrole, whose input of an unknown name is a warning';
+CREATE CAST (_eventlog.role AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (_eventlog.role AS regrole) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (oid AS _eventlog.role) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (regrole AS _eventlog.role) WITHOUT FUNCTION AS ASSIGNMENT;
+ALTER TABLE _eventlog.groups ALTER COLUMN owner TYPE _eventlog.role;
+ALTER TABLE _eventlog.group_grants ALTER COLUMN role TYPE _eventlog.role;
+
+-- nothing kept version 1.0's from being dropped
+UPDATE _eventlog.groups SET owner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user)
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner);
+DELETE FROM _eventlog.group_grants
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role);
+
+/*
+ * Each table holds the roles that its rows name by a privilege on the column, so
+ * that DROP ROLE is refused.
+ */
+CREATE FUNCTION _eventlog.anchor_roles() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_anchor_roles';
+CREATE FUNCTION _eventlog.check_group() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_check_group';
+CREATE FUNCTION _eventlog.check_group_grant() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_check_group_grant';
+REVOKE ALL ON FUNCTION _eventlog.anchor_roles(), _eventlog.check_group(), _eventlog.check_group_grant() FROM PUBLIC;
+
+CREATE TRIGGER anchor_roles AFTER INSERT OR UPDATE OF owner OR DELETE ON _eventlog.groups
+    FOR EACH ROW EXECUTE FUNCTION _eventlog.anchor_roles('owner');
+CREATE TRIGGER anchor_roles AFTER INSERT OR UPDATE OF role OR DELETE ON _eventlog.group_grants
+    FOR EACH ROW EXECUTE FUNCTION _eventlog.anchor_roles('role');
+UPDATE _eventlog.groups SET owner = owner;
+UPDATE _eventlog.group_grants SET role = role;
+
+/* What the owner of a database needs to dump and restore it. */
+CREATE TRIGGER check_group BEFORE INSERT ON _eventlog.groups
+    FOR EACH ROW EXECUTE FUNCTION _eventlog.check_group();
+CREATE TRIGGER check_group_grant BEFORE INSERT ON _eventlog.group_grants
+    FOR EACH ROW EXECUTE FUNCTION _eventlog.check_group_grant();
+GRANT SELECT, INSERT ON _eventlog.committed_offsets, _eventlog.committed_offsets_p0, _eventlog.log_floor, _eventlog.groups,
+    _eventlog.group_grants TO pg_database_owner;
+
+ALTER TABLE _eventlog.groups ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group;
+ALTER TABLE _eventlog.group_grants ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group_grant;

@@ -45,6 +45,7 @@
 #include "group/notes.h"
 #include "group/offsets_held.h"
 #include "group/offsets_topic.h"
+#include "group/owned.h"
 #include "group/shmem.h"
 #include "group/subscription.h"
 #include "group/xact.h"
@@ -150,7 +151,8 @@ executor_end(QueryDesc *query)
  * Utility statements.  Those that end a prepared transaction or a session's
  * work are the groups' business, afterwards and without any look at a catalog,
  * for the transaction may have failed.  The groups note of others what may take
- * rights away.  Around all others stands DDL of topics.
+ * rights away, and do their part of DROP OWNED before and of REASSIGN OWNED after the
+ * statement.  Around all others stands DDL of topics.
  */
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
@@ -187,7 +189,11 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 		default:
 			if (el_preloaded)
 				el_group_utility_begins(pstmt->utilityStmt);
+			if (IsA(pstmt->utilityStmt, DropOwnedStmt))
+				el_group_drop_owned((DropOwnedStmt *) pstmt->utilityStmt);
 			el_ddl_utility(&u);
+			if (IsA(pstmt->utilityStmt, ReassignOwnedStmt))
+				el_group_reassign_owned((ReassignOwnedStmt *) pstmt->utilityStmt);
 			break;
 	}
 }

@@ -49,6 +49,7 @@
 #include "ddl/alter_forms.h"
 #include "ddl/ddl.h"
 #include "ddl/lookup.h"
+#include "ddl/pass_over.h"
 #include "ddl/publications.h"
 #include "ddl/refuse.h"
 #include "ddl/types.h"
@@ -484,6 +485,9 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 		case T_CreateTrigStmt:
 		case T_RuleStmt:
 		case T_CreatePolicyStmt:
+
+			/* passed over, if it changes nothing */
+		case T_CommentStmt:
 			return other_statement;
 
 		case T_CreatePublicationStmt:
@@ -565,7 +569,7 @@ el_ddl_utility(const ElUtility *u)
 		u->run(u);
 		return;
 	}
-	if (el_topic_being_made() && is_row_security(stmt))
+	if (el_pass_over(stmt) || (el_topic_being_made() && is_row_security(stmt)))
 		return;
 	el_refuse_utility(stmt);
 	run_around_drops(u, runner);

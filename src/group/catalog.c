@@ -37,17 +37,8 @@
 #include "base/option_table.h"
 #include "group/catalog.h"
 
-/* Columns of _eventlog.groups and _eventlog.group_grants. */
-#define ATT_GROUPS_NAME		1
-#define ATT_GROUPS_OWNER	2
-#define ATT_GROUPS_OPTIONS	3
-#define ATT_GROUPS_CREATED	4
-#define ATT_GROUPS_LAST_USED 5
-#define ATT_GRANTS_GROUP	1
-#define ATT_GRANTS_ROLE		2
-
-static Relation
-open_internal(const char *name, LOCKMODE lockmode)
+Oid
+el_internal_relid(const char *name)
 {
 	Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, false);
 	Oid			relid = get_relname_relid(name, schema);
@@ -58,7 +49,13 @@ open_internal(const char *name, LOCKMODE lockmode)
 				 errmsg("table \"%s.%s\" does not exist", EL_INTERNAL_SCHEMA,
 						name),
 				 errhint("CREATE EXTENSION eventlog makes it.")));
-	return table_open(relid, lockmode);
+	return relid;
+}
+
+static Relation
+open_internal(const char *name, LOCKMODE lockmode)
+{
+	return table_open(el_internal_relid(name), lockmode);
 }
 
 /* Scan for a group name, by the primary key's index. */
@@ -150,15 +147,15 @@ conf_from_row(ElGroupConf *conf, HeapTuple tuple, Relation rel)
 {
 	bool		isnull;
 	Datum		d;
-	int64		created = row_time(tuple, rel, ATT_GROUPS_CREATED);
-	int64		last_used = row_time(tuple, rel, ATT_GROUPS_LAST_USED);
+	int64		created = row_time(tuple, rel, EL_ATT_GROUPS_CREATED);
+	int64		last_used = row_time(tuple, rel, EL_ATT_GROUPS_LAST_USED);
 
 	conf->exists = true;
-	conf->owner = DatumGetObjectId(heap_getattr(tuple, ATT_GROUPS_OWNER,
+	conf->owner = DatumGetObjectId(heap_getattr(tuple, EL_ATT_GROUPS_OWNER,
 												RelationGetDescr(rel),
 												&isnull));
 	conf->noted_ms = Max(created, last_used);
-	d = heap_getattr(tuple, ATT_GROUPS_OPTIONS, RelationGetDescr(rel),
+	d = heap_getattr(tuple, EL_ATT_GROUPS_OPTIONS, RelationGetDescr(rel),
 					 &isnull);
 	if (!isnull)
 		el_group_conf_set(conf, DatumGetJsonbP(d));
@@ -174,7 +171,7 @@ el_group_conf(const char *name, ElGroupConf *conf)
 
 	el_group_conf_defaults(conf, name);
 	rel = open_internal("groups", AccessShareLock);
-	scan = scan_by_name(rel, ATT_GROUPS_NAME, name, &key);
+	scan = scan_by_name(rel, EL_ATT_GROUPS_NAME, name, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		conf_from_row(conf, tuple, rel);
@@ -194,7 +191,7 @@ el_group_confs(void)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
-		char	   *name = TextDatumGetCString(heap_getattr(tuple, ATT_GROUPS_NAME,
+		char	   *name = TextDatumGetCString(heap_getattr(tuple, EL_ATT_GROUPS_NAME,
 															RelationGetDescr(rel),
 															&isnull));
 		ElGroupConf *conf;
@@ -236,11 +233,11 @@ el_group_may_use(const ElGroupConf *conf)
 		return true;
 
 	rel = open_internal("group_grants", AccessShareLock);
-	scan = scan_by_name(rel, ATT_GRANTS_GROUP, conf->name, &key);
+	scan = scan_by_name(rel, EL_ATT_GRANTS_GROUP, conf->name, &key);
 	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
-		Oid			role = DatumGetObjectId(heap_getattr(tuple, ATT_GRANTS_ROLE,
+		Oid			role = DatumGetObjectId(heap_getattr(tuple, EL_ATT_GRANTS_ROLE,
 														 RelationGetDescr(rel),
 														 &isnull));
 

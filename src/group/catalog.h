@@ -33,6 +33,15 @@ typedef enum ElOnLost
 	EL_LOST_LATEST
 } ElOnLost;
 
+/* Columns of _eventlog.groups and _eventlog.group_grants. */
+#define EL_ATT_GROUPS_NAME		1
+#define EL_ATT_GROUPS_OWNER		2
+#define EL_ATT_GROUPS_OPTIONS	3
+#define EL_ATT_GROUPS_CREATED	4
+#define EL_ATT_GROUPS_LAST_USED 5
+#define EL_ATT_GRANTS_GROUP		1
+#define EL_ATT_GRANTS_ROLE		2
+
 typedef struct ElGroupConf
 {
 	char		name[EL_NAME_SIZE];
@@ -63,6 +72,9 @@ extern bool el_group_may_use(const ElGroupConf *conf);
 /* 42501 unless the caller may use the group / owns it. */
 extern void el_group_check_use(const ElGroupConf *conf);
 extern void el_group_check_owner(const ElGroupConf *conf);
+
+/* A table of schema _eventlog; 42P01 if there is none. */
+extern Oid	el_internal_relid(const char *name);
 
 /* Run SQL on the internal tables as their owner; returns the rows it was about. */
 extern uint64 el_internal_sql(const char *sql, int nargs, Oid *types,

@@ -369,10 +369,24 @@ el_drop_offsets(const char *group)
 	el_local_drop(group);
 }
 
+bool
+el_drop_group(const char *group)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(group)};
+
+	if (el_internal_sql("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
+						1, types, values) == 0)
+		return false;
+	forget_grants(group);
+	el_drop_offsets(group);
+	el_note_dropped_group(group);
+	return true;
+}
+
 /*
- * drop_group(group_name text, if_exists boolean): the row, and the group's
- * committed offsets by tombstones.  Members other than this session must have
- * left: they would go on with a group that starts all over.
+ * drop_group(group_name text, if_exists boolean).  Members other than this session
+ * must have left: they would go on with a group that starts all over.
  */
 Datum
 eventlog_drop_group(PG_FUNCTION_ARGS)
@@ -386,8 +400,6 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 		.nnames = lengthof(names)
 	};
 	ElCall		call;
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1];
 
 	el_call_begin(fcinfo, &spec, &call);
 	if (!call.conf.exists)
@@ -400,14 +412,8 @@ eventlog_drop_group(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	el_group_check_owner(&call.conf);
-
-	values[0] = CStringGetTextDatum(call.group);
-	if (el_internal_sql("DELETE FROM _eventlog.groups WHERE group_name OPERATOR(pg_catalog.=) $1",
-						1, types, values) == 0)
+	if (!el_drop_group(call.group))
 		report_no_group(call.group);
-	forget_grants(call.group);
-	el_drop_offsets(call.group);
-	el_note_dropped_group(call.group);
 	PG_RETURN_VOID();
 }
 

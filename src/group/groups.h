@@ -20,4 +20,10 @@
  */
 extern void el_drop_offsets(const char *group);
 
+/*
+ * A group's row and grants, and its committed offsets as above.  False if there
+ * is no such row.  The caller has checked rights.
+ */
+extern bool el_drop_group(const char *group);
+
 #endif							/* EL_GROUPS_H */

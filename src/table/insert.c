@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -84,11 +85,16 @@ target_topic(Relation rel, int32 *partition)
 	return t;
 }
 
-/* Only the owner may say where an event goes: anybody else could end a topic's offset space. */
+/*
+ * Only the owner may say where an event goes: anybody else could end a topic's offset space.
+ * Into an internal topic, which is a superuser's, the database's owner may insert, so that he can
+ * restore it.
+ */
 static void
 check_own_offset(ElTopic *t, int64 offset)
 {
-	if (!el_is_owner(t->relid, GetUserId()))
+	if (!el_is_owner(t->relid, GetUserId()) &&
+		get_rel_namespace(t->relid) != get_namespace_oid(EL_INTERNAL_SCHEMA, true))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of topic \"%s\" to supply event_offset",

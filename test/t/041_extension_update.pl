@@ -269,7 +269,23 @@ foreach my $case ([ 'postgres', 'updated_copy' ], [ 'new', 'new_copy' ], [ 'old'
 	is(declarations($copy), $declared, '... its views');
 	is(describe($copy), describe($db), '... and everything else');
 }
+# nothing kept roles of 1.0's groups from being dropped
+sql(<<'EOT', 'old');
+CREATE ROLE gone;
+SET ROLE gone;
+SELECT create_group('of gone', '{"on_lost": "latest"}');
+RESET ROLE;
+SELECT grant_group('of gone', 'gone'), grant_group('of gone', 'reader');
+DROP ROLE gone;
+SET ROLE worker;
+SELECT create_group('of worker');
+EOT
 sql('ALTER EXTENSION eventlog UPDATE', 'old');
+is(sql("SELECT group_name, owner = current_user::regrole, options FROM _eventlog.groups WHERE group_name ~ '^of ' ORDER BY 1", 'old'),
+	qq(of gone|t|{"on_lost": "latest"}\nof worker|f|{}), 'groups of roles that are gone are who updates\'s');
+is(sql('SELECT * FROM _eventlog.group_grants', 'old'), 'of gone|reader', '... their grants are gone, too');
+expect_error($node, "DROP ROLE $_", '2BP01', qr/column (owner|role) of table _eventlog\.group/, "... and $_ is not dropped any more", 'old') foreach 'worker', 'reader';
+sql("SELECT drop_group('of gone'), drop_group('of worker')", 'old');
 is(sql($definitions, 'old'), sql($definitions, 'new'), 'a new database of version 1.0 is updated as well');
 
 #
