@@ -62,12 +62,6 @@ typedef RelFileNode RelFileLocator;
 #define el_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
 #endif
 
-/* No backend: a file that is nobody's temporary one. */
-#if PG_VERSION_NUM >= 170000
-#include "storage/procnumber.h"
-#define InvalidBackendId			INVALID_PROC_NUMBER
-#endif
-
 /* Room in front of a minimal tuple can be asked for since 18. */
 #if PG_VERSION_NUM < 180000
 #define EL_EXTRA_PARAM
@@ -90,20 +84,13 @@ typedef RelFileNode RelFileLocator;
 #define el_buffer_is_dirty(buffer) \
 	((pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state) & BM_DIRTY) != 0)
 
-/* A lexer over a text datum, for validating it as JSON. */
+/* A JSON lexer over bytes in an encoding, which hands out strings if asked to.  The text is only read. */
 #if PG_VERSION_NUM < 170000
-#define el_json_lexer(json)			makeJsonLexContext(json, false)
+#define el_json_lexer(json, len, encoding, strings) \
+	makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, strings)
 #else
-#define el_json_lexer(json)			makeJsonLexContext(NULL, json, false)
-#endif
-
-/* A lexer over UTF-8 that hands out strings.  The text is only read. */
-#if PG_VERSION_NUM < 170000
-#define el_json_utf8_lexer(json, len) \
-	makeJsonLexContextCstringLen(unconstify(char *, json), len, PG_UTF8, true)
-#else
-#define el_json_utf8_lexer(json, len) \
-	makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
+#define el_json_lexer(json, len, encoding, strings) \
+	makeJsonLexContextCstringLen(NULL, json, len, encoding, strings)
 #endif
 
 /* What the parser's callbacks return: since 16 they may end the parse. */
@@ -152,16 +139,27 @@ el_stream_next_block(ReadStream *stream, BlockNumber *block)
 }
 #endif
 
-/* table AM callbacks */
+/*
+ * Names that 16 changed: table AM callbacks, ownership.  Conflicts of a standby's
+ * queries got an argument, and outer joins are marked in expressions now.
+ */
 #if PG_VERSION_NUM < 160000
 #define el_relation_set_new_filelocator relation_set_new_filenode
 #define el_update_indexes			bool
 #define el_is_owner(relid, roleid)	pg_class_ownercheck(relid, roleid)
+#define el_resolve_snapshot_conflict(fxid, locator) \
+	ResolveRecoveryConflictWithSnapshotFullXid(fxid, locator)
+#define el_build_expression_pathkey(root, expr, op, rel) \
+	build_expression_pathkey(root, expr, NULL, op, rel, false)
 #else
 #define el_relation_set_new_filelocator relation_set_new_filelocator
 #define el_update_indexes			TU_UpdateIndexes
 #define el_is_owner(relid, roleid) \
 	object_ownercheck(RelationRelationId, relid, roleid)
+#define el_resolve_snapshot_conflict(fxid, locator) \
+	ResolveRecoveryConflictWithSnapshotFullXid(fxid, false, locator)
+#define el_build_expression_pathkey(root, expr, op, rel) \
+	build_expression_pathkey(root, expr, op, rel, false)
 #endif
 
 /* VACUUM's reports */
@@ -197,20 +195,6 @@ el_wait_event_info(void)
 		info = WaitEventExtensionNew("EventlogConsume");
 	return info;
 }
-#endif
-
-/* A standby's queries that do not see a transaction are cancelled. */
-#if PG_VERSION_NUM < 160000
-#define el_resolve_snapshot_conflict(fxid, locator) \
-	ResolveRecoveryConflictWithSnapshotFullXid(fxid, locator)
-#else
-#define el_resolve_snapshot_conflict(fxid, locator) \
-	ResolveRecoveryConflictWithSnapshotFullXid(fxid, false, locator)
-#endif
-
-/* From 16 on, blocks given to smgrextend() must be aligned for direct I/O. */
-#if PG_VERSION_NUM < 160000
-#define PGIOAlignedBlock PGAlignedBlock
 #endif
 
 /* Extend the main fork by n blocks of zeros, from block on. */
@@ -266,15 +250,6 @@ el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
 #define EL_SLOT_OPS_17(func)
 #else
 #define EL_SLOT_OPS_17(func)	.is_current_xact_tuple = func,
-#endif
-
-/* Outer joins are marked in expressions since 16, before they were passed on. */
-#if PG_VERSION_NUM < 160000
-#define el_build_expression_pathkey(root, expr, op, rel) \
-	build_expression_pathkey(root, expr, NULL, op, rel, false)
-#else
-#define el_build_expression_pathkey(root, expr, op, rel) \
-	build_expression_pathkey(root, expr, op, rel, false)
 #endif
 
 /*

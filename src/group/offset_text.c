@@ -178,7 +178,7 @@ parse_flat(const char *data, int32 len, bool is_object, int min, int max, Flat *
 
 	memset(f, 0, sizeof(*f));
 	return is_plain_text(data, len) &&
-		pg_parse_json(el_json_utf8_lexer(data, len), &actions) == JSON_SUCCESS &&
+		pg_parse_json(el_json_lexer(data, len, PG_UTF8, true), &actions) == JSON_SUCCESS &&
 		f->is_object == is_object && f->n >= min && f->n <= max;
 }
 

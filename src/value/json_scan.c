@@ -28,7 +28,7 @@ void
 el_json_validate(const char *json, int32 len)
 {
 	if (!el_json_is_plain(json, len))
-		pg_parse_json_or_ereport(el_json_lexer(cstring_to_text_with_len(json, len)),
+		pg_parse_json_or_ereport(el_json_lexer(json, len, GetDatabaseEncoding(), false),
 								 &nullSemAction);
 }
 
