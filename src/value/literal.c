@@ -15,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 
+#include "base/compat.h"
 #include "value/literal.h"
 
 /* An array while it is taken apart. */
