@@ -225,6 +225,19 @@ expect_error($node, "SET ROLE other; SELECT * FROM consume('private', 'orders')"
 sql('DROP DATABASE stranger');
 
 #
+# What was rolled back can be repeated
+#
+create_db('repeated');
+sql(q{CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stopped'; END $$;
+	CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('GRANT') EXECUTE FUNCTION stop()}, 'repeated');
+like(restore('own', 'repeated', 'by_own', '--single-transaction'), qr/stopped/, 'a restore that ends at an error');
+is(sql('SELECT (SELECT count(*) FROM _eventlog.groups) + (SELECT count(*) FROM _eventlog.group_grants) + (SELECT count(*) FROM eventlog_topics)', 'repeated'), '0', '... leaves nothing');
+sql('DROP EVENT TRIGGER stop; DROP FUNCTION stop()', 'repeated');
+is(restore('own', 'repeated', 'by_own', '--single-transaction'), '', '... and is repeated');
+same_description('... repeated', describe('repeated'), $original);
+sql('DROP DATABASE repeated');
+
+#
 # Roles that own groups
 #
 create_db('elsewhere');
