@@ -15,7 +15,7 @@
 
 #include "utils/rel.h"
 
-#include "storage/page.h"
+#include "storage/meta.h"
 
 /* A private copy of one directory page. */
 typedef struct ElDirectory

@@ -82,6 +82,10 @@ is(sql(q{SELECT event_offset, key FROM f4 ORDER BY event_offset DESC LIMIT 2}), 
 sql(q{SELECT count(produce('f4', 'k' || i % 30, to_json(repeat('n', 1000))::text)) FROM generate_series(1, 600) i; VACUUM f4; SELECT apply_retention('f4')});
 is(sql(q{SELECT events = (SELECT count(*) FROM f4) FROM eventlog_topics WHERE topic = 'f4'::regclass}), 't', 'compacted, the log knows how many events it has');
 is(sql(q{SELECT * FROM check_topic('f4')}), '', '... and is sound');
+my $before = sql(q{SELECT events, log_start_offset, log_end_offset, leader_epoch FROM eventlog_topics JOIN eventlog_partitions USING (topic) WHERE topic = 'f4'::regclass});
+sql('VACUUM (FULL) f4');
+is(sql(q{SELECT events, log_start_offset, log_end_offset, leader_epoch FROM eventlog_topics JOIN eventlog_partitions USING (topic) WHERE topic = 'f4'::regclass}), $before, 'VACUUM FULL keeps what it knows');
+is(sql(q{SELECT * FROM check_topic('f4')}), '', '... and is sound');
 sql('TRUNCATE f4_emptied');
 is(sql($info), "f4|0|1062|1062|@{[sql(q{SELECT segments FROM eventlog_partitions WHERE topic = 'f4'::regclass})]}|1\nf4_emptied|26|26|26|0|1\nfresh|0|0|0|0|1", 'truncated');
 
