@@ -377,6 +377,9 @@ class Model:
             if conn.level is not None:
                 self.end(conn)
         for topic in self.topics:
+            if self.rng.random() < 0.2:
+                self.run(self.admin, f"VACUUM FULL {topic.name}")
+                self.counts["vacuum full"] += 1
             if topic.kind == "plain":
                 continue
             self.settle(topic)

@@ -75,6 +75,7 @@ if ($seed !~ /\./)
 		'events compacted' => 300,
 		'events removed' => 300,
 		'log changed' => 4,
+		'vacuum full' => 1,
 		'plan Custom Scan (EventlogSeek)' => 50,
 		'plan Seek Cond' => 35,
 		'plan Order: event_offset DESC' => 10,
