@@ -88,7 +88,8 @@ typedef struct xl_el_segment
 	uint64		reuse_seg;		/* of the metapage, afterwards */
 	uint64		alloc_seg;
 	BlockNumber next_block;
-	BlockNumber spare_directory;
+	BlockNumber spare_directory;	/* InvalidBlockNumber, but of earlier
+									 * versions */
 	BlockNumber directory;		/* block of the directory page */
 	uint32		flags;
 } xl_el_segment;
