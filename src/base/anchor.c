@@ -200,11 +200,15 @@ is_named(Relation rel, const Column *column, Oid role, TransactionId *undecided)
 	return found;
 }
 
+/* The role has lost a row. */
 static void
 release(Relation rel, const Column *column, Oid role)
 {
 	TransactionId undecided;
 
+	/* let go of by the row before */
+	if (!is_anchored(column, role))
+		return;
 	for (;;)
 	{
 		if (is_named(rel, column, role, &undecided))
@@ -241,8 +245,7 @@ el_anchor_release(Oid relid, const char *name, Oid role)
 	Column		column;
 
 	init_column(&column, relid, name);
-	if (is_anchored(&column, role))
-		release(rel, &column, role);
+	release(rel, &column, role);
 	table_close(rel, NoLock);
 }
 
