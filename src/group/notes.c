@@ -6,8 +6,8 @@
  * A transaction that appended wakes readers, one that wrote to the topic of
  * committed offsets by itself drops their cache, the members of a dropped group
  * leave, and subscriptions end with their topic.  It is noted while the
- * transaction runs (with room set aside, or a note that there was too much) and
- * done when its locks are gone, where nothing may fail.
+ * transaction runs (with room set aside, or a note that there was too much; what
+ * is noted of groups takes memory, and may fail) and done when its locks are gone, where nothing may fail.
  *
  * IDENTIFICATION
  *	  src/group/notes.c
@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "group/coordinator.h"
 #include "group/notes.h"
@@ -30,8 +31,7 @@
 
 /* Partitions this transaction appended to; beyond that many: all. */
 #define MAX_APPENDED	64
-/* Groups dropped: beyond that an error.  Topics dropped: beyond that all that is cached is void. */
-#define MAX_GROUPS		16
+/* Topics dropped: beyond that all that is cached is void. */
 #define MAX_TOPICS		64
 
 static Oid	appended[MAX_APPENDED];
@@ -44,41 +44,24 @@ static bool uuid_given = false; /* a topic may have got a uuid that another
 								 * had */
 static bool topics_dropped = false; /* more than are noted */
 
-/* Groups and topics dropped, in call order: a rolled-back subtransaction's are the last. */
-typedef struct Dropped
+/* Topics and groups dropped, in call order: a rolled-back subtransaction's are the last. */
+typedef struct DroppedTopic
 {
-	bool		is_group;
-	char		group[EL_NAME_SIZE];
 	ElDroppedTopic topic;
 	SubTransactionId subid;
-} Dropped;
+} DroppedTopic;
 
-static Dropped dropped[MAX_GROUPS + MAX_TOPICS];
-static int	ndropped = 0;
-
-static int
-count_dropped(bool groups)
+typedef struct DroppedGroup
 {
-	int			n = 0;
-	int			i;
+	char		name[EL_NAME_SIZE];
+	SubTransactionId subid;
+} DroppedGroup;
 
-	for (i = 0; i < ndropped; i++)
-		n += dropped[i].is_group == groups ? 1 : 0;
-	return n;
-}
-
-static Dropped *
-add_dropped(bool is_group)
-{
-	Dropped    *d = &dropped[ndropped];
-
-	Assert(ndropped < lengthof(dropped));
-	Assert(ndropped == 0 || dropped[ndropped - 1].subid <= GetCurrentSubTransactionId());
-	d->is_group = is_group;
-	d->subid = GetCurrentSubTransactionId();
-	ndropped++;
-	return d;
-}
+static DroppedTopic dropped_topics[MAX_TOPICS];
+static int	ndropped_topics = 0;
+static DroppedGroup *dropped_groups = NULL; /* in TopMemoryContext */
+static int	ndropped_groups = 0;
+static int	room_for_groups = 0;
 
 void
 el_note_append(Oid topic, Oid leaf)
@@ -117,20 +100,21 @@ el_note_append(Oid topic, Oid leaf)
 void
 el_note_topic(Oid topic, const pg_uuid_t *dropped_uuid)
 {
-	ElDroppedTopic *t;
+	DroppedTopic *t;
 
 	wake_all = catalog_changes = true;
 	if (dropped_uuid == NULL || el_shared == NULL)
 		return;
 	el_offsets_note_drop();
-	if (count_dropped(false) >= MAX_TOPICS)
+	if (ndropped_topics >= MAX_TOPICS)
 	{
 		topics_dropped = true;
 		return;
 	}
-	t = &add_dropped(false)->topic;
-	t->relid = topic;
-	t->uuid = *dropped_uuid;
+	t = &dropped_topics[ndropped_topics++];
+	t->topic.relid = topic;
+	t->topic.uuid = *dropped_uuid;
+	t->subid = GetCurrentSubTransactionId();
 }
 
 /* Offsets that were committed under that uuid count again.  Must not fail. */
@@ -155,26 +139,34 @@ el_notes_catalog_changes(void)
 void
 el_note_dropped_group(const char *group)
 {
-	if (count_dropped(true) >= MAX_GROUPS)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("cannot drop more than %d groups in one transaction",
-						MAX_GROUPS)));
-	strlcpy(add_dropped(true)->group, group, EL_NAME_SIZE);
+	DroppedGroup *d;
+
+	if (ndropped_groups >= room_for_groups)
+	{
+		int			room = Max(16, 2 * room_for_groups);
+
+		if (dropped_groups == NULL)
+			dropped_groups = MemoryContextAlloc(TopMemoryContext,
+												room * sizeof(DroppedGroup));
+		else
+			dropped_groups = repalloc_huge(dropped_groups,
+										   room * sizeof(DroppedGroup));
+		room_for_groups = room;
+	}
+	d = &dropped_groups[ndropped_groups++];
+	strlcpy(d->name, group, EL_NAME_SIZE);
+	d->subid = GetCurrentSubTransactionId();
 }
 
 /* What is loaded from now on is not of the topics that this transaction drops, but of others with their uuids. */
 void
 el_notes_pre_commit(void)
 {
-	if (count_dropped(false) == 0)
+	if (ndropped_topics == 0)
 		return;
 	el_group_lock(LW_EXCLUSIVE);
-	for (int i = 0; i < ndropped; i++)
-	{
-		if (!dropped[i].is_group)
-			dropped[i].topic.number = ++el_shared->next_number;
-	}
+	for (int i = 0; i < ndropped_topics; i++)
+		dropped_topics[i].topic.number = ++el_shared->next_number;
 	el_group_unlock();
 }
 
@@ -182,7 +174,7 @@ bool
 el_notes_pending(void)
 {
 	return nappended > 0 || wake_all || offsets_appended || uuid_given ||
-		catalog_changes || ndropped > 0;
+		catalog_changes || ndropped_topics > 0 || ndropped_groups > 0;
 }
 
 static void
@@ -197,7 +189,11 @@ wake_readers(void)
 static void
 forget_notes(void)
 {
-	nappended = ndropped = 0;
+	nappended = ndropped_topics = ndropped_groups = 0;
+	if (dropped_groups != NULL)
+		pfree(dropped_groups);
+	dropped_groups = NULL;
+	room_for_groups = 0;
 	wake_all = offsets_appended = uuid_given = topics_dropped = catalog_changes = false;
 }
 
@@ -209,26 +205,29 @@ el_notes_subxact(SubXactEvent event, SubTransactionId mine,
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		while (ndropped > 0 && dropped[ndropped - 1].subid >= mine)
-			ndropped--;
+		while (ndropped_topics > 0 &&
+			   dropped_topics[ndropped_topics - 1].subid >= mine)
+			ndropped_topics--;
+		while (ndropped_groups > 0 &&
+			   dropped_groups[ndropped_groups - 1].subid >= mine)
+			ndropped_groups--;
 		el_offsets_settle_drop(false, false);
 		/* batches that readers stopped at may just have gone */
 		wake_readers();
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
-		for (i = 0; i < ndropped; i++)
-		{
-			if (dropped[i].subid == mine)
-				dropped[i].subid = parent;
-		}
+		for (i = ndropped_topics; i > 0 && dropped_topics[i - 1].subid == mine; i--)
+			dropped_topics[i - 1].subid = parent;
+		for (i = ndropped_groups; i > 0 && dropped_groups[i - 1].subid == mine; i--)
+			dropped_groups[i - 1].subid = parent;
 	}
 }
 
 void
 el_notes_check_prepare(void)
 {
-	if (count_dropped(true) > 0)
+	if (ndropped_groups > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has dropped a group")));
@@ -260,13 +259,10 @@ forget_topics(void)
 {
 	ElDroppedTopic topics[MAX_TOPICS];
 	ElSlotNo	from = 0;
-	int			n = 0;
+	int			n = ndropped_topics;
 
-	for (int i = 0; i < ndropped; i++)
-	{
-		if (!dropped[i].is_group)
-			topics[n++] = dropped[i].topic;
-	}
+	for (int i = 0; i < n; i++)
+		topics[i] = dropped_topics[i].topic;
 	if (n == 0)
 		return;
 	while (from != EL_NO_SLOT)
@@ -284,11 +280,8 @@ el_notes_finish(bool is_commit)
 	int			i;
 
 	Assert(!el_group_locked());
-	for (i = 0; is_commit && i < ndropped; i++)
-	{
-		if (dropped[i].is_group)
-			forget_group(dropped[i].group);
-	}
+	for (i = 0; is_commit && i < ndropped_groups; i++)
+		forget_group(dropped_groups[i].name);
 	if (is_commit)
 		forget_topics();
 	el_offsets_settle_drop(is_commit, true);
