@@ -28,6 +28,7 @@
 #include "group/catalog.h"
 #include "group/groups.h"
 #include "group/owned.h"
+#include "topic/rights.h"
 
 /* Are there groups to look after?  Not where the statement is about to be refused. */
 static bool
@@ -47,6 +48,9 @@ el_group_drop_owned(DropOwnedStmt *stmt)
 	if (!has_groups())
 		return;
 	roles = roleSpecsToIds(stmt->roles);
+	/* the extension's owner: all of it goes, or the statement fails */
+	if (list_member_oid(roles, el_relation_owner(el_internal_relid("groups"))))
+		return;
 	foreach(lc, roles)
 	{
 		if (!has_privs_of_role(GetUserId(), lfirst_oid(lc)))

@@ -259,6 +259,30 @@ is(sql("SELECT count(*) FROM _eventlog.group_grants WHERE role = 'app'::regrole"
 is(sql("SELECT attacl FROM pg_attribute WHERE attrelid = '_eventlog.groups'::regclass AND attacl IS NOT NULL UNION ALL SELECT initprivs FROM pg_init_privs WHERE objoid = '_eventlog.groups'::regclass AND objsubid > 0", 'elsewhere'), '', '... and leaves no privilege');
 sql('DROP DATABASE elsewhere');
 
+# the extension's owner: with it goes all, or the groups are another's
+sql('CREATE ROLE chief SUPERUSER');
+sql('CREATE DATABASE chiefs');
+foreach my $statement ('REASSIGN OWNED BY chief TO boss', 'DROP OWNED BY chief CASCADE')
+{
+	sql(<<'EOT', 'chiefs');
+DROP EXTENSION IF EXISTS eventlog CASCADE;
+SET ROLE chief;
+CREATE SCHEMA IF NOT EXISTS s;
+SET search_path = s;
+CREATE EXTENSION eventlog SCHEMA s;
+SELECT create_topic('t');
+SELECT produce('t', 'k', '1');
+SELECT create_group('g');
+SELECT grant_group('g', 'own');
+SELECT count(*) FROM consume('g', 't', commit => true);
+EOT
+	sql($statement, 'chiefs');
+	is(sql('SELECT owner, role FROM _eventlog.groups, _eventlog.group_grants', 'chiefs'), 'boss|own', "$statement: who owns the extension") if $statement =~ /^REASSIGN/;
+	is(sql("SELECT count(*) FROM pg_extension WHERE extname = 'eventlog'", 'chiefs'), '0', "$statement: who owns the extension") if $statement =~ /^DROP/;
+}
+sql('DROP DATABASE chiefs');
+sql('DROP ROLE chief');
+
 #
 # Roles are missing.  From here on the original is not as it was.
 #
