@@ -62,15 +62,22 @@ follow() {
 }
 
 # a container's life: a cluster is made, runs, and has the extension
-# shellcheck disable=SC2016
 container() {
+	cat >"$machine/tmp/container.sql" <<-'SQL'
+		CREATE EXTENSION eventlog;
+		SELECT create_topic('t');
+		SELECT produce('t', 'k', '{}');
+		SELECT count(*) = 1 AS consumed FROM consume('g', 't', commit => true) \gset
+		\if :consumed
+		\else
+		DO $$ BEGIN RAISE 'nothing is consumed'; END $$;
+		\endif
+	SQL
+	# shellcheck disable=SC2016
 	in_machine setpriv --reuid=999 --regid=999 --init-groups "${there[@]}" sh -ec '
 		cd /
 		initdb -A trust >/dev/null
 		pg_ctl -D "$PGDATA" -l /var/lib/postgresql/log -w -s start
-		psql -XAtq -v ON_ERROR_STOP=1 -d postgres -c "CREATE EXTENSION eventlog" -c "SELECT create_topic($$t$$)" \
-			-c "SELECT produce($$t$$, $$k$$, $${}$$)" -c "SELECT count(*) FROM consume($$g$$, $$t$$, commit => true)" >/var/lib/postgresql/out
-		cat /var/lib/postgresql/out
-		[ "$(tail -n 1 /var/lib/postgresql/out)" = 1 ]
+		psql -XAtq -v ON_ERROR_STOP=1 -d postgres -f /tmp/container.sql
 		pg_ctl -D "$PGDATA" -m fast -w -s stop'
 }
