@@ -278,19 +278,21 @@ static inline bool
 el_executor_check_perms(Oid relid, char relkind, AclMode right)
 {
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
-
-	rte->rtekind = RTE_RELATION;
-	rte->relid = relid;
-	rte->relkind = relkind;
 #if PG_VERSION_NUM < 160000
 	rte->requiredPerms = right;
-	return ExecutorCheckPerms_hook(list_make1(rte), true);
 #else
 	RTEPermissionInfo *perm = makeNode(RTEPermissionInfo);
 
 	perm->relid = relid;
 	perm->requiredPerms = right;
 	rte->perminfoindex = 1;
+#endif
+	rte->rtekind = RTE_RELATION;
+	rte->relid = relid;
+	rte->relkind = relkind;
+#if PG_VERSION_NUM < 160000
+	return ExecutorCheckPerms_hook(list_make1(rte), true);
+#else
 	return ExecutorCheckPerms_hook(list_make1(rte), list_make1(perm), true);
 #endif
 }
