@@ -4,7 +4,7 @@
 usage: log_batches.py RELATION-FILE BATCHES.BIN
 
 Reads the file of a partition (and its .1, .2, ...) of a stopped server, or after CHECKPOINT, as src/storage/page.h
-describes it and without help from the extension, and writes the committed batches from the log start on to the end,
+and meta.h describe it and without help from the extension, and writes the committed batches from the log start on to the end,
 byte for byte, one behind the other. VACUUM the partition before: outcomes are known from the flags it sets. What does
 not fit the description ends the program with a message. Prints what it found as JSON.
 """
@@ -18,7 +18,7 @@ PAGE_START = 24                     # page header
 PAGE_END = BLCKSZ - 40              # special area
 PAGE_DATA = PAGE_END - PAGE_START
 PAGE_ID_DATA, PAGE_ID_DIRECTORY, PAGE_ID_META = 0xE101, 0xE102, 0xE103
-FORMAT_VERSION = 4
+FORMAT_VERSIONS = 4, 5
 META_MAGIC = 0x474F4C45
 ENVELOPE_MAGIC = 0xBA7C
 HINT_COMMITTED, HINT_ABORTED, SETTLED = 1, 2, 4
@@ -54,7 +54,7 @@ class Log:
          self.settled_pos, self.settled_offset, self.batches, self.reuse_seg, self.first_seg, self.end_seg, self.alloc_seg,
          self.tail_block, self.next_block, self.spare_directory, self.compactions, _, _, _, self.tail_time_page,
          self.nroots) = META.unpack_from(page, PAGE_START)
-        require(magic == META_MAGIC and version == FORMAT_VERSION, f"metapage: magic {magic:x}, version {version}")
+        require(magic == META_MAGIC and version in FORMAT_VERSIONS, f"metapage: magic {magic:x}, version {version}")
         require(self.nroots <= MAX_GROUPS, f"metapage: {self.nroots} directory pages")
         self.root = struct.unpack_from(f"={self.nroots}I", page, PAGE_START + META.size)
         for name in ("reuse_seg", "first_seg", "end_seg"):
@@ -112,7 +112,7 @@ class Log:
         return b"".join(parts)
 
     def walk(self):
-        """Yield envelope, header fields and bytes of each batch, checking what page.h says of the pages on the way."""
+        """Yield envelope, header fields and bytes of each batch, checking what page.h and meta.h say of the pages on the way."""
         if self.first_seg == self.end_seg:
             return
         seg = self.first_seg

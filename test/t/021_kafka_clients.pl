@@ -6,7 +6,7 @@
 #
 # test/unit/interop/run gets the clients and decodes; a client that it cannot
 # get is skipped.  test/interop/log_batches.py takes the batches off the pages
-# by the description in src/storage/page.h alone.
+# by the description in src/storage/page.h and meta.h alone.
 
 use strict;
 use warnings;
@@ -152,6 +152,13 @@ sql(q{SELECT create_topic('k_json');
       SELECT produce('k_json', 'clé ' || i, json_build_object('i', i, 'name', 'Zoë €', 'deep', json_build_object('x', ARRAY[1.50, NULL])), headers => '{"a": "b"}')
       FROM generate_series(1, 500) i;
       SELECT produce('k_json', 'gone', NULL)});
+# rows: JSON by the names of their attributes, whatever the session's settings
+sql(q{CREATE TYPE person AS (id int, name text, born timestamptz, tags text[]);
+      SELECT create_topic('k_rows', key_type => 'person', value_type => 'person');
+      SET timezone = 'Asia/Tokyo';
+      SET datestyle = 'German';
+      SELECT produce('k_rows', ROW(i, NULL, NULL, NULL)::person, ROW(i, 'Zoë "€"', '2024-02-29 12:00+00', ARRAY['a', NULL])::person)
+      FROM generate_series(1, 200) i});
 
 my %expected;
 foreach my $topic ((map { "k_$_" } @codecs), 'k_trimmed')
@@ -161,6 +168,9 @@ foreach my $topic ((map { "k_$_" } @codecs), 'k_trimmed')
 }
 $expected{'k_json 0'} = sql(q{SELECT record(event_offset, event_time, convert_to(key, 'UTF8'), convert_to(value::text, 'UTF8'), headers)
                               FROM read_topic('k_json', max_events => 1000000)});
+$expected{'k_rows 0'} = sql(q{SELECT record(event_offset, event_time, convert_to('{"id":' || event_offset + 1 || '}', 'UTF8'),
+                                            convert_to('{"id":' || event_offset + 1 || ',"name":"Zoë \\"€\\"","born":"2024-02-29 12:00:00+00","tags":["a",null]}', 'UTF8'), headers)
+                              FROM read_topic('k_rows', max_events => 1000000)});
 # so that each batch says what became of it
 sql('VACUUM ' . join(', ', map { s/ .*//r } grep { /0$/ } sort keys %expected));
 my %file = map { my ($topic, $p) = split; ($_ => $node->data_dir . '/' . sql("SELECT pg_relation_filepath('${topic}_p$p')")) } keys %expected;
