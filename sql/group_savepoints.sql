@@ -444,6 +444,7 @@ DECLARE
 	c CURSOR FOR SELECT * FROM gs_consume();
 	e eventlog_event;
 BEGIN
+	c := 'c';	-- since 16 it has no name of its own
 	OPEN c;
 	BEGIN
 		FETCH c INTO e;
