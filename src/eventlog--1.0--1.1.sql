@@ -31,6 +31,10 @@ ALTER TABLE _eventlog.log_floor
     ADD COLUMN leader_epoch int NOT NULL DEFAULT 0,
     ADD COLUMN timeline int NOT NULL DEFAULT 0,
     ADD COLUMN system int NOT NULL DEFAULT 0;
+-- what the log relies on, whoever has written the row; the epoch is added to
+ALTER TABLE _eventlog.log_floor ADD CONSTRAINT log_floor_check
+    CHECK (partition >= 0 AND log_end BETWEEN 0 AND 140737488355328 AND committed_end BETWEEN 0 AND log_end
+        AND leader_epoch BETWEEN 0 AND 1073741823);
 COMMENT ON COLUMN _eventlog.log_floor.committed_end IS 'eventlog: no event from here on to log_end was committed; a restore may bring it';
 COMMENT ON COLUMN _eventlog.log_floor.leader_epoch IS 'eventlog: in force on that timeline of that server (its system identifier''s low half)';
 
@@ -100,7 +104,9 @@ DELETE FROM _eventlog.group_grants
 CREATE FUNCTION _eventlog.anchor_roles() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_anchor_roles';
 CREATE FUNCTION _eventlog.check_group() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_check_group';
 CREATE FUNCTION _eventlog.check_group_grant() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_check_group_grant';
-REVOKE ALL ON FUNCTION _eventlog.anchor_roles(), _eventlog.check_group(), _eventlog.check_group_grant() FROM PUBLIC;
+CREATE FUNCTION _eventlog.check_log_floor() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_check_log_floor';
+REVOKE ALL ON FUNCTION _eventlog.anchor_roles(), _eventlog.check_group(), _eventlog.check_group_grant(),
+    _eventlog.check_log_floor() FROM PUBLIC;
 
 CREATE TRIGGER anchor_roles AFTER INSERT OR UPDATE OF owner OR DELETE ON _eventlog.groups
     FOR EACH ROW EXECUTE FUNCTION _eventlog.anchor_roles('owner');
@@ -114,8 +120,11 @@ CREATE TRIGGER check_group BEFORE INSERT ON _eventlog.groups
     FOR EACH ROW EXECUTE FUNCTION _eventlog.check_group();
 CREATE TRIGGER check_group_grant BEFORE INSERT ON _eventlog.group_grants
     FOR EACH ROW EXECUTE FUNCTION _eventlog.check_group_grant();
+CREATE TRIGGER check_log_floor BEFORE INSERT ON _eventlog.log_floor
+    FOR EACH ROW EXECUTE FUNCTION _eventlog.check_log_floor();
 GRANT SELECT, INSERT ON _eventlog.committed_offsets, _eventlog.committed_offsets_p0, _eventlog.log_floor, _eventlog.groups,
     _eventlog.group_grants TO pg_database_owner;
 
 ALTER TABLE _eventlog.groups ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group;
 ALTER TABLE _eventlog.group_grants ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group_grant;
+ALTER TABLE _eventlog.log_floor ENABLE ALWAYS TRIGGER check_log_floor;

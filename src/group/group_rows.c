@@ -4,10 +4,8 @@
  *	  What may be inserted into _eventlog.groups and group_grants.
  *
  * The functions of groups write these tables as their owner.  Besides, the
- * database's owner may, so that he can restore a dump: then he is held to what
- * he could have done with the functions, and a row that is not his to make
- * becomes his or is left out, for an error would lose the whole table.  A role
- * that does not exist is left out whoever restores.
+ * database's owner may (base/inserted.c): a row that is not his to make becomes
+ * his or is left out.  A role that does not exist is left out whoever restores.
  *
  * IDENTIFICATION
  *	  src/group/group_rows.c
@@ -17,7 +15,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -29,33 +26,12 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/inserted.h"
 #include "group/arguments.h"
 #include "group/catalog.h"
 
 EL_FUNCTION(eventlog_check_group);
 EL_FUNCTION(eventlog_check_group_grant);
-
-static TriggerData *
-inserted_row(FunctionCallInfo fcinfo)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("this function must be called by a trigger BEFORE INSERT FOR EACH ROW")));
-	return trigger;
-}
-
-/* May the current user write whatever he likes? */
-static bool
-is_trusted(Relation rel)
-{
-	return superuser() || el_is_owner(RelationGetRelid(rel), GetUserId());
-}
 
 static bool
 role_exists(Oid role)
@@ -70,7 +46,7 @@ role_exists(Oid role)
 Datum
 eventlog_check_group(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = inserted_row(fcinfo);
+	TriggerData *trigger = el_inserted_row(fcinfo);
 	Relation	rel = trigger->tg_relation;
 	HeapTuple	tuple = trigger->tg_trigtuple;
 	int			att = EL_ATT_GROUPS_OWNER;
@@ -86,7 +62,7 @@ eventlog_check_group(PG_FUNCTION_ARGS)
 	if (isnull[0] || isnull[1] || isnull[2])
 		return PointerGetDatum(tuple);	/* NOT NULL says so */
 
-	if (!is_trusted(rel))
+	if (!el_inserter_is_trusted(rel))
 	{
 		ElGroupConf conf;
 
@@ -95,7 +71,7 @@ eventlog_check_group(PG_FUNCTION_ARGS)
 	}
 	if (role_exists(DatumGetObjectId(owner)))
 	{
-		if (is_trusted(rel) ||
+		if (el_inserter_is_trusted(rel) ||
 			is_member_of_role(GetUserId(), DatumGetObjectId(owner)))
 			return PointerGetDatum(tuple);
 		ereport(WARNING,
@@ -140,7 +116,7 @@ group_is_others(const char *name)
 Datum
 eventlog_check_group_grant(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = inserted_row(fcinfo);
+	TriggerData *trigger = el_inserted_row(fcinfo);
 	Relation	rel = trigger->tg_relation;
 	HeapTuple	tuple = trigger->tg_trigtuple;
 	bool		isnull[2];
@@ -154,7 +130,7 @@ eventlog_check_group_grant(PG_FUNCTION_ARGS)
 		return PointerGetDatum(tuple);	/* NOT NULL says so */
 	if (!role_exists(DatumGetObjectId(role)))
 		return PointerGetDatum(NULL);
-	if (is_trusted(rel))
+	if (el_inserter_is_trusted(rel))
 		return PointerGetDatum(tuple);
 
 	name = el_text_to_name(DatumGetTextPP(group), "group");

@@ -43,7 +43,7 @@
 
 enum
 {
-	Anum_floor_topic = 1,
+	Anum_floor_topic = EL_ATT_FLOOR_TOPIC,
 	Anum_floor_partition,
 	Anum_floor_log_end,
 	Natts_floor_1_0 = Anum_floor_log_end,

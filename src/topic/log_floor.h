@@ -19,6 +19,9 @@
 #include "storage/log.h"
 #include "topic/topic.h"
 
+/* The first column of _eventlog.log_floor: the topic's uuid. */
+#define EL_ATT_FLOOR_TOPIC	1
+
 /*
  * What an append to a partition, whose table leaf is open and locked, has to know
  * of its topic.  The floor in _eventlog.log_floor is looked up if the log is empty.
