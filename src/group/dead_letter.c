@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/extension.h"
 #include "group/arguments.h"
 #include "kafka/record.h"
 #include "produce/produce.h"
@@ -123,6 +124,13 @@ produce_to_own(const ElTopic *t, int32 partition, const ElRecord *rec)
 	Oid			to = get_relname_relid(name, nsp);
 	ElActing	before;
 
+	/* an internal topic's owner makes nothing for those who may read it */
+	if (nsp == get_namespace_oid(EL_INTERNAL_SCHEMA, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("internal topic \"%s\" has no dead letter topic",
+						t->name),
+				 errhint("Name another topic.")));
 	if (!OidIsValid(to))
 	{
 		el_act_as(owner, &before);
