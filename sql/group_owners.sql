@@ -212,6 +212,20 @@ CREATE TABLE owners.theirs (a oid);
 CREATE TRIGGER x AFTER INSERT ON owners.theirs FOR EACH ROW EXECUTE FUNCTION _eventlog.anchor_roles('a');
 RESET ROLE;
 
+-- who owned the extension is held by what it was granted from now on
+BEGIN;
+CREATE ROLE regress_el_chief SUPERUSER;
+GRANT regress_el_chief TO regress_el_second;
+ALTER TABLE _eventlog.groups OWNER TO regress_el_chief;
+ALTER TABLE _eventlog.group_grants OWNER TO regress_el_chief;
+SET LOCAL ROLE regress_el_second;
+SELECT create_group('of_second');
+SELECT grant_group('of_second', 'regress_el_chief');
+RESET ROLE;
+REASSIGN OWNED BY regress_el_chief TO CURRENT_USER;
+DROP ROLE regress_el_chief;
+ROLLBACK;
+
 SELECT drop_group(group_name) FROM _eventlog.groups WHERE group_name ~ '^row_' \g /dev/null
 REVOKE ALL ON _eventlog.groups, _eventlog.group_grants FROM regress_el_none;
 DROP SCHEMA owners CASCADE;

@@ -5,7 +5,8 @@
  *
  * PostgreSQL cannot find rows of ours by their owner, so the utility hook does
  * their part of the work, in the statement's transaction.  As with what
- * PostgreSQL itself owns, REASSIGN OWNED changes no grants.
+ * PostgreSQL itself owns, REASSIGN OWNED changes no grants.  But a role that owned the
+ * extension, and by that was held, is from now on held by what it was granted.
  *
  * IDENTIFICATION
  *	  src/group/owned.c
@@ -103,5 +104,7 @@ el_group_reassign_owned(ReassignOwnedStmt *stmt)
 
 		(void) el_internal_sql("UPDATE _eventlog.groups SET owner = $2 WHERE owner OPERATOR(pg_catalog.=) $1",
 							   2, types, values);
+		(void) el_internal_sql("UPDATE _eventlog.group_grants SET role = role WHERE role OPERATOR(pg_catalog.=) $1",
+							   1, types, values);
 	}
 }
