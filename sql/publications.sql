@@ -39,6 +39,14 @@ ALTER TABLE sales."Invoices" SET SCHEMA "No topics";
 ALTER TABLE "No topics"."Invoices" SET SCHEMA sales;
 SELECT create_topic('"No topics".late');
 
+-- or is restored there
+CREATE TABLE "No topics".restored (partition int, event_offset bigint, event_time timestamptz, key text, value json, headers jsonb) PARTITION BY LIST (partition);
+CREATE TABLE "No topics".restored_p0 (LIKE "No topics".restored) USING eventlog;
+ALTER TABLE "No topics".restored ATTACH PARTITION "No topics".restored_p0 FOR VALUES IN (0);
+SECURITY LABEL FOR eventlog ON TABLE "No topics".restored IS '{"uuid": "11111111-2222-4111-8111-111111111111"}';
+SECURITY LABEL FOR eventlog ON TABLE "No topics".restored IS '{"uuid": "11111111-2222-4111-8111-111111111111", "retention": null}';
+DROP TABLE "No topics".restored;
+
 -- a list of tables is what to do instead; a topic in it is refused
 CREATE PUBLICATION listed FOR TABLE plain;
 CREATE PUBLICATION refused FOR TABLE plain, orders;

@@ -776,6 +776,10 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 	if (!IsBinaryUpgrade)
 		check_uuid(object->objectId, &uuid);
 
+	/* its first one is what a restore makes a topic with */
+	if (label && el_label_get(object->objectId) == NULL)
+		el_warn_of_publications(object->objectId);
+
 	el_buffer_flush(object->objectId, NULL, NULL);
 
 	/* changes of pg_seclabel do not cause this by themselves */
