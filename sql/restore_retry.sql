@@ -165,6 +165,47 @@ SELECT * FROM flush();
 COMMIT;
 SELECT event_offset FROM read_topic('rr_empty');
 
-SELECT drop_topic(t) FROM unnest('{rr,rr_copy,rr_given,rr_long,rr_cut,rr_empty}'::text[]) t;
+-- Retention frees the aborted batches of a restore, which are as old as what it brought: it can be repeated all the same
+SELECT create_topic('rr_old', options => '{"segment_bytes": 65536, "compression": "none"}');
+BEGIN; CALL restore('rr_old', 20, 999, repeat('a', 500)); ROLLBACK;
+SELECT apply_retention('rr_old') > 0 AS freed;
+SELECT log_start, log_end FROM ends('rr_old');
+BEGIN; TRUNCATE rr_old; CALL restore('rr_old', 20, 29); ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT event_offset FROM rr_old_p0;
+CALL restore('rr_old', 20, 499, repeat('b', 500));
+FETCH ALL FROM c;
+SELECT log_start, log_end FROM ends('rr_old');
+ROLLBACK;
+-- not all of them, and beside others
+BEGIN; CALL restore('rr_old', 500, 599); SELECT produce('rr_old', 'k', '1'); ROLLBACK;
+SELECT apply_retention('rr_old') > 0 AS freed;
+BEGIN; SELECT produce('rr_old', 'k', '1'); SELECT * FROM flush(); ROLLBACK;
+CALL restore('rr_old', 10, 999, repeat('c', 500));
+SELECT count(*), count(*) FILTER (WHERE value::text ~ 'c'), min(event_offset), max(event_offset) FROM rr_old;
+SELECT min(event_offset) FROM rr_old WHERE event_time >= '2024-01-01 00:05:10';
+SELECT * FROM check_topic('rr_old');
+-- what is committed stays, and its offsets are not given again
+SELECT apply_retention('rr_old') > 0 AS freed;
+CALL restore('rr_old', 0, 9);
+SELECT count(*) > 0 AS there, max(event_offset) FROM rr_old;
+-- the same where compaction has freed them
+SELECT create_topic('rr_compact', options => '{"segment_bytes": 65536, "compression": "none", "cleanup_policy": "compact"}');
+BEGIN; CALL restore('rr_compact', 20, 999, repeat('a', 500)); ROLLBACK;
+VACUUM rr_compact;
+SELECT apply_retention('rr_compact') > 0 AS freed;
+CALL restore('rr_compact', 20, 899, repeat('b', 500));
+SELECT count(*), count(*) FILTER (WHERE value::text ~ 'b'), min(event_offset), max(event_offset) FROM rr_compact;
+SELECT * FROM check_topic('rr_compact');
+-- nor where it was deleted, whatever became of who deleted it
+SELECT create_topic('rr_deleted');
+SELECT count(produce('rr_deleted', 'k', '1')) FROM generate_series(1, 10);
+BEGIN; SELECT delete_events_before('rr_deleted', 0, 10); ROLLBACK;
+CALL restore('rr_deleted', 0, 9);
+TRUNCATE rr_deleted;
+CALL restore('rr_deleted', 0, 9);
+SELECT log_start, log_end FROM ends('rr_deleted');
+
+SELECT drop_topic(t) FROM unnest('{rr,rr_copy,rr_given,rr_long,rr_cut,rr_empty,rr_old,rr_compact,rr_deleted}'::text[]) t;
 DROP PROCEDURE restore;
 DROP FUNCTION ends;

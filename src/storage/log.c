@@ -158,6 +158,7 @@ el_meta_to_info(const ElMeta *meta, ElLogInfo *info)
 	info->tried_seg = meta->clean_seg + meta->unshrinkable_segs;
 	info->removed = special->removed;
 	info->rewinds = special->rewinds;
+	info->not_emptied = (special->flags & EL_META_NOT_EMPTIED) != 0;
 	info->epoch = special->epoch;
 }
 
@@ -176,6 +177,7 @@ static void
 make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 {
 	Page		page = BufferGetPage(buffer);
+	ElMetaSpecial *special = ElMetaGetSpecial(ElPageGetMeta(page));
 
 	Assert(el_buffer_locked_exclusively(buffer));
 	Assert(BufferGetBlockNumber(buffer) == EL_META_BLOCK);
@@ -186,7 +188,8 @@ make_meta(Relation rel, Buffer buffer, const ElLogOptions *options)
 	START_CRIT_SECTION();
 	el_meta_init(page, options->partition, el_seg_pages(options->segment_bytes),
 				 options->first_offset, options->floor);
-	ElMetaGetSpecial(ElPageGetMeta(page))->epoch = options->epoch;
+	special->epoch = options->epoch;
+	special->flags = options->first_offset == 0 ? EL_META_NOT_EMPTIED : 0;
 	el_page_seal(page);
 	el_wal_log_page(rel, buffer);
 	END_CRIT_SECTION();

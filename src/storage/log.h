@@ -46,6 +46,7 @@ typedef struct ElLogInfo
 	int64		removed;		/* offsets from log_start on that compaction
 								 * has left no event at */
 	uint32		rewinds;		/* offsets were given once more that often */
+	bool		not_emptied;	/* EL_META_NOT_EMPTIED */
 	ElEpoch		epoch;			/* as stored; epoch.c says what is in force */
 } ElLogInfo;
 

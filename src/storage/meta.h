@@ -100,9 +100,16 @@ typedef struct ElMetaSpecial
 	uint32		crc;
 	uint32		rewinds;		/* ever: offsets were given once more
 								 * (rewind.c) */
-	uint16		unused;
+	uint16		flags;
 	uint16		page_id;
 } ElMetaSpecial;
+
+/*
+ * The file has the log from offset 0 on, and delete_events_before() has not emptied
+ * it: retention and compaction leave the last committed event, so where there is none,
+ * there never was one.
+ */
+#define EL_META_NOT_EMPTIED	0x0001
 
 #define ElMetaGetSpecial(meta) \
 	((ElMetaSpecial *) ((char *) (meta) + EL_PAGE_DATA))

@@ -14,8 +14,9 @@
  * others away, on standbys too.  What sessions remember of the log goes by the number of
  * rewinds.
  *
- * The tail never goes back into what was compacted: there it is refused, as it is
- * where what lies before was freed.  TRUNCATE helps.
+ * The tail never goes back into what was compacted or freed, and retention and
+ * compaction free aborted batches, too.  But a log that never held anything else begins
+ * anew: all its blocks are free.  Any other is refused there.  TRUNCATE helps.
  *
  * IDENTIFICATION
  *	  src/storage/rewind.c
@@ -45,19 +46,22 @@ typedef struct Tail
 } Tail;
 
 /*
- * Does the log, from offset on, hold aborted batches and nothing else?  Where the first of
- * them begins goes to pos, and its base offset to base.  Only that one is looked at
- * if first_alone is set.
+ * Has the log held, from offset on, aborted batches and nothing else?  Where the first of
+ * those that are there begins goes to pos, and its base offset to base.  Only that
+ * one is looked at if first_alone is set.
  */
 static bool
 is_aborted_from(Relation rel, int64 offset, bool first_alone, uint64 *pos,
 				int64 *base)
 {
 	ElReader   *r = el_reader_begin(rel, NULL, EL_READ_ALL);
+	bool		below = offset < r->info.log_start;
 	bool		found = false;
-	bool		aborted = false;
+	bool		aborted = below && r->info.not_emptied &&
+		r->info.log_start == r->info.log_end;
 
-	if (el_reader_seek(r, offset) == EL_SEEK_OK)
+	if ((!below || r->info.not_emptied) &&
+		el_reader_seek(r, Max(offset, r->info.log_start)) == EL_SEEK_OK)
 	{
 		while (el_reader_next_batch(r))
 		{
@@ -173,6 +177,32 @@ move_tail_back(Relation rel, const Tail *tail, int64 log_end)
 	UnlockReleaseBuffer(metabuf);
 }
 
+/* The log holds nothing, and its blocks are in no entry. */
+static void
+begin_anew(Relation rel, int64 offset)
+{
+	Buffer		metabuf = el_meta_lock(rel, NULL);
+	Page		page = BufferGetPage(metabuf);
+	ElMeta	   *meta = ElPageGetMeta(page);
+	ElMeta		old = *meta;
+	ElMetaSpecial special;
+
+	START_CRIT_SECTION();
+	special = *el_meta_raise(meta);
+	el_meta_init(page, old.partition, old.seg_pages, offset,
+				 Max(old.floor, old.log_end));
+	meta->next_block = old.next_block;
+	meta->compactions = old.compactions;
+	special.removed = special.compacted_end = 0;
+	special.rewinds++;
+	*ElMetaGetSpecial(meta) = special;
+	el_page_seal(page);
+	AssertMeta(page);
+	el_wal_log_page(rel, metabuf);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(metabuf);
+}
+
 bool
 el_log_rewind(Relation rel, int64 offset)
 {
@@ -189,13 +219,39 @@ el_log_rewind(Relation rel, int64 offset)
 	if (!is_aborted_from(rel, offset, false, &cut, &base))
 		return false;
 	r = el_reader_begin(rel, NULL, EL_READ_ALL);
-	found = find_tail(r, cut, &tail);
+	found = offset >= r->info.log_start && find_tail(r, cut, &tail);
 	el_reader_end(r);
-	if (!found)
+	if (found)
+		move_tail_back(rel, &tail, Min(base, offset));
+	else if (is_aborted_from(rel, 0, false, &cut, &base))
+		begin_anew(rel, offset);
+	else
 		return false;
-	move_tail_back(rel, &tail, Min(base, offset));
 	el_readers_note_rewind();
 	return true;
+}
+
+void
+el_log_note_emptied(Relation rel)
+{
+	Buffer		metabuf = el_meta_lock(rel, NULL);
+	Page		page;
+	ElMetaSpecial *special;
+
+	Assert(CheckRelationLockedByMe(rel, ShareUpdateExclusiveLock, true));
+	if (!BufferIsValid(metabuf))
+		return;
+	page = BufferGetPage(metabuf);
+	special = ElMetaGetSpecial(ElPageGetMeta(page));
+	if (el_meta_special(ElPageGetMeta(page))->flags & EL_META_NOT_EMPTIED)
+	{
+		START_CRIT_SECTION();
+		special->flags &= ~EL_META_NOT_EMPTIED;
+		el_page_seal(page);
+		el_wal_log_page(rel, metabuf);
+		END_CRIT_SECTION();
+	}
+	UnlockReleaseBuffer(metabuf);
 }
 
 /* A call of el_log_committed_end(). */
@@ -204,7 +260,7 @@ typedef struct EndSearch
 	Relation	rel;
 	int64		low;			/* log start and end */
 	int64		high;
-	int64		end;			/* found */
+	int64		end;			/* found; at first what it is if there is none */
 } EndSearch;
 
 /* Reads backward from the log end in growing steps, over what was aborted. */
@@ -214,7 +270,7 @@ find_committed_end(void *arg)
 	EndSearch  *s = arg;
 	ElReader   *r = el_reader_begin(s->rel, NULL, EL_READ_STABLE);
 	int64		base;
-	int64		end = s->low;
+	int64		end = s->end;
 
 	(void) el_reader_last_batch(r, s->low, s->high, &base, &end);
 	/* what this transaction has appended counts: it knows the offsets */
@@ -233,8 +289,10 @@ el_log_committed_end(Relation rel)
 	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, true));
 	if (!el_meta_read(rel, copy.data))
 		return 0;
-	s.low = s.end = meta->log_start;
+	s.low = meta->log_start;
 	s.high = meta->log_end;
+	if (!(el_meta_special(meta)->flags & EL_META_NOT_EMPTIED))
+		s.end = s.low;
 	if (s.low < s.high && el_attempt(find_committed_end, &s) != NULL)
 		s.end = s.high;
 	return s.end;

@@ -16,6 +16,12 @@
 #include "utils/rel.h"
 
 /*
+ * Somebody deletes all events that the log has.  The caller holds ShareUpdateExclusiveLock,
+ * and moves the log start afterwards.
+ */
+extern void el_log_note_emptied(Relation rel);
+
+/*
  * Take aborted batches off the log's end, so that an event may come at offset again.
  * False, and nothing has changed, if that is not all there is from there on.  Waits
  * for AccessExclusiveLock, and keeps it until the transaction ends.

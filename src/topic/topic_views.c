@@ -31,6 +31,7 @@
 #include "storage/check.h"
 #include "storage/log.h"
 #include "storage/reader.h"
+#include "storage/rewind.h"
 #include "storage/search.h"
 #include "storage/stable.h"
 #include "storage/trim.h"
@@ -228,7 +229,10 @@ eventlog_delete_events_before(PG_FUNCTION_ARGS)
 	 * rolled back.
 	 */
 	if (info.exists && !events_remain(leaf, offset))
+	{
 		el_record_log_floor(t, partition, leaf, &info, offset);
+		el_log_note_emptied(leaf);
+	}
 	if (info.exists && offset > info.log_start)
 		(void) el_log_trim(leaf, offset);
 

@@ -84,4 +84,19 @@ sql(restore(q{''}, 1000, 1004));
 is(sql(q{SELECT produce('r', 'k', '1'); SELECT min(event_offset), max(event_offset) FROM r}), "0\n1000|1010", 'those of aborted batches do, and the log gives none of them');
 replayed('truncated');
 
+# retention has freed what the first restore brought: the log begins anew
+$state =~ s/\br\b/o/g;
+$check =~ s/'r'/'o'/;
+sql(q{SELECT create_topic('o', options => '{"segment_bytes": 65536, "compression": "none"}')});
+my $old = sub { restore(@_) =~ s/r_p0/o_p0/r };
+sql('BEGIN; ' . $old->(q{repeat('a', 300)}, 100, 999) . '; ROLLBACK');
+cmp_ok(sql(q{SELECT apply_retention('o')}), '>', 0, 'retention frees what was aborted');
+sql('BEGIN; ' . $old->(q{repeat('b', 300)}, 50, 999) . '; ROLLBACK; CHECKPOINT');
+crash();
+replayed('begun anew');
+sql($old->(q{repeat('c', 300)}, 100, 999));
+crash();
+is(sql($state), '900|' . 'c' x 300 . '100|999|1000', 'a restore whose first try retention has freed stays');
+replayed('begun anew, and committed');
+
 done_testing();
