@@ -16,7 +16,8 @@
  *
  * The tail never goes back into what was compacted or freed, and retention and
  * compaction free aborted batches, too.  But a log that never held anything else begins
- * anew: all its blocks are free.  Any other is refused there.  TRUNCATE helps.
+ * anew: all its blocks are free.  Any other is refused there; TRUNCATE helps, unless the
+ * log has been emptied before.
  *
  * IDENTIFICATION
  *	  src/storage/rewind.c
