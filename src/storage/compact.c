@@ -393,12 +393,17 @@ note_key(Compaction *c, const ElReader *r, const ElRecord *rec)
 }
 
 static void
+note_last(Compaction *c, const ElReader *r, const ElRecord *rec)
+{
+	c->last_offset = rec->offset;
+}
+
+static void
 keep_survivor(Compaction *c, const ElReader *r, const ElRecord *rec)
 {
 	int64		horizon = 0;
 
-	/* none is known if all that is new was aborted */
-	Assert(c->last_offset < 0 || rec->offset <= c->last_offset);
+	Assert(rec->offset <= c->last_offset);
 	c->max_fxid = Max(c->max_fxid, r->fxid.value);
 	if (rec->value_len < 0 && c->policy->delete_retention_ms >= 0)
 		horizon = (r->header.attributes & EL_ATTR_DELETE_HORIZON) ?
@@ -639,7 +644,10 @@ el_log_compact(Relation rel, const ElCompaction *policy)
 			   (clean >= c->end_seg ||
 				el_segment_boundary(rel, clean, clean + 1) != clean))
 			clean--;
-		if (read_keys(c, clean))
+		/* if all that is new was aborted, the last event is an old one */
+		if (read_keys(c, clean) &&
+			(c->last_offset >= 0 ||
+			 for_each_record(c, c->meta->first_seg, clean, note_last)))
 		{
 			el_unlisted_lock(rel);
 			if (write_survivors(c))
