@@ -88,6 +88,27 @@ SET ROLE regress_tools;
 ALTER TABLE planned ALTER COLUMN key DROP DEFAULT;
 RESET ROLE;
 
+-- bytes for text or JSON, from clients that serialise: refused as in an INSERT, not kept as hexadecimal digits
+SELECT create_topic('js'), create_topic('jsonbs', value_type => 'jsonb'), create_topic('words', value_type => 'varchar(20)'), create_topic('bytes', 1, 'bytea', 'bytea');
+SELECT produce('js', 'customer-17'::bytea, '{"a": 1}');
+SELECT produce('js', 'k', '{"a": 1}'::bytea);
+\echo :SQLSTATE
+SELECT produce('jsonbs', 'k', '{"a": 1}'::bytea);
+SELECT produce('words', 'k', 'v'::bytea);
+CREATE DOMAIN word AS text;
+CREATE DOMAIN octets AS bytea;
+SELECT create_topic('domains', 1, 'word', 'octets');
+SELECT produce('domains', 'k'::octets, NULL);
+SELECT produce('domains', 'k', 'v'::bytea) IS NOT NULL AS produced;
+PREPARE as_bytes (bytea, bytea) AS SELECT produce('js', $1, $2);
+EXECUTE as_bytes ('k', '{}');
+INSERT INTO js (key, value) VALUES ('k', '{"a": 1}'::bytea);
+SELECT produce_batch('js', ARRAY['k'::bytea], ARRAY['{}'::bytea]);
+SELECT produce('js', 'k', convert_from('{"a": 1}'::bytea, 'UTF8')) IS NOT NULL AS produced;
+SELECT produce('bytes', 'k'::bytea, '{"a": 1}'::bytea) IS NOT NULL AS produced;
+SELECT key, value FROM js;
+SELECT key, value FROM bytes;
+
 SET client_min_messages = warning;
 DROP SCHEMA tools CASCADE;
 DROP ROLE regress_tools;

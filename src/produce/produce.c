@@ -108,8 +108,9 @@ el_prepare_conversions(ElCallSite *site, FmgrInfo *flinfo, ElTopic *t,
 		MemoryContextReset(site->mcxt);
 	site->key_domain = NULL;
 	site->value_domain = NULL;
-	el_conversion_init(&site->key, key_from, &t->key, site->mcxt);
-	el_conversion_init(&site->value, value_from, &t->value, site->mcxt);
+	el_conversion_init(&site->key, key_from, &t->key, "key", site->mcxt);
+	el_conversion_init(&site->value, value_from, &t->value, "value",
+					   site->mcxt);
 	site->key_from = key_from;
 	site->value_from = value_from;
 	site->xact_generation = el_xact_generation;

@@ -658,11 +658,26 @@ el_bytes_to_json(ElSerde *s, const char *data, int32 len)
 }
 
 /*
+ * A client that gives bytes means what they say, not the digits that show them: the
+ * output function's way, and to_json()'s, would store those.
+ */
+static void
+refuse_bytes(Oid from_base, const ElSerde *to, const char *what)
+{
+	if (from_base == BYTEAOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the %s is of type %s but the argument is of type bytea",
+						what, format_type_be(to->type)),
+				 errhint("Use convert_from(..., 'UTF8') for bytes that are text.")));
+}
+
+/*
  * How to get from a source type to the serde's type.
  */
 void
 el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
-				   MemoryContext mcxt)
+				   const char *what, MemoryContext mcxt)
 {
 	Oid			from_base;
 	bool		from_text;
@@ -716,6 +731,7 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 	/* a row, a uuid, a number as a JSON value: what to_json() makes of it */
 	if (to_json && from_base != JSONOID && from_base != JSONBOID)
 	{
+		refuse_bytes(from_base, to, what);
 		c->method = to->kind == EL_SERDE_JSON ? CONV_TO_JSON : CONV_TO_JSONB;
 		init_to_json(&c->cast, from_type, mcxt);
 		return;
@@ -739,6 +755,7 @@ el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
 		}
 	}
 
+	refuse_bytes(from_base, to, what);
 	getTypeOutputInfo(from_type, &func, &is_varlena);
 	fmgr_info_cxt(func, &c->cast, mcxt);
 	if (!to->is_domain && to->typmod < 0 &&

@@ -124,8 +124,10 @@ typedef struct ElConversion
 	void	   *domain_extra;	/* domain_check()'s cache */
 	MemoryContext mcxt;
 } ElConversion;
+
+/* 42804 for bytea that no cast makes the type; what: "key" or "value", for that error. */
 extern void el_conversion_init(ElConversion *c, Oid from_type, ElSerde *to,
-							   MemoryContext mcxt);
+							   const char *what, MemoryContext mcxt);
 extern Datum el_convert(ElConversion *c, Datum value);
 
 #endif							/* EL_SERDE_H */
