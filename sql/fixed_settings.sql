@@ -12,12 +12,12 @@ SET IntervalStyle = 'postgres';
 CREATE PROCEDURE plain() LANGUAGE plpgsql AS $$
 BEGIN
     SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1;
-    SET xmloption = 'content'; SET lc_monetary = 'C'; SET array_nulls = on; SET search_path = fixed, public;
+    SET xmloption = 'content'; SET lc_monetary = 'C'; SET array_nulls = on; SET quote_all_identifiers = off; SET search_path = fixed, public;
 END $$;
 CREATE PROCEDURE odd() LANGUAGE plpgsql AS $$
 BEGIN
     SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard'; SET bytea_output = 'escape'; SET extra_float_digits = -10;
-    SET xmloption = 'document'; SET lc_monetary = 'C.UTF-8'; SET array_nulls = off; SET search_path = pg_catalog, fixed, public;
+    SET xmloption = 'document'; SET lc_monetary = 'C.UTF-8'; SET array_nulls = off; SET quote_all_identifiers = on; SET search_path = pg_catalog, fixed, public;
 END $$;
 
 -- a type for each setting, and each way in which one type is inside another
@@ -35,7 +35,7 @@ INSERT INTO samples (type, literal) VALUES
     ('moment', '2024-07-01 12:00:00+00'), ('moments', '{"2024-07-01 12:00:00+00",NULL}'), ('timespan', '["2024-07-01 12:00:00+00","2024-07-02 12:00:00+00")'),
     ('timespans', '{["2024-07-01 12:00:00+00","2024-07-02 12:00:00+00")}'), ('tsrange', '[2024-07-01 12:00:00,)'), ('datemultirange', '{[2024-03-02,2024-03-04)}'),
     ('inner_row', '("2024-07-01 12:00:00+00","\\x0102",0.1234567890123456)'), ('inner_row[]', '{"(\"2024-07-01 12:00:00+00\",\"\\\\x01\",0.1)",NULL}'),
-    ('outer_row', '("(\"2024-07-01 12:00:00+00\",\"\\\\x01\",0.1)","{\"(,,)\",NULL}",-1 mon 2 days)'), ('colour', 'red'), ('numeric', '0.10'), ('regrole', quote_ident(current_user));
+    ('outer_row', '("(\"2024-07-01 12:00:00+00\",\"\\\\x01\",0.1)","{\"(,,)\",NULL}",-1 mon 2 days)'), ('colour', 'red'), ('numeric', '0.10'), ('regrole', quote_ident(current_user)), ('regnamespace', 'public');
 CREATE TABLE results (id int, partitions int, kinds_of_bytes int, same_value int, latest int);
 CREATE PROCEDURE run() LANGUAGE plpgsql AS $$
 DECLARE s record; n int; b int; same int; l int;

@@ -227,14 +227,46 @@ RESET client_min_messages;
 
 -- types that are not read back
 SELECT t, try(format('SELECT create_topic(''refused'', value_type => %L)', t)), try(format('SELECT create_topic(''refused'', key_type => %L)', t)) LIKE '0A000: %key_type%' AS key
-    FROM unnest('{regclass,regproc,regprocedure,regoper,regoperator,regtype,regconfig,regdictionary,regcollation,regclass[],pg_catalog.pg_type,pg_node_tree,pg_ndistinct,pg_dependencies,pg_mcv_list,pg_brin_bloom_summary,pg_brin_minmax_multi_summary,gtsvector}'::text[]) t;
+    FROM unnest('{regclass,regproc,regprocedure,regoper,regoperator,regtype,regconfig,regdictionary,regcollation,regclass[],aclitem,pg_catalog.pg_type,pg_node_tree,pg_ndistinct,pg_dependencies,pg_mcv_list,pg_brin_bloom_summary,pg_brin_minmax_multi_summary,gtsvector}'::text[]) t;
 CREATE DOMAIN small AS int CHECK (value < 10);
 CREATE TYPE of_domain AS RANGE (subtype = small);
 CREATE TYPE of_rows AS RANGE (subtype = pair);
+-- array_in() and record_in() run below a range of arrays, too
+CREATE TYPE of_lists AS RANGE (subtype = pair[]);
+CREATE TYPE of_smalls AS RANGE (subtype = small[], multirange_type_name = of_smalls_multi);
 CREATE TYPE has_reg AS (a int, b regclass[]);
 CREATE DOMAIN reg AS regclass;
-SELECT t, try(format('SELECT create_topic(''refused'', value_type => %L)', t)) FROM unnest('{of_domain,of_rows,of_rows[],has_reg,has_reg[],reg}'::text[]) t;
-SELECT create_topic('roles', key_type => 'regrole', value_type => 'regnamespace');
+SELECT t, try(format('SELECT create_topic(''refused'', value_type => %L)', t)) FROM unnest('{of_domain,of_rows,of_rows[],of_lists,of_smalls_multi,has_reg,has_reg[],reg}'::text[]) t;
+
+-- whoever drops or renames a role or a schema makes no event unreadable
+CREATE ROLE regress_el_gone;
+CREATE SCHEMA regress_el_gone;
+CREATE TYPE role_names AS (r regrole, n regnamespace[]);
+SELECT create_topic('roles', key_type => 'regrole', value_type => 'regnamespace'), create_topic('names', key_type => 'regrole[]', value_type => 'role_names');
+SELECT produce('roles', 'regress_el_gone'::regrole, 'regress_el_gone'::regnamespace), produce('roles', 0::regrole, 123456::regnamespace),
+	produce('names', ARRAY['regress_el_gone'::regrole, NULL], ROW('regress_el_gone', ARRAY['regress_el_gone'::regnamespace, 'pg_catalog'])::role_names);
+SELECT key, value FROM roles;
+SELECT key, value FROM names;
+ALTER SCHEMA regress_el_gone RENAME TO regress_el_other;
+DROP SCHEMA regress_el_other;
+DROP ROLE regress_el_gone;
+SELECT key, value FROM roles;
+SELECT key, value FROM names;
+SELECT convert_from(key, 'UTF8') AS key, convert_from(value, 'UTF8') AS value FROM consume_bytes('roles', 'names');
+SELECT * FROM check_topic('roles') UNION ALL SELECT * FROM check_topic('names');
+-- a name that was never there is an error where it is given
+SELECT try($$SELECT produce('roles', 'regress_el_gone', NULL)$$), try($$SELECT produce('names', NULL, '{"r": "regress_el_gone"}')$$);
+
+-- rows of a topic as a topic's key or value
+CREATE TYPE inside AS (a int, b int);
+SELECT create_topic('insides', value_type => 'inside');
+SELECT create_topic('nested', key_type => 'text', value_type => 'insides');
+SELECT produce('nested', 'k', ROW(0, 1, '2024-01-01', 'k', ROW(1, 2), '{}')::insides);
+ALTER TYPE inside DROP ATTRIBUTE b;
+SELECT try('ALTER TYPE inside ADD ATTRIBUTE b text');
+SELECT create_topic('nested_key', key_type => 'insides');
+SELECT try('ALTER TYPE inside DROP ATTRIBUTE a');
+
 CREATE TABLE by_hand (partition int, event_offset bigint, event_time timestamptz, key text, value has_reg, headers jsonb) PARTITION BY LIST (partition);
 CREATE TABLE by_hand_p0 PARTITION OF by_hand FOR VALUES IN (0) USING eventlog;
 CREATE TABLE by_hand_p0 (partition int, event_offset bigint, event_time timestamptz, key text, value has_reg, headers jsonb) USING eventlog;
@@ -256,6 +288,10 @@ SELECT value FROM read_topic('raws_dlq');
 SELECT * FROM check_topic('raw_dlq') UNION ALL SELECT * FROM check_topic('raws_dlq');
 ALTER TYPE old_row ADD ATTRIBUTE d int;
 SELECT value FROM raw_dlq;
+SELECT try('ALTER TYPE old_row DROP ATTRIBUTE a');
+-- the old form may come behind the new one
+SELECT drop_topic('raw_dlq'), drop_topic('raws_dlq'), create_topic('raw_dlq', value_type => 'old_row');
+SELECT dead_letter('d', 'raw', 0, o, 'none') FROM unnest('{2,0}'::int[]) o;
 SELECT try('ALTER TYPE old_row DROP ATTRIBUTE a');
 SELECT count(*) FROM raw_dlq WHERE (value).a IS NOT NULL;
 

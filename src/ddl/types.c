@@ -79,9 +79,10 @@ add_user(const Form_pg_depend form, List **types, List **uses)
 	else if (form->classid == RelationRelationId && form->objsubid > 0)
 	{
 		relid = form->objid;
-		if (el_rel_kind(relid) == EL_REL_OTHER)
-			type = get_rel_type_id(relid);
-		else if (form->objsubid == EL_ATT_KEY || form->objsubid == EL_ATT_VALUE)
+		/* also a topic's: another topic may have its rows */
+		type = get_rel_type_id(relid);
+		if (el_rel_kind(relid) != EL_REL_OTHER &&
+			(form->objsubid == EL_ATT_KEY || form->objsubid == EL_ATT_VALUE))
 		{
 			Use		   *use = palloc(sizeof(Use));
 
@@ -263,10 +264,32 @@ has_dropped(Oid relid)
 	return found;
 }
 
-/* Has an event of a partition a member of this name in a row of this type? */
+/* What is looked for in events. */
+typedef struct Search
+{
+	bool		(*matches) (ElSerde *s, const char *data, int32 len,
+							const struct Search *search);
+	LOCKMODE	lockmode;		/* ShareLock waits for who is producing */
+	Oid			row_type;
+	const char *name;
+} Search;
+
+/* A member of this name in a row of this type. */
 static bool
-partition_has_member(ElTopic *t, Relation leaf, Oid row_type,
-					 const char *name)
+has_member(ElSerde *s, const char *data, int32 len, const Search *search)
+{
+	return el_bytes_have_member(s, data, len, search->row_type, search->name);
+}
+
+/* A row in the text form of version 1.0, whose attributes have no names. */
+static bool
+is_old_row(ElSerde *s, const char *data, int32 len, const Search *search)
+{
+	return el_bytes_are_old_row(s, data, len);
+}
+
+static bool
+partition_has(Relation leaf, ElSerde *s, bool is_key, const Search *search)
 {
 	ElReader   *r = el_reader_begin(leaf, NULL, EL_READ_ALL);
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext,
@@ -282,12 +305,10 @@ partition_has_member(ElTopic *t, Relation leaf, Oid row_type,
 		if (r->state == EL_BATCH_ABORTED)
 			continue;
 		old = MemoryContextSwitchTo(work);
-		found = (rec.key_len >= 0 &&
-				 el_bytes_have_member(&t->key, rec.key, rec.key_len, row_type,
-									  name)) ||
-			(rec.value_len >= 0 &&
-			 el_bytes_have_member(&t->value, rec.value, rec.value_len,
-								  row_type, name));
+		if (is_key && rec.key_len >= 0)
+			found = search->matches(s, rec.key, rec.key_len, search);
+		else if (!is_key && rec.value_len >= 0)
+			found = search->matches(s, rec.value, rec.value_len, search);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(work);
 	}
@@ -296,26 +317,24 @@ partition_has_member(ElTopic *t, Relation leaf, Oid row_type,
 	return found;
 }
 
-/*
- * Events of who is producing right now count as well: they are waited for, ours
- * are appended.
- */
+/* Is it in the events of a topic, those that this transaction has produced included? */
 static bool
-topic_has_member(Oid topic, Oid row_type, const char *name)
+topic_has(const Use *use, const Search *search)
 {
-	ElTopic    *t = el_topic_lock_if_there(topic, ShareLock, true);
+	ElTopic    *t = el_topic_lock_if_there(use->topic, search->lockmode, true);
 	bool		found = false;
 
 	if (t == NULL)
 		return false;
-	el_buffer_flush(topic, NULL, NULL);
+	el_buffer_flush(use->topic, NULL, NULL);
 	for (int32 i = 0; i < t->npartitions && !found; i++)
 	{
 		Relation	leaf = el_open_leaf(t, i);
 
 		if (leaf == NULL)
 			continue;
-		found = partition_has_member(t, leaf, row_type, name);
+		found = partition_has(leaf, use->is_key ? &t->key : &t->value,
+							  use->is_key, search);
 		table_close(leaf, AccessShareLock);
 	}
 	return found;
@@ -356,9 +375,14 @@ el_types_added(Oid relid, AttrNumber attnum)
 	foreach(lc, uses)
 	{
 		const Use  *use = lfirst(lc);
+		Search		search = {
+			.matches = has_member,
+			.lockmode = ShareLock,
+			.row_type = get_rel_type_id(relid),
+			.name = NameStr(att.attname)
+		};
 
-		if (topic_has_member(use->topic, get_rel_type_id(relid),
-							 NameStr(att.attname)))
+		if (topic_has(use, &search))
 			refuse(what, use,
 				   "Events that are there have an attribute of this name, which was dropped.",
 				   "Take another name.");
@@ -385,51 +409,13 @@ el_types_end(const ElDropped *dropped)
 	running = dropped->outer;
 }
 
-/* Is the partition's first row in the text form of version 1.0?  All others of that form are before those in JSON. */
-static bool
-partition_has_old_rows(ElTopic *t, Relation leaf)
-{
-	ElReader   *r = el_reader_begin(leaf, NULL, EL_READ_ALL);
-	ElRecord	rec;
-	bool		found = false;
-
-	while (el_reader_next(r, &rec))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (rec.value_len < 0)
-			continue;
-		found = el_bytes_are_old_row(&t->value, rec.value, rec.value_len);
-		break;
-	}
-	el_reader_end(r);
-	return found;
-}
-
-/* Such rows have no names: a column less would shift those behind it. */
-static bool
-topic_has_old_rows(Oid topic)
-{
-	ElTopic    *t = el_topic_lock_if_there(topic, AccessShareLock, true);
-	bool		found = false;
-
-	for (int32 i = 0; t != NULL && i < t->npartitions && !found; i++)
-	{
-		Relation	leaf = el_open_leaf(t, i);
-
-		if (leaf == NULL)
-			continue;
-		found = partition_has_old_rows(t, leaf);
-		table_close(leaf, AccessShareLock);
-	}
-	return found;
-}
-
-/* A relation's rows have lost an attribute. */
+/* A relation's rows have lost an attribute: in rows without names that would shift those behind it. */
 static void
 check_dropped(Oid relid)
 {
 	List	   *uses = uses_of_rows(relid);
 	const Use  *key = use_as_key(uses);
+	const Search old_rows = {.matches = is_old_row,.lockmode = AccessShareLock};
 	char	   *what = psprintf("drop an attribute of \"%s\"", get_rel_name(relid));
 	ListCell   *lc;
 
@@ -440,7 +426,7 @@ check_dropped(Oid relid)
 	{
 		const Use  *use = lfirst(lc);
 
-		if (topic_has_old_rows(use->topic))
+		if (topic_has(use, &old_rows))
 			refuse(what, use,
 				   "Events that version 1.0 has written have attributes without names.",
 				   HINT_NEW_TOPIC);

@@ -18,14 +18,17 @@
 #include <ctype.h>
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/varlena.h"
 
 #include "base/compat.h"
 #include "value/form.h"
@@ -473,6 +476,26 @@ read_array_text(ElFormat *c, const char *text, bool check)
 	return make_array(c, literal.ndim, literal.dims, literal.lbs, elems, nulls);
 }
 
+/*
+ * A role or schema.  One that is not there any more is none ("-"): whoever drops or
+ * renames a role cannot see what topics name it, and must not make events unreadable.
+ */
+static Datum
+read_name(ElFormat *c, char *text, bool check)
+{
+	List	   *names = NIL;
+
+	/* "-" and numbers are no names */
+	if (!check && *text !='-' && !isdigit((unsigned char) *text) &&
+		SplitIdentifierString(pstrdup(text), '.', &names) &&
+		list_length(names) == 1)
+		return ObjectIdGetDatum(c->base_type == REGROLEOID ?
+								get_role_oid(linitial(names), true) :
+								get_namespace_oid(linitial(names), true));
+	return el_input_portably(&c->input, text, c->typioparam, c->typmod,
+							 c->input_settings);
+}
+
 /* What write_text() gives, and for rows their text of before. */
 static Datum
 read_text(ElFormat *c, char *text, bool check)
@@ -480,7 +503,9 @@ read_text(ElFormat *c, char *text, bool check)
 	Datum		value;
 
 	check_stack_depth();
-	if (el_format_by_function(c))
+	if (c->base_type == REGROLEOID || c->base_type == REGNAMESPACEOID)
+		value = read_name(c, text, check);
+	else if (el_format_by_function(c))
 		value = el_input_portably(&c->input, text, c->typioparam, c->typmod,
 								  c->input_settings);
 	else if (c->kind == EL_FORMAT_ARRAY)

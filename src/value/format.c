@@ -82,7 +82,7 @@ init_array(ElFormat *c, Oid element, ElFormat *root)
 	c->kind = EL_FORMAT_ARRAY;
 	c->element = make_node(element, c->typmod, root);
 	c->has_row = c->element->has_row;
-	c->has_domain = c->has_domain || c->element->has_domain;
+	c->one_by_one = c->one_by_one || c->element->one_by_one;
 	get_type_io_data(element, IOFunc_output, &c->elmlen, &c->elmbyval,
 					 &c->elmalign, &c->delimiter, &unused_ioparam,
 					 &unused_func);
@@ -119,7 +119,7 @@ init_row(ElFormat *c, ElFormat *root)
 		if (att->attisdropped)
 			continue;
 		c->attributes[i] = make_node(att->atttypid, att->atttypmod, root);
-		c->has_domain = c->has_domain || c->attributes[i]->has_domain;
+		c->one_by_one = c->one_by_one || c->attributes[i]->one_by_one;
 	}
 	root->rows = lappend(root->rows, c);
 }
@@ -135,7 +135,8 @@ make_node(Oid type, int32 typmod, ElFormat *root)
 	c->type = type;
 	c->typmod = typmod;
 	c->base_type = getBaseTypeAndTypmod(type, &c->typmod);
-	c->has_domain = c->base_type != type;
+	c->one_by_one = c->base_type != type ||
+		c->base_type == REGROLEOID || c->base_type == REGNAMESPACEOID;
 	c->mcxt = CurrentMemoryContext;
 	if (root == NULL)
 		root = c;

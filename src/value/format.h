@@ -40,7 +40,8 @@ typedef struct ElFormat
 	int32		typmod;
 	ElFormatKind kind;			/* of the base type */
 	bool		has_row;		/* is one, or has one inside: its form is JSON */
-	bool		has_domain;		/* the same for domains */
+	bool		one_by_one;		/* is or has what array_in() would not read as
+								 * we do: domains, roles, schemas */
 	void	   *domain_extra;	/* domain_check()'s cache */
 	MemoryContext mcxt;
 
@@ -75,13 +76,13 @@ extern ElFormat *el_format_make(Oid type, int32 typmod, MemoryContext mcxt);
 /* Are the row types inside still what they were?  ALTER TYPE tells the type cache, not those who use the type. */
 extern bool el_format_is_current(const ElFormat *root);
 
-/* An array without rows or domains inside: its own functions write and read it. */
+/* An array of what its own functions write and read. */
 static inline bool
 el_format_by_function(const ElFormat *c)
 {
 	return c->kind == EL_FORMAT_SCALAR ||
 		(c->kind == EL_FORMAT_ARRAY &&
-		 !c->element->has_row && !c->element->has_domain);
+		 !c->element->has_row && !c->element->one_by_one);
 }
 
 #endif							/* EL_FORMAT_H */

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
@@ -41,6 +42,7 @@ typedef struct Saved
 	int			bytea_output;
 	int			xmloption;
 	bool		array_nulls;
+	bool		quote_all;
 	pg_tz	   *timezone;
 	char	   *monetary;
 } Saved;
@@ -142,7 +144,7 @@ are_fixed(int settings)
 		(DateStyle != USE_ISO_DATES || DateOrder != DATEORDER_MDY ||
 		 IntervalStyle != INTSTYLE_POSTGRES || extra_float_digits < 1 ||
 		 bytea_output != BYTEA_OUTPUT_HEX || xmloption != XMLOPTION_CONTENT ||
-		 !Array_nulls || session_timezone != utc()))
+		 !Array_nulls || quote_all_identifiers || session_timezone != utc()))
 		return false;
 	if ((settings & EL_FIX_MONEY) && strcmp(locale_monetary, "C") != 0)
 		return false;
@@ -166,6 +168,7 @@ fix(int settings, Saved *saved)
 	saved->bytea_output = bytea_output;
 	saved->xmloption = xmloption;
 	saved->array_nulls = Array_nulls;
+	saved->quote_all = quote_all_identifiers;
 	saved->timezone = session_timezone;
 	saved->monetary = locale_monetary;
 
@@ -176,6 +179,7 @@ fix(int settings, Saved *saved)
 	bytea_output = BYTEA_OUTPUT_HEX;
 	xmloption = XMLOPTION_CONTENT;
 	Array_nulls = true;
+	quote_all_identifiers = false;
 	session_timezone = utc();
 	if (settings & EL_FIX_MONEY)
 		set_monetary("C");
@@ -217,6 +221,7 @@ restore(int settings, const Saved *saved)
 	bytea_output = saved->bytea_output;
 	xmloption = saved->xmloption;
 	Array_nulls = saved->array_nulls;
+	quote_all_identifiers = saved->quote_all;
 	session_timezone = saved->timezone;
 }
 

@@ -50,6 +50,11 @@ scalar_problem(Oid type, ElTypeProblem *problem)
 						  "Events outlive the objects that its values name, and go to other databases.",
 						  "Use text for the name, or oid.");
 
+		case ACLITEMOID:
+			return refuse(problem, type,
+						  "Events outlive the roles that its values name.",
+						  "Use text.");
+
 		case PG_NODE_TREEOID:
 		case PG_NDISTINCTOID:
 		case PG_DEPENDENCIESOID:
@@ -66,13 +71,24 @@ scalar_problem(Oid type, ElTypeProblem *problem)
 	}
 }
 
-/* The text form of a range runs the input function of its bounds, so it would check domains, and not find attributes by name. */
+/* Can the type's own input function read what is on the log?  It checks domains, and does not find attributes by name. */
+static bool
+is_read_by_function(Oid type)
+{
+	Oid			element = get_element_type(type);
+
+	if (OidIsValid(element))
+		return is_read_by_function(element);
+	return getBaseType(type) == type && !type_is_rowtype(type);
+}
+
+/* The text form of a range runs the input function of its bounds. */
 static bool
 range_problem(Oid range, ElTypeProblem *problem)
 {
 	Oid			bounds = get_range_subtype(range);
 
-	if (getBaseType(bounds) != bounds || type_is_rowtype(bounds))
+	if (!is_read_by_function(bounds))
 		return refuse(problem, range,
 					  "The bounds of a range on a log cannot be rows or of a domain.",
 					  "Use a range over the base type, or two attributes.");

@@ -23,7 +23,7 @@ our %literals = (
 	'timestamptz' => [ '2024-10-27 00:30:00+00', '2024-10-27 01:30:00+00', '-infinity', '0044-03-15 12:00:00+00 BC' ], 'interval' => [ '-1 mon 2 days -03:04:05.5', '1 year -2 days', '0' ],
 	'bit' => ['1'], 'varbit' => [ '10110', '' ], 'numeric' => [qw(0.10 NaN -Infinity 123456789012345678901234567890.5)], 'refcursor' => ['c'], 'uuid' => ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'],
 	'txid_snapshot' => ['10:20:10,14'], 'pg_snapshot' => ['10:20:10,14'], 'pg_lsn' => ['16/B374D848'], 'tsvector' => [q('a':1A 'b c':2)], 'tsquery' => [q('a' & !'b c':*)],
-	'jsonpath' => ['$.a[*]?(@ > 1)'], 'regnamespace' => ['pg_catalog'], 'regrole' => ['pg_monitor'], 'aclitem' => ['pg_monitor=r/pg_monitor'], 'int2vector' => ['1 2'], 'oidvector' => ['1 4294967295'],
+	'jsonpath' => ['$.a[*]?(@ > 1)'], 'regnamespace' => ['pg_catalog'], 'regrole' => ['pg_monitor'], 'int2vector' => ['1 2'], 'oidvector' => ['1 4294967295'],
 	'int4range' => [ '[1,5)', 'empty' ], 'int8range' => ['(,)'], 'numrange' => ['[0.10,5)'], 'tsrange' => ['["2024-03-02 01:02:03",infinity)'], 'tstzrange' => ['["2024-10-27 00:30:00+00","2024-10-27 01:30:00+00")'],
 	'daterange' => ['[2024-03-02,)'], 'int4multirange' => ['{[1,5),[7,8)}'], 'int8multirange' => ['{}'], 'nummultirange' => ['{[0.10,5)}'], 'tsmultirange' => ['{["2024-03-02 01:02:03","2024-03-02 01:02:04")}'],
 	'tstzmultirange' => ['{["2024-10-27 00:30:00+00","2024-10-27 01:30:00+00")}'], 'datemultirange' => ['{[2024-03-02,2024-03-04)}'],
@@ -34,7 +34,7 @@ our %literals = (
 
 # These a topic cannot have.
 our @refused_types = qw(regproc regprocedure regoper regoperator regclass regtype regconfig regdictionary regcollation
-  pg_node_tree pg_ndistinct pg_dependencies pg_mcv_list pg_brin_bloom_summary pg_brin_minmax_multi_summary gtsvector);
+  aclitem pg_node_tree pg_ndistinct pg_dependencies pg_mcv_list pg_brin_bloom_summary pg_brin_minmax_multi_summary gtsvector);
 
 # One of each kind, for the ordinary run: numbers, text, each setting, JSON, enums, ranges, an extension's.
 our @few_types = qw(bool text float8 json jsonb bytea timestamptz interval money xml box mood hstore momentmultirange);
@@ -46,8 +46,9 @@ our @settings = (
 	[ 'as it is', {} ], [ 'TimeZone', { TimeZone => 'Asia/Kathmandu' } ], [ 'DateStyle', { DateStyle => 'German, DMY' } ], [ 'IntervalStyle', { IntervalStyle => 'sql_standard' } ],
 	[ 'bytea_output', { bytea_output => 'escape' } ], [ 'extra_float_digits', { extra_float_digits => -12 } ], [ 'search_path', { search_path => 'other, pg_catalog' } ],
 	[ 'xmloption', { xmloption => 'document' } ], [ 'lc_monetary', { lc_monetary => 'C.UTF-8' } ], [ 'array_nulls', { array_nulls => 'off' } ],
+	[ 'quote_all_identifiers', { quote_all_identifiers => 'on' } ],
 	[ 'all of them', { TimeZone => 'America/St_Johns', DateStyle => 'SQL, DMY', IntervalStyle => 'iso_8601', bytea_output => 'escape', extra_float_digits => -3,
-			search_path => 'other', xmloption => 'document', lc_monetary => 'C.UTF-8', array_nulls => 'off' } ]);
+			search_path => 'other', xmloption => 'document', lc_monetary => 'C.UTF-8', array_nulls => 'off', quote_all_identifiers => 'on' } ]);
 
 # What is done to the row type "part" (a of the type, b an array of it, c text), which the row type "whole" has inside,
 # in this order: statement, and what it is refused with in a type of values and in one of keys.
