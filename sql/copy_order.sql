@@ -95,7 +95,40 @@ COPY co_outer (partition, event_offset, key, value) FROM stdin;
 SELECT event_offset, value FROM co_outer;
 SELECT event_offset, value FROM co WHERE event_offset >= 100;
 
+-- what a function inserts meanwhile, and is rolled back, neither stays nor takes rows of the COPY with it
+CREATE FUNCTION co_undone(key text, own_offset bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF key = 'a' THEN
+    BEGIN
+      IF own_offset IS NULL THEN
+        INSERT INTO co_nested (key, value) VALUES ('undone', 'x');
+      ELSE
+        INSERT INTO co_nested (partition, event_offset, key, value) VALUES (0, own_offset, 'undone', 'x');
+      END IF;
+      RAISE EXCEPTION 'undone';
+    EXCEPTION WHEN raise_exception THEN
+    END;
+  END IF;
+  RETURN true;
+END $$;
+SELECT create_topic('co_nested', 1, 'text', 'text');
+COPY co_nested (partition, event_offset, key, value) FROM stdin WHERE co_undone(key, NULL);
+0	0	z	1
+0	1	a	2
+0	2	c	3
+\.
+COPY co_nested (partition, event_offset, key, value) FROM stdin WHERE co_undone(key, 10);
+0	10	a	4
+0	11	c	5
+\.
+COPY co_nested (partition, event_offset, key, value) FROM stdin WHERE co_undone(key, 30);
+0	20	z	6
+0	21	a	7
+\.
+SELECT event_offset, key, value FROM co_nested;
+SELECT * FROM check_topic('co_nested');
+
 DROP TABLE co_size;
 DROP PROCEDURE co_copy();
-SELECT drop_topic('co'), drop_topic('co_two'), drop_topic('co_outer');
-DROP FUNCTION co_other(text);
+SELECT drop_topic('co'), drop_topic('co_two'), drop_topic('co_outer'), drop_topic('co_nested');
+DROP FUNCTION co_other(text), co_undone(text, bigint);

@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -237,6 +238,7 @@ typedef struct Run
 	ElTopic    *t;
 	int32		partition;
 	CommandId	cid;
+	SubTransactionId subid;		/* in which the COPY runs */
 	ElRecord   *records;
 	int			n;
 	int			max;
@@ -246,6 +248,20 @@ typedef struct Run
 
 /* The run of the COPY that is under way, NULL if there is none. */
 static Run *copy_run = NULL;
+
+/*
+ * The run that a row belongs to, NULL: none.  A function that the COPY calls may
+ * insert as well, even in a subtransaction that is rolled back: its rows must not
+ * stay in the run then, nor take rows of the run with them.
+ */
+static Run *
+run_of_copy(Oid topic)
+{
+	if (copy_run != NULL && copy_run->topic == topic &&
+		copy_run->subid == GetCurrentSubTransactionId())
+		return copy_run;
+	return NULL;
+}
 
 static void
 append_run(Run *run)
@@ -287,6 +303,7 @@ el_copy_row_by_row(Oid topic, void (*copy) (const void *arg), const void *arg)
 	Run		   *outer = copy_run;
 	Run			run = {
 		.topic = topic,
+		.subid = GetCurrentSubTransactionId(),
 		.records = palloc(COPY_RUN * sizeof(ElRecord)),
 		.max = COPY_RUN,
 		.mcxt = AllocSetContextCreate(CurrentMemoryContext, "eventlog copy",
@@ -315,7 +332,7 @@ el_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
 	int32		partition;
 	ElTopic    *t = target_topic(rel, &partition);
 	MemoryContext old = MemoryContextSwitchTo(fresh_row_context());
-	Run		   *run = copy_run != NULL && copy_run->topic == t->relid ? copy_run : NULL;
+	Run		   *run = run_of_copy(t->relid);
 	ElRecord	rec;
 	int64		offset = -1;
 
