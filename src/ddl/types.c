@@ -33,6 +33,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -462,6 +463,20 @@ el_types_dropping(Oid relid)
 	MemoryContextSwitchTo(old);
 }
 
+static bool
+is_own_type(Oid type)
+{
+	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		result;
+
+	if (!HeapTupleIsValid(tup))
+		return false;
+	result = has_privs_of_role(GetUserId(),
+							   ((Form_pg_type) GETSTRUCT(tup))->typowner);
+	ReleaseSysCache(tup);
+	return result;
+}
+
 void
 el_types_refuse_enum(const AlterEnumStmt *stmt)
 {
@@ -472,8 +487,11 @@ el_types_refuse_enum(const AlterEnumStmt *stmt)
 		return;
 	type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName),
 							 true);
-	if (!OidIsValid(type))
+	/* who may not alter the type gets PostgreSQL's error, and no lock */
+	if (!OidIsValid(type) || !is_own_type(type))
 		return;
+	/* waits for who is making a topic of it */
+	LockDatabaseObject(TypeRelationId, type, 0, AccessExclusiveLock);
 	uses = uses_of_type(type);
 	if (uses != NIL)
 		refuse(psprintf("rename value \"%s\" of type %s", stmt->oldVal,

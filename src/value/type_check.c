@@ -96,8 +96,8 @@ range_problem(Oid range, ElTypeProblem *problem)
 }
 
 /*
- * The lock stays until the transaction ends: an ALTER TYPE that comes meanwhile has
- * to see the topic that is being made.
+ * Locks on types stay until the transaction ends: an ALTER TYPE that comes meanwhile
+ * has to see the topic that is being made.
  */
 static bool
 row_problem(Oid row, ElTypeProblem *problem)
@@ -131,6 +131,9 @@ el_type_problem(Oid type, ElTypeProblem *problem)
 	{
 		case TYPTYPE_COMPOSITE:
 			return row_problem(base, problem);
+		case TYPTYPE_ENUM:
+			LockDatabaseObject(TypeRelationId, base, 0, AccessShareLock);
+			return false;
 		case TYPTYPE_RANGE:
 			return range_problem(base, problem);
 		case TYPTYPE_MULTIRANGE:
