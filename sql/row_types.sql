@@ -238,6 +238,17 @@ CREATE TYPE has_reg AS (a int, b regclass[]);
 CREATE DOMAIN reg AS regclass;
 SELECT t, try(format('SELECT create_topic(''refused'', value_type => %L)', t)) FROM unnest('{of_domain,of_rows,of_rows[],of_lists,of_smalls_multi,has_reg,has_reg[],reg}'::text[]) t;
 
+-- what the end of the session drops would take the topic's column along
+CREATE TYPE pg_temp.brief AS (a int);
+CREATE TEMP TABLE brief_table (a int);
+CREATE DOMAIN pg_temp.brief_domain AS int;
+CREATE DOMAIN over_brief AS pg_temp.brief_domain;
+CREATE TYPE of_brief AS RANGE (subtype = pg_temp.brief);
+CREATE TYPE has_brief AS (a int, b pg_temp.brief[]);
+SELECT t, try(format('SELECT create_topic(''refused'', value_type => %L)', t)) FROM unnest('{pg_temp.brief,pg_temp.brief[],brief_table,pg_temp.brief_domain,over_brief,of_brief,has_brief}'::text[]) t;
+SELECT try('ALTER TYPE pair ADD ATTRIBUTE d pg_temp.brief');
+DISCARD TEMP;
+
 -- whoever drops or renames a role or a schema makes no event unreadable
 CREATE ROLE regress_el_gone;
 CREATE SCHEMA regress_el_gone;

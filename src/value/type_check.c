@@ -13,10 +13,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "value/type_check.h"
@@ -121,24 +124,36 @@ row_problem(Oid row, ElTypeProblem *problem)
 bool
 el_type_problem(Oid type, ElTypeProblem *problem)
 {
-	Oid			base = getBaseType(type);
-	Oid			element = get_element_type(base);
+	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			element = get_element_type(type);
+	FormData_pg_type form;
 
 	check_stack_depth();
+	if (!HeapTupleIsValid(tup))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	memcpy(&form, GETSTRUCT(tup), sizeof(form));
+	ReleaseSysCache(tup);
+
+	if (isAnyTempNamespace(form.typnamespace))
+		return refuse(problem, type,
+					  "The end of the session drops it, and would take keys or values along.",
+					  "Use a type that is not temporary.");
 	if (OidIsValid(element))
 		return el_type_problem(element, problem);
-	switch (get_typtype(base))
+	switch (form.typtype)
 	{
+		case TYPTYPE_DOMAIN:
+			return el_type_problem(form.typbasetype, problem);
 		case TYPTYPE_COMPOSITE:
-			return row_problem(base, problem);
+			return row_problem(type, problem);
 		case TYPTYPE_ENUM:
-			LockDatabaseObject(TypeRelationId, base, 0, AccessShareLock);
+			LockDatabaseObject(TypeRelationId, type, 0, AccessShareLock);
 			return false;
 		case TYPTYPE_RANGE:
-			return range_problem(base, problem);
+			return range_problem(type, problem);
 		case TYPTYPE_MULTIRANGE:
-			return range_problem(get_multirange_range(base), problem);
+			return range_problem(get_multirange_range(type), problem);
 		default:
-			return scalar_problem(base, problem);
+			return scalar_problem(type, problem);
 	}
 }
