@@ -225,6 +225,34 @@ SET client_min_messages = warning;
 DROP SCHEMA gone CASCADE;
 RESET client_min_messages;
 
+-- what else takes types along by CASCADE
+CREATE TABLE base (a int PRIMARY KEY, b text, c text);
+CREATE VIEW base_view AS SELECT a, b FROM base;
+CREATE VIEW base_groups AS SELECT a, c, count(*) FROM base GROUP BY a;
+CREATE TYPE in_base AS (a int, b int);
+CREATE TABLE of_base (x in_base);
+CREATE VIEW base_part AS SELECT (x).b FROM of_base;
+SELECT create_topic('base_views', value_type => 'base_view'), create_topic('view_groups', key_type => 'base_groups'), create_topic('view_parts', value_type => 'base_part');
+SELECT produce('base_views', 'k', ROW(1, 'x')::base_view);
+SELECT stmt, try(stmt) FROM unnest('{ALTER TABLE base DROP COLUMN b CASCADE,ALTER TABLE base DROP CONSTRAINT base_pkey CASCADE,ALTER TYPE in_base DROP ATTRIBUTE b CASCADE}'::text[]) stmt;
+SELECT value FROM base_views;
+-- a topic that goes as well does not hide one that stays
+CREATE SCHEMA goes;
+CREATE TYPE goes.part AS (a int);
+CREATE TYPE goes.part2 AS (a int);
+SELECT create_topic('goes.first', value_type => 'goes.part'), create_topic('stays', value_type => 'goes.part');
+SELECT create_topic('stays2', value_type => 'goes.part2'), create_topic('goes.last', value_type => 'goes.part2');
+SET client_min_messages = warning;
+SELECT try('DROP SCHEMA goes CASCADE');
+SELECT drop_topic('stays2');
+SELECT try('DROP SCHEMA goes CASCADE');
+SELECT create_topic('stays2', value_type => 'goes.part2');
+SELECT drop_topic('stays');
+SELECT try('DROP SCHEMA goes CASCADE');
+SELECT drop_topic('stays2');
+DROP SCHEMA goes CASCADE;
+RESET client_min_messages;
+
 -- types that are not read back
 SELECT t, try(format('SELECT create_topic(''refused'', value_type => %L)', t)), try(format('SELECT create_topic(''refused'', key_type => %L)', t)) LIKE '0A000: %key_type%' AS key
     FROM unnest('{regclass,regproc,regprocedure,regoper,regoperator,regtype,regconfig,regdictionary,regcollation,regclass[],aclitem,pg_catalog.pg_type,pg_node_tree,pg_ndistinct,pg_dependencies,pg_mcv_list,pg_brin_bloom_summary,pg_brin_minmax_multi_summary,gtsvector}'::text[]) t;

@@ -65,8 +65,6 @@
 #include "topic/topic.h"
 #include "topic/uuids.h"
 
-/* A column of this topic was dropped in the running DROP statement; see after_drop(). */
-static Oid	lost_column_of = InvalidOid;
 
 /* The partitions' tables, the DEFAULT one included. */
 static List *
@@ -238,23 +236,6 @@ after_create(CreateStmt *stmt)
 		el_check_topic_table(get_partition_parent(relid, true));
 	else
 		el_check_log_table(relid);
-}
-
-/*
- * DROP TYPE ... CASCADE and the like take columns away without an ALTER TABLE.
- * A column also goes on the way when the whole table does, so it is a problem
- * only if the table is still there afterwards.
- */
-static void
-after_drop(void)
-{
-	Oid			relid = lost_column_of;
-
-	lost_column_of = InvalidOid;
-	if (!OidIsValid(relid) || !get_rel_name(relid))
-		return;
-	el_not_supported("dropping a column",
-					 "Drop the topic first, or keep the type of its key and value.");
 }
 
 /*
@@ -436,14 +417,6 @@ copy_statement(const ElUtility *u)
 }
 
 static void
-drop_statement(const ElUtility *u)
-{
-	lost_column_of = InvalidOid;
-	u->run(u);
-	after_drop();
-}
-
-static void
 publication_statement(const ElUtility *u)
 {
 	u->run(u);
@@ -473,11 +446,10 @@ static void (*statement_runner(NodeTag tag)) (const ElUtility *u)
 			return set_schema_statement;
 		case T_CopyStmt:
 			return copy_statement;
+
+			/* refused, if they are about a topic, or take its columns along */
 		case T_DropStmt:
 		case T_DropOwnedStmt:
-			return drop_statement;
-
-			/* refused, if they are about a topic */
 		case T_CreateForeignTableStmt:
 		case T_CreateTableAsStmt:
 		case T_ExplainStmt:
@@ -563,10 +535,14 @@ el_ddl_utility(const ElUtility *u)
 	/* of an extension's update script, too */
 	if (IsA(stmt, AlterEnumStmt) && !IsBinaryUpgrade && OidIsValid(el_am_oid()))
 		el_types_refuse_enum((AlterEnumStmt *) stmt);
-	if (runner == NULL || creating_extension || IsBinaryUpgrade ||
-		!OidIsValid(el_am_oid()))
+	if (runner == NULL || IsBinaryUpgrade || !OidIsValid(el_am_oid()))
 	{
 		u->run(u);
+		return;
+	}
+	if (creating_extension)
+	{
+		run_around_drops(u, other_statement);
 		return;
 	}
 	if (el_pass_over(stmt) || (el_topic_being_made() && is_row_security(stmt)))
@@ -633,8 +609,6 @@ el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 				break;
 			if (sub_id == 0)
 				dropping_relation(object_id);
-			else if (el_rel_kind(object_id) != EL_REL_OTHER)
-				lost_column_of = object_id;
 			else
 				el_types_dropping(object_id);
 			break;

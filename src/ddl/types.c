@@ -43,6 +43,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/errors.h"
 #include "ddl/lookup.h"
 #include "ddl/types.h"
 #include "produce/buffer.h"
@@ -391,13 +392,15 @@ el_types_added(Oid relid, AttrNumber attnum)
 }
 
 /*
- * DROP ATTRIBUTE, DROP COLUMN, DROP TYPE ... CASCADE.  The statement may drop the
- * topic as well, so it is looked at when it is through.
+ * DROP ATTRIBUTE, DROP COLUMN, and whatever takes types along by CASCADE: so does
+ * ALTER TABLE, with views.  The statement may drop the topic as well, so it is looked
+ * at when it is through.
  */
 void
 el_types_begin(ElDropped *dropped)
 {
 	dropped->rows = NIL;
+	dropped->topics = NIL;
 	dropped->mcxt = CurrentMemoryContext;
 	dropped->outer = running;
 	running = dropped;
@@ -439,6 +442,12 @@ el_types_check_dropped(const ElDropped *dropped)
 {
 	ListCell   *lc;
 
+	foreach(lc, dropped->topics)
+	{
+		if (get_rel_name(lfirst_oid(lc)) != NULL)
+			el_not_supported("dropping a column",
+							 "Drop the topic first, or keep the type of its key and value.");
+	}
 	foreach(lc, dropped->rows)
 	{
 		if (get_rel_name(lfirst_oid(lc)) != NULL)
@@ -449,17 +458,23 @@ el_types_check_dropped(const ElDropped *dropped)
 void
 el_types_dropping(Oid relid)
 {
+	bool		is_topic = el_rel_kind(relid) != EL_REL_OTHER;
 	MemoryContext old;
 
-	if (uses_of_rows(relid) == NIL)
+	if (!is_topic && uses_of_rows(relid) == NIL)
 		return;
 	if (running == NULL)
 	{
-		check_dropped(relid);
+		/* when a session ends, its temporary types have to go */
+		if (!is_topic)
+			check_dropped(relid);
 		return;
 	}
 	old = MemoryContextSwitchTo(running->mcxt);
-	running->rows = list_append_unique_oid(running->rows, relid);
+	if (is_topic)
+		running->topics = list_append_unique_oid(running->topics, relid);
+	else
+		running->rows = list_append_unique_oid(running->rows, relid);
 	MemoryContextSwitchTo(old);
 }
 

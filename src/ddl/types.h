@@ -16,11 +16,12 @@
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 
-/* Attributes that a running statement drops: whether that matters is seen behind it. */
+/* Attributes and columns that a running statement drops: whether that matters is seen behind it. */
 typedef struct ElDropped
 {
 	List	   *rows;			/* relations whose row types lost them */
-	MemoryContext mcxt;			/* of the list */
+	List	   *topics;			/* topics and partitions that did */
+	MemoryContext mcxt;			/* of the lists */
 	struct ElDropped *outer;	/* of the statement around it */
 } ElDropped;
 
