@@ -91,8 +91,9 @@ class Model:
         self.run(self.admin, f"CREATE TABLE h_{topic.name} (partition int, event_offset bigint, event_time timestamptz, key text, value text, headers jsonb)")
         if rng.random() < 0.6:
             self.run(self.admin, f"CREATE INDEX ON h_{topic.name} (partition, event_offset)")
+        self.view(topic, "default", "false")
         for p in range(topic.partitions):
-            self.run(self.admin, f"CREATE VIEW h_{topic.name}_p{p} AS SELECT * FROM h_{topic.name} WHERE partition = {p}")
+            self.view(topic, f"p{p}", f"partition = {p}")
         committed = []
         for _ in range(rng.randrange(10, 60)):
             self.fill(topic, committed)
@@ -103,6 +104,9 @@ class Model:
             self.run(self.admin, f"ANALYZE {topic.name}")
         self.counts["topic " + kind] += 1
         self.topics.append(topic)
+
+    def view(self, topic, leaf, condition):
+        self.run(self.admin, f"CREATE VIEW h_{topic.name}_{leaf} AS SELECT * FROM h_{topic.name} WHERE {condition}")
 
     def produce(self, conn, topic, events):
         self.run(conn, f"SELECT count(produce('{topic.name}', k, v, h, p, t)) FROM (VALUES {self.rows(events)}) e (p, k, v, h, t)")
@@ -182,7 +186,9 @@ class Model:
     # transactions
 
     def begin(self, conn):
-        conn.level = self.rng.choice(("READ COMMITTED", "REPEATABLE READ"))
+        levels = ("READ COMMITTED", "REPEATABLE READ")
+        # one alone has no conflicts
+        conn.level = self.rng.choice((*levels, "SERIALIZABLE") if conn is self.asker else levels)
         self.run(conn, f"BEGIN ISOLATION LEVEL {conn.level}")
         self.counts["begin " + conn.level] += 1
 
@@ -335,6 +341,27 @@ class Model:
         self.counts["prepared " + kind] += 1
         self.counts["prepared"] += 1
 
+    def keep(self):
+        """Statements that are prepared once and asked again whatever becomes of the topics."""
+        rng = self.rng
+        self.kept = []
+        for number in range(6):
+            query = Query(rng, self.topics)
+            kind = query.make()
+            types = ", ".join(type_ for type_, _ in query.values)
+            self.current = [query.render(side, lambda n: f"${n + 1}") for side in (0, 1)]
+            for name, sql in zip(("over_topic", "over_heap"), self.current):
+                self.run(self.asker, f"PREPARE kept{number}_{name}{f'({types})' if types else ''} AS {sql}")
+            self.kept.append((query, kind, self.current))
+
+    def ask_kept(self):
+        number = self.rng.randrange(len(self.kept))
+        query, kind, self.current = self.kept[number]
+        values = ", ".join(query.literal(n) for n in range(len(query.values)))
+        answers = [self.run(self.asker, f"EXECUTE kept{number}_{name}{f'({values})' if values else ''}") for name in ("over_topic", "over_heap")]
+        self.judge(query, *answers, "the answer of a statement that was kept")
+        self.counts["kept"] += 1
+
     def cursor(self):
         """The same moves of two cursors, also after other events have been written, or the transaction has ended."""
         rng, conn = self.rng, self.asker
@@ -380,6 +407,16 @@ class Model:
             if self.rng.random() < 0.2:
                 self.run(self.admin, f"VACUUM FULL {topic.name}")
                 self.counts["vacuum full"] += 1
+            if self.rng.random() < 0.1:
+                self.run(self.admin, f"SELECT alter_topic('{topic.name}', '{{\"partitions\": {topic.partitions + 1}}}')")
+                self.view(topic, f"p{topic.partitions}", f"partition = {topic.partitions}")
+                topic.used.append(topic.partitions)
+                topic.partitions += 1
+                self.counts["partition added"] += 1
+            if self.rng.random() < 0.1:
+                self.run(self.admin, f"TRUNCATE {topic.name}; DELETE FROM h_{topic.name}")
+                self.measure(topic)
+                self.counts["truncated"] += 1
             if topic.kind == "plain":
                 continue
             self.settle(topic)
@@ -392,8 +429,10 @@ class Model:
     def one(self):
         rng, conn, beside = self.rng, self.asker, self.beside
         pick = rng.random()
-        if pick < 0.52:
+        if pick < 0.48:
             self.ask()
+        elif pick < 0.52:
+            self.ask_kept()
         elif pick < 0.66:
             self.prepare()
         elif pick < 0.73:
@@ -432,6 +471,7 @@ class Model:
             self.make_topic(number, letter)
         self.make_places()
         self.vary()
+        self.keep()
         for self.step in range(self.rng.randrange(150, 450)):
             self.where = f"seed {self.seed} step {self.step}"
             self.one()

@@ -11,6 +11,7 @@ ROW_OPERATORS = ("<", "<=", ">=", ">")
 COMMUTED = {"<": ">", "<=": ">=", "=": "=", ">=": "<=", ">": "<", "<>": "<>"}
 COLUMNS = ("partition", "event_offset", "event_time", "key", "value", "headers")
 EPOCH = 1735689600      # 2025-01-01, in s: the first events' time
+DEFAULT = -1            # the partition that never holds a row
 
 
 class Source:
@@ -22,7 +23,8 @@ class Source:
     def names(self):
         if self.leaf is None:
             return self.topic.name, f"h_{self.topic.name}"
-        return f"{self.topic.name}_p{self.leaf}", f"h_{self.topic.name}_p{self.leaf}"
+        leaf = "default" if self.leaf == DEFAULT else f"p{self.leaf}"
+        return f"{self.topic.name}_{leaf}", f"h_{self.topic.name}_{leaf}"
 
 
 class Query:
@@ -131,6 +133,8 @@ class Query:
     def row(self, a, source):
         rng = self.rng
         makers = {"partition": self.partition, "event_offset": self.offset, "event_time": self.time, "key": self.key}
+        if rng.random() < 0.1:      # columns on both sides
+            return f"({a}.partition, {self.offset(source)}) {rng.choice(ROW_OPERATORS)} ({self.partition(source)}, {a}.event_offset)"
         columns = rng.choice((("partition", "event_offset"), ("partition", "event_offset"), ("partition", "event_offset"), ("event_offset", "partition"),
                               ("event_offset", "key"), ("event_time", "event_offset"), ("partition", "event_time", "event_offset"),
                               ("partition", "event_offset", "key"), ("key", "event_offset"), ("event_offset", "event_time")))
@@ -160,7 +164,12 @@ class Query:
 
     def by_offset(self, a, source):
         rng = self.rng
-        pick = rng.randrange(8)
+        pick = rng.randrange(9)
+        if pick == 8:
+            return rng.choice((self.compare(f"{a}.event_offset::{rng.choice(('numeric', 'float8', 'float4', 'text::bigint'))}", rng.choice(OPERATORS), self.offset(source)),
+                               f"{a}.event_offset {rng.choice(OPERATORS)} {rng.choice(('ANY', 'ALL'))} ({self.offsets(source)})",
+                               f"{a}.event_offset + {rng.randrange(3)} {rng.choice(OPERATORS)} {self.offset(source)}",
+                               f"{a}.event_offset {rng.choice(OPERATORS)} {a}.partition::{rng.choice(('bigint', 'int', 'numeric'))}"))
         if pick < 4:
             return self.compare(f"{a}.event_offset", rng.choice(OPERATORS), self.offset(source))
         if pick == 4:
@@ -185,6 +194,8 @@ class Query:
             return f"{a}.partition IN ({self.partition(source)}, {self.partition(source)})"
         if pick < 0.66:
             return self.compare(f"{a}.event_time", rng.choice(OPERATORS[:5]), self.time(source))
+        if pick < 0.68:
+            return f"{a}.event_time {rng.choice(('=', '=', '>=', '<'))} ANY (ARRAY[{self.time(source)}, {self.time(source)}]::timestamptz[])"
         if pick < 0.72:
             return rng.choice((f"{a}.key = {self.key(source)}", f"{a}.key IN ({self.key(source)}, {self.key(source)})", f"{a}.key LIKE '%1%'", f"{a}.key > {self.key(source)}"))
         if pick < 0.78:
@@ -232,6 +243,8 @@ class Query:
 
     def source(self):
         topic = self.rng.choice(self.topics)
+        if self.rng.random() < 0.03:
+            return Source(topic, DEFAULT)
         return Source(topic, self.rng.randrange(topic.partitions) if self.rng.random() < 0.45 else None)
 
     def table(self, source, alias):
@@ -269,8 +282,9 @@ class Query:
     # whole queries
 
     def make(self):
-        kind = self.rng.choices((self.plain, self.aggregate, self.join, self.outer, self.lateral, self.places, self.set_operation, self.window, self.union_all),
-                                (40, 10, 10, 5, 6, 10, 5, 4, 5))[0]
+        kind = self.rng.choices((self.plain, self.aggregate, self.join, self.outer, self.lateral, self.places, self.set_operation, self.window, self.union_all,
+                                 self.correlated, self.recursive),
+                                (40, 10, 10, 5, 6, 10, 5, 4, 5, 5, 2))[0]
         kind()
         return kind.__name__
 
@@ -367,6 +381,22 @@ class Query:
         self.text = (f"SELECT * FROM (SELECT event_offset AS o, partition AS p, 1 AS n FROM {self.table(a, '')} UNION ALL SELECT {column}, {rng.choice(('partition', '7', '-partition'))}, 2 "
                      f"FROM {self.table(b, '')}) u WHERE u.o {rng.choice(ROW_OPERATORS)} {self.offset(a)} ORDER BY {rng.choice(('o, p, n', 'p, o, n', 'o DESC, p, n', 'p DESC, o, n'))}{self.limit()}")
         self.total = True
+
+    def correlated(self):
+        """A subselect for each row, of which some ask again for what they asked before."""
+        rng, a, b = self.rng, self.source(), self.source()
+        inner = rng.choice(("s.event_offset < a.event_offset", "s.event_offset = a.event_offset - 1 AND s.partition = a.partition", "(s.event_offset, s.partition) <= (a.event_offset, a.partition)",
+                            "s.event_offset IN (a.event_offset, a.partition)", "s.event_offset > a.event_offset % 7", "s.event_offset = ANY (ARRAY[a.event_offset % 5, NULL, a.partition])",
+                            "s.event_time > a.event_time", "s.event_offset < CASE a.partition WHEN 0 THEN NULL ELSE a.event_offset END"))
+        self.text = (f"SELECT a.partition, a.event_offset, (SELECT {rng.choice(('min', 'max', 'count'))}(s.event_offset) FROM {self.table(b, 's')} WHERE {inner})"
+                     f" FROM (SELECT * FROM {self.table(a, 'i')}{self.where('i', a, 0, 2, depth=2)} ORDER BY i.partition, i.event_offset LIMIT {rng.randrange(1, 25)}) a")
+
+    def recursive(self):
+        """From event to event."""
+        rng, a = self.rng, self.source()
+        step = rng.choice(("s.event_offset > w.o AND s.event_offset <= w.o + 3", "(s.partition, s.event_offset) > (w.p, w.o) AND s.event_offset < w.o + 2", "s.event_offset = ANY (ARRAY[w.o + 1, w.o + 5])"))
+        self.text = (f"WITH RECURSIVE w (n, p, o) AS (VALUES (0, 0, {self.const('bigint', str(a.topic.low))}) UNION"
+                     f" SELECT w.n + 1, s.partition, s.event_offset FROM w JOIN {self.table(a, 's')} ON {step} WHERE w.n < {rng.randrange(1, 4)}) SELECT * FROM w")
 
     def window(self):
         source = self.source()
