@@ -264,7 +264,8 @@ create_statement(const ElUtility *u)
 /*
  * The statement without the commands that change nothing, for PostgreSQL refuses
  * some of those: the type of a column that it partitions by, whatever the type.
- * NULL if none is left.  Who is not the owner gets PostgreSQL's own error.
+ * NULL if none is left.  Who is not the owner, or calls it a view, gets
+ * PostgreSQL's own error.
  */
 static AlterTableStmt *
 commands_to_run(AlterTableStmt *stmt, Oid relid)
@@ -273,7 +274,7 @@ commands_to_run(AlterTableStmt *stmt, Oid relid)
 	AlterTableStmt *result;
 	ListCell   *lc;
 
-	if (el_rel_kind(relid) == EL_REL_OTHER ||
+	if (el_rel_kind(relid) == EL_REL_OTHER || stmt->objtype != OBJECT_TABLE ||
 		!el_is_owner(relid, GetUserId()))
 		return stmt;
 	foreach(lc, stmt->cmds)
