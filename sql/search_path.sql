@@ -286,6 +286,8 @@ SELECT slots OPERATOR(pg_catalog.>) in_use FROM _eventlog.group_memory();
 SELECT * FROM public.check_topic('hj.orders');
 SELECT public.delete_events_before('hj.orders', 0, 1);
 TRUNCATE hj.orders;
+INSERT INTO _eventlog.log_floor (topic, partition, log_end) VALUES ('00000000-0000-4000-8000-000000000000', 0, 1);
+DELETE FROM _eventlog.log_floor WHERE topic::pg_catalog.text OPERATOR(pg_catalog.=) '00000000-0000-4000-8000-000000000000';
 VACUUM hj.orders, hj.numbers;
 ALTER TABLE hj.numbers RENAME TO figures;
 ALTER TABLE hj.figures SET SCHEMA public;

@@ -31,6 +31,8 @@ ALTER TABLE _eventlog.log_floor
     ADD COLUMN leader_epoch int NOT NULL DEFAULT 0,
     ADD COLUMN timeline int NOT NULL DEFAULT 0,
     ADD COLUMN system int NOT NULL DEFAULT 0;
+-- nobody knows what of it was committed: none of it is accepted again
+UPDATE _eventlog.log_floor SET committed_end = log_end;
 -- what the log relies on, whoever has written the row; the epoch is added to
 ALTER TABLE _eventlog.log_floor ADD CONSTRAINT log_floor_check
     CHECK (partition >= 0 AND log_end BETWEEN 0 AND 140737488355328 AND committed_end BETWEEN 0 AND log_end
