@@ -122,6 +122,8 @@ class Member:
         return self.name or f"session {self.conn}"
 
     def may_be_out(self):
+        if self.conn is not None and self.conn.tx is not None and self.conn.tx.overdue():
+            return True         # its session may have been ended, for what it held of another group
         limit = self.group.options.limit
         if self.beats:
             limit = min(limit, self.group.session_limit)
@@ -212,6 +214,11 @@ class Transaction:
         self.peeked = set()                     # (group, who) that commits nothing of what it was given
         self.snapshot = level != "READ COMMITTED"
         self.stops = {}                         # of a snapshot: where readers stopped when it was taken
+
+    def overdue(self):
+        now = time.monotonic()
+        return (any(now - since >= group.options.limit for (group, _), (since, _) in self.locks.items())
+                or any(now - self.began >= group.options.limit for group in self.hazy))
 
     def standing(self, group, who=None):
         """What it has consumed and not rolled back."""
@@ -337,9 +344,7 @@ class World:
 
     def doubtful(self, tx):
         """It has held partitions for too long: its session may have been ended, and nobody knows yet."""
-        now = time.monotonic()
-        return self.terminates and (any(now - since >= group.options.limit for (group, _), (since, _) in tx.locks.items())
-                                    or any(now - tx.began >= group.options.limit for group in tx.hazy))
+        return self.terminates and tx.overdue()
 
     def among(self, conn, holds, might=lambda tx: False):
         """Is it so for another session's open transaction? None: perhaps."""
