@@ -275,6 +275,18 @@ report_mixed(const char *group)
 			 errhint("A group is used either by consume() or by claim(); use another group.")));
 }
 
+/*
+ * The ownership lock keeps the committed offset as it is, but not the start mark: another
+ * transaction may have written it since the lock was taken.
+ */
+static void
+refresh_start(ElLocalPart *lp)
+{
+	Assert(lp->locked);
+	if (!lp->start.marked)
+		el_start_read(lp->slot, &lp->key, &lp->start);
+}
+
 /* el_part_lock() of a partition that this transaction has locked already, in an earlier call. */
 static ElLockResult
 relock_part(ElLocalPart *lp, const ElMemberRef *member, int64 epoch,
@@ -361,7 +373,10 @@ el_part_lock(ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 	if (member != NULL)
 		el_local_save(lp);		/* under the lock nothing is allocated */
 	if (lp->locked)
+	{
+		refresh_start(lp);
 		return relock_part(lp, member, epoch, claim, note);
+	}
 
 	make_lock_tag(&tag, &lp->key);
 	if (!try_lock(&tag))
