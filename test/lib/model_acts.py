@@ -492,6 +492,9 @@ class Acts(Calls):
             raise Finding(f"{conn}: COMMIT answered {answer.tag}")
         self.judge(conn, answer, expect)
         if answer.state is not None:
+            for group in self.world.groups.values():
+                if f'group "{group.name}"' in answer.message:
+                    self.heard(conn, group.sessions.get(conn), answer)
             self.world.abort(tx)
         else:
             self.committed(tx)
