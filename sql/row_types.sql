@@ -11,7 +11,7 @@ CREATE TYPE pair AS (a int, b text);
 CREATE DOMAIN checked AS pair CHECK ((value).a <> 13);
 CREATE DOMAIN list AS int[];
 CREATE TYPE "all kinds" AS (i2 smallint, i8 bigint, f float8, n numeric, ok boolean, t text, "odd ""name\" text, j json, jb jsonb, r pair, c checked, rs pair[],
-    cs checked[], ints int[], floats float8[], from0 int[], js json[], lists list[], at timestamptz, span interval, bytes bytea, m money, x xml, rg int4range, mr int4multirange, l list);
+    cs checked[], ints int[], floats float8[], from0 int[], js json[], lists list[], at timestamptz, span interval, bytes bytea, m money, x text, rg int4range, mr int4multirange, l list);
 SELECT create_topic('forms', key_type => 'pair', value_type => '"all kinds"');
 CREATE TABLE twin (id int, key pair, value "all kinds");
 INSERT INTO twin VALUES
