@@ -151,7 +151,7 @@ get_hex4(const char *p)
 	return c;
 }
 
-/* The escape \uXXXX at p, or two that are one character; returns what is behind. */
+/* The Unicode escape at p, or two that are one character; returns what is behind. */
 static const char *
 append_unicode(StringInfo buf, const char *p)
 {

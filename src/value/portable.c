@@ -31,6 +31,7 @@
 
 #include "base/compat.h"
 #include "value/portable.h"
+#include "value/type_check.h"
 
 /* What it was, to be put back. */
 typedef struct Saved
@@ -118,19 +119,10 @@ el_settings_of_type(Oid type)
 		case MONEYOID:
 			return EL_FIX_MONEY;
 
-			/* topics of these are not made any more */
-		case REGCLASSOID:
-		case REGPROCOID:
-		case REGPROCEDUREOID:
-		case REGOPEROID:
-		case REGOPERATOROID:
-		case REGTYPEOID:
-		case REGCONFIGOID:
-		case REGDICTIONARYOID:
-		case REGCOLLATIONOID:
-			return EL_FIX_FORMATS | EL_FIX_NAMES;
-
 		default:
+			/* topics of these are not made any more */
+			if (el_type_names_objects(base))
+				return EL_FIX_FORMATS | EL_FIX_NAMES;
 			/* what an extension's functions look at is not known */
 			return base < FirstNormalObjectId ? EL_FIX_FORMATS : EL_FIX_ALL;
 	}

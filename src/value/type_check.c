@@ -33,13 +33,11 @@ refuse(ElTypeProblem *problem, Oid type, const char *detail, const char *hint)
 	return true;
 }
 
-/* A type that is neither array, domain, range nor row. */
-static bool
-scalar_problem(Oid type, ElTypeProblem *problem)
+bool
+el_type_names_objects(Oid type)
 {
 	switch (type)
 	{
-			/* regrole and regnamespace name what every dump has */
 		case REGCLASSOID:
 		case REGPROCOID:
 		case REGPROCEDUREOID:
@@ -49,10 +47,22 @@ scalar_problem(Oid type, ElTypeProblem *problem)
 		case REGCONFIGOID:
 		case REGDICTIONARYOID:
 		case REGCOLLATIONOID:
-			return refuse(problem, type,
-						  "Events outlive the objects that its values name, and go to other databases.",
-						  "Use text for the name, or oid.");
+			return true;
+		default:
+			return false;
+	}
+}
 
+/* A type that is neither array, domain, range nor row. */
+static bool
+scalar_problem(Oid type, ElTypeProblem *problem)
+{
+	if (el_type_names_objects(type))
+		return refuse(problem, type,
+					  "Events outlive the objects that its values name, and go to other databases.",
+					  "Use text for the name, or oid.");
+	switch (type)
+	{
 		case ACLITEMOID:
 			return refuse(problem, type,
 						  "Events outlive the roles that its values name.",

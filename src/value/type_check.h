@@ -20,6 +20,12 @@ typedef struct ElTypeProblem
 	const char *hint;
 } ElTypeProblem;
 
+/*
+ * Does the type name objects of the catalogs, so that its values mean nothing in another
+ * database?  Not regrole and regnamespace: they name what every dump has.
+ */
+extern bool el_type_names_objects(Oid type);
+
 /* Is there a type in this one that cannot be kept on a log? */
 extern bool el_type_problem(Oid type, ElTypeProblem *problem);
 
