@@ -19,20 +19,18 @@ purpose.
 
 A finding prints the seed, the step, what the transaction did and what came before, and exit is 1.
 """
-import argparse
 import collections
-import json
 import os
 import random
 import signal
-import sys
 import time
 
 import psycopg  # noqa: F401 (says what is missing)
 
+import model_run
 from model_acts import options_json
 from model_calls import Outcome
-from model_db import Connection, Finding, Lost, Watchdog, literal
+from model_db import Connection, Finding, Lost, literal
 from model_steps import Steps
 from model_twin import Group, Options, Topic, World
 
@@ -304,45 +302,11 @@ class Model(Steps):
                 for line in conn.tx.history:
                     print(f"  {line}")
 
-    def run(self):
-        began = time.monotonic()
-        number = self.options.first
-        Watchdog(lambda: (self.where, self.steps)).start()
-        try:
-            while True:
-                self.round(number)
-                number += 1
-                if self.options.rounds is not None:
-                    if number >= self.options.first + self.options.rounds:
-                        break
-                elif time.monotonic() - began >= self.options.seconds:
-                    break
-        except (Finding, Lost) as error:
-            self.report(error)
-            return 1
-        finally:
-            elapsed = time.monotonic() - began
-            counts = {" ".join(filter(None, key)): count for key, count in sorted(self.counts.items())}
-            counts["steps"], counts["seconds"] = self.steps, round(elapsed, 1)
-            print("counts", json.dumps(counts, sort_keys=True))
-        return 0
-
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--conninfo", required=True)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", default="")
-    parser.add_argument("--rounds", type=int)
+    parser = model_run.arguments()
     parser.add_argument("--without", default=(), type=lambda text: text.split(","), help="acts to be left out, as leave,fence")
-    parser.add_argument("--trace", help="a file for all statements")
-    options = parser.parse_args()
-    seed, _, first = (options.seed or str(random.randrange(1, 10**6))).partition(".")
-    options.seed, options.first = seed, int(first or 1)
-    if first and options.rounds is None:
-        options.rounds = 1
-    print(f"seed {seed}", flush=True)
-    sys.exit(Model(options).run())
+    model_run.run(parser, Model)
 
 
 if __name__ == "__main__":

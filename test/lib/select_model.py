@@ -11,15 +11,14 @@ process steps both, so a seed gives the same statements again.
 
 A finding prints the seed, the step, both queries, the settings, the plan and what came before, and exit is 1.
 """
-import argparse
 import collections
 import json
 import random
 import re
-import sys
 import time
 
-from model_db import Connection, Finding, Lost, Watchdog, literal
+import model_run
+from model_db import Connection, Finding, Lost, literal
 from select_queries import EPOCH, Query
 
 SWITCHES = ("enable_seqscan", "enable_sort", "enable_incremental_sort", "enable_memoize", "enable_material", "enable_hashagg",
@@ -502,43 +501,9 @@ class Model:
         except (Finding, Lost, IndexError):
             pass
 
-    def run_all(self):
-        began = time.monotonic()
-        number = self.options.first
-        Watchdog(lambda: (self.where, self.steps)).start()
-        try:
-            while True:
-                self.round(number)
-                number += 1
-                if self.options.rounds is not None:
-                    if number >= self.options.first + self.options.rounds:
-                        break
-                elif time.monotonic() - began >= self.options.seconds:
-                    break
-        except (Finding, Lost) as error:
-            self.report(error)
-            return 1
-        finally:
-            counts = dict(sorted(self.counts.items()))
-            counts["steps"], counts["seconds"] = self.steps, round(time.monotonic() - began, 1)
-            print("counts", json.dumps(counts, sort_keys=True))
-        return 0
-
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--conninfo", required=True)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", default="")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--trace", help="a file for all statements")
-    options = parser.parse_args()
-    seed, _, first = (options.seed or str(random.randrange(1, 10**6))).partition(".")
-    options.seed, options.first = seed, int(first or 1)
-    if first and options.rounds is None:
-        options.rounds = 1
-    print(f"seed {seed}", flush=True)
-    sys.exit(Model(options).run_all())
+    model_run.run(model_run.arguments(), Model)
 
 
 if __name__ == "__main__":
