@@ -179,7 +179,7 @@ class Query:
         if pick == 6:
             return f"{a}.event_offset = ANY ({self.offsets(source)})"
         start = self.const("int", str(rng.randrange(0, source.topic.high + 1)))
-        return f"{a}.event_offset = ANY (ARRAY(SELECT generate_series({start}, {start} + 60, {rng.randrange(1, 9)}))::bigint[])"
+        return f"{a}.event_offset = ANY (ARRAY(SELECT generate_series({start}::bigint, {start}::bigint + 60, {rng.randrange(1, 9)})))"
 
     def condition(self, a, source, depth=0):
         rng = self.rng
