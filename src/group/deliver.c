@@ -216,9 +216,15 @@ report_partition_lost(const ElDelivery *d, const Source *s)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_EL_FENCED),
+			 d->claim ?
+			 errmsg("partition %d of topic \"%s\" was taken from a member of group \"%s\"",
+					s->a->partition, get_rel_name(s->topic->relid),
+					d->conf->name) :
 			 errmsg("partition %d of topic \"%s\" was taken from this member of group \"%s\"",
 					s->a->partition, get_rel_name(s->topic->relid),
 					d->conf->name),
+			 d->claim ?
+			 errdetail("This transaction has consumed from it as that member.") :
 			 errdetail("This transaction has consumed from it."),
 			 errhint("Retry the transaction.")));
 }

@@ -146,7 +146,7 @@ el_local_consumed_by(const char *group, const char *member)
 	{
 		if (lp->state.consumed != 0 && strcmp(lp->key.group, group) == 0 &&
 			el_local_is_of(lp, member) &&
-			lp->state.member.incarnation > lp->left)
+			lp->state.epoch > lp->left)
 			return true;
 	}
 	return false;
@@ -200,6 +200,7 @@ el_local_set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
 	if (state->member.incarnation == member->incarnation &&
 		state->epoch == epoch)
 		return;
+	Assert(member->incarnation == 0 || epoch > state->epoch);
 	el_local_save(lp);
 	if (state->consumed == 0)
 	{
@@ -232,8 +233,8 @@ el_local_set_consumed(ElLocalPart *lp)
 bool
 el_local_still_owned(const ElLocalPart *lp, ElSlotNo part)
 {
-	Assert(lp->state.member.incarnation != 0);
-	return lp->state.member.incarnation <= lp->left ||
+	Assert(lp->state.member.incarnation != 0 && lp->state.epoch > 0);
+	return lp->state.epoch <= lp->left ||
 		(part != EL_NO_SLOT &&
 		 el_part_owned_by(part, &lp->state.member, lp->state.epoch));
 }
@@ -258,7 +259,7 @@ el_local_leave(const char *group, const ElMemberRef *ref)
 			lp->state.member.incarnation == ref->incarnation &&
 			el_part_matches(lp->slot, &lp->key) &&
 			el_local_still_owned(lp, lp->slot))
-			lp->left = ref->incarnation;
+			lp->left = lp->state.epoch;
 	}
 	el_group_unlock();
 }
@@ -413,8 +414,8 @@ el_local_end(bool is_commit)
 			lp->next_in_xact = NULL;
 			lp->saved = NULL;
 			lp->slot = EL_NO_SLOT;
-			lp->left = lp->forgotten = lp->refused = 0;
-			lp->told = 0;
+			lp->forgotten = lp->refused = 0;
+			lp->left = lp->told = 0;
 		}
 		else
 			hash_search(local_parts, &lp->key, HASH_REMOVE, NULL);

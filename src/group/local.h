@@ -84,9 +84,10 @@ typedef struct ElLocalPart
 	ElSlotNo	held_slot;		/* that member's slot */
 	int64		new_version;	/* given by the append at PRE_COMMIT */
 
-	uint64		left;			/* members up to this incarnation left while
-								 * they owned the locked partition: what they
-								 * consumed may be committed; 0: none */
+	int64		left;			/* a member left while it owned the locked
+								 * partition since this epoch: what was
+								 * consumed under ownerships up to that may be
+								 * committed; 0: none did */
 	uint64		forgotten;		/* the session left at that time: what it was
 								 * given under numbers up to this counts no
 								 * more; 0: it did not */

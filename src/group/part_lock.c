@@ -231,16 +231,23 @@ el_part_note_delivery(ElLocalPart *lp, int64 first_offset)
  * The lock
  */
 
+/*
+ * What this transaction consumes from the partition goes on from what it consumed
+ * before, and is committed with it: has that been right?  Lock held.
+ */
+static bool
+may_go_on(const ElLocalPart *lp, ElSlotNo part)
+{
+	return lp->state.consumed == 0 || lp->state.member.incarnation == 0 ||
+		el_local_still_owned(lp, part);
+}
+
 /* What keeps the member from working on the partition?  Lock held. */
 static ElLockResult
 check_owner(const ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 			int64 epoch)
 {
-	if (!el_part_owned_by(part, member, epoch))
-		return EL_LOCK_NOT_OWNED;
-	/* what this transaction consumed before has to have been right, too */
-	if (lp->state.consumed != 0 && lp->state.member.incarnation != 0 &&
-		!el_local_still_owned(lp, part))
+	if (!el_part_owned_by(part, member, epoch) || !may_go_on(lp, part))
 		return EL_LOCK_NOT_OWNED;
 	if (el_member_busy_elsewhere(EL_MEMBER(member->slot)))
 		return EL_LOCK_BUSY;
@@ -305,6 +312,8 @@ relock_part(ElLocalPart *lp, const ElMemberRef *member, int64 epoch,
 	mixed = claim && !become_claim(lp);
 	if (member != NULL)
 		result = check_owner(lp, lp->slot, member, epoch);
+	else if (!may_go_on(lp, lp->slot))
+		result = EL_LOCK_NOT_OWNED;
 	if (result == EL_LOCK_OK && member != NULL)
 	{
 		el_local_set_member(lp, member, epoch);

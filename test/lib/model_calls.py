@@ -244,9 +244,7 @@ class Calls:
         elif topic is None and who != "s" and member.may_be_out():
             expect.may({"55000"})
         self.may_fail_reading(tx, group, scope, expect)
-        if member is not None and member.may_be_out() or any(
-                cons.dead is not False or isinstance(cons.member, Member) and cons.member.may_be_out()
-                for (g, _), part in tx.view.parts.items() if g is group for cons in part.cons + part.void):
+        if member is not None and member.may_be_out() or self.may_be_fenced(tx, group):
             expect.may({"40L01"})
         arguments = [f"max_events => {limit}"]
         if topic:
@@ -279,6 +277,8 @@ class Calls:
             else:
                 expect.may({"55006"})
         self.may_fail_reading(tx, group, [topic], expect)
+        if self.may_be_fenced(tx, group):
+            expect.may({"40L01"})
         sql = f"{EVENT} FROM claim({literal(group.name)}, {literal(topic)}, max_events => {limit})"
         sent = time.monotonic()
         outcome = self.deliver(conn, "claim", sql, group, into_work, style, cursor)
@@ -289,6 +289,11 @@ class Calls:
             self.take(conn, group, "claim", "claim", [topic], outcome, True, into_work, sent)
         self.finish_auto(conn, outcome)
         return outcome
+
+    def may_be_fenced(self, tx, group):
+        """Has a member perhaps been put out that this transaction has consumed as?"""
+        return any(cons.dead is not False or isinstance(cons.member, Member) and cons.member.may_be_out()
+                   for (g, _), part in tx.view.parts.items() if g is group for cons in part.cons + part.void)
 
     def may_fail_reading(self, tx, group, scope, expect):
         world = self.world
