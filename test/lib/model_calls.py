@@ -409,14 +409,12 @@ class Calls:
 
     def take_mark(self, tx, group, key, first):
         """Which of the marks that may be there is it?"""
-        topic, partition = key
+        topic, log = key[0], self.world.log(key)
         marks = self.world.marks(tx, group, topic)
-        if len(marks) < 2:
-            return
-        log = self.world.log(key)
-        marks = tuple(mark for mark in marks if mark is not None and log.between(mark.get(partition, 0), first + 1) == [first])
-        if marks:
-            tx.view.marks[group, topic] = marks
+        if len(marks) > 1:
+            marks = tuple(mark for mark in marks if log.between(self.world.start_of(tx, group, key, mark), first + 1) == [first])
+            if marks:
+                tx.view.marks[group, topic] = marks
 
     def move(self, tx, group, key, upto):
         """The transaction is to commit the partition up to there. What is passed must have been given."""

@@ -314,20 +314,23 @@ class World:
 
     def bases(self, tx, group, key):
         """Where the group may go on when nothing is known of a position."""
-        log, (topic, partition) = self.log(key), key
+        log, topic = self.log(key), key[0]
         committed = self.committed(tx, group, key)
         options = self.options(tx, group)
         if committed is not None:
             places = {committed}
         else:
-            marks = self.marks(tx, group, topic)
-            places = {mark.get(partition, 0) for mark in marks if mark is not None}
-            if not marks or None in marks:
-                if options.start == "latest" and not self.has_offsets(tx, group, topic):
-                    places.add(self.latest(tx, key))
-                else:
-                    places.add(log.start)
+            places = {self.start_of(tx, group, key, mark) for mark in self.marks(tx, group, topic) or (None,)}
         return self.after_loss(options, log, places)
+
+    def start_of(self, tx, group, key, mark):
+        """Where a group without offset begins in a partition by that mark; None: there is none."""
+        topic, partition = key
+        if mark is not None:
+            return mark.get(partition, 0)
+        if self.options(tx, group).start == "latest" and not self.has_offsets(tx, group, topic):
+            return self.latest(tx, key)
+        return self.log(key).start
 
     @staticmethod
     def after_loss(options, log, places):
