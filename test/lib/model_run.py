@@ -16,7 +16,7 @@ def arguments():
     parser.add_argument("--conninfo", required=True)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", default="", help="a number, or with a round as a finding says it, 7.31, to do that round alone")
-    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--rounds", type=int, help="at most so many, if there is time")
     parser.add_argument("--trace", help="a file for all statements")
     return parser
 
@@ -41,10 +41,9 @@ def run_rounds(model):
         while True:
             model.round(number)
             number += 1
-            if options.rounds is not None:
-                if number >= options.first + options.rounds:
-                    break
-            elif time.monotonic() - began >= options.seconds:
+            if options.rounds is not None and number >= options.first + options.rounds:
+                break
+            if time.monotonic() - began >= options.seconds:
                 break
     except (Finding, Lost) as error:
         model.report(error)
