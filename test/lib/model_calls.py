@@ -350,6 +350,7 @@ class Calls:
         if not matching:
             raise Finding(f"{conn}: {group}/{key} goes on at {offsets[0]}, it should at "
                           f"{[(log.between(place, NEVER) or ['the end'])[0] for place in sorted(places)]} ({sorted(places)})\n  {part}\n  {carry}")
+        world.pass_ended(key, offsets[-1])
         if log.readable(offsets[0], tx.seen)[:len(offsets)] != offsets:
             raise Finding(f"{conn}: {group}/{key}: {offsets} are not decided, only {log.readable(offsets[0], tx.seen)} are")
         if tx.snapshot and group.writer.get(key, 0) > tx.seen and (group, key) not in tx.locks:

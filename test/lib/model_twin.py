@@ -349,6 +349,14 @@ class World:
         """It has held partitions for too long: its session may have been ended, and nobody knows yet."""
         return self.terminates and tx.overdue()
 
+    def pass_ended(self, key, offset):
+        """A reader has got as far as that. What a transaction has appended before, whose session may have been ended, was no hindrance then."""
+        for tx in self.open():
+            if self.doubtful(tx):
+                for number, (topic, partition, first) in tx.view.flushed.items():
+                    if (topic, partition) == key and first <= offset:
+                        self.log(key).open.pop(number, None)
+
     def among(self, conn, holds, might=lambda tx: False):
         """Is it so for another session's open transaction? None: perhaps."""
         result = False
