@@ -351,8 +351,9 @@ class Calls:
             raise Finding(f"{conn}: {group}/{key} goes on at {offsets[0]}, it should at "
                           f"{[(log.between(place, NEVER) or ['the end'])[0] for place in sorted(places)]} ({sorted(places)})\n  {part}\n  {carry}")
         world.pass_ended(key, offsets[-1])
-        if log.readable(offsets[0], tx.seen)[:len(offsets)] != offsets:
-            raise Finding(f"{conn}: {group}/{key}: {offsets} are not decided, only {log.readable(offsets[0], tx.seen)} are")
+        readable = log.readable(max(matching), tx.seen)
+        if readable[:len(offsets)] != offsets:
+            raise Finding(f"{conn}: {group}/{key}: {offsets} are not decided, only {readable} are")
         if tx.snapshot and group.writer.get(key, 0) > tx.seen and (group, key) not in tx.locks:
             raise Finding(f"{conn}: {group}/{key}: its committed offset is from after this transaction's snapshot")
         if part.commit is None and part.position is None:

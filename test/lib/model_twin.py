@@ -67,8 +67,8 @@ class Log:
         return self.offsets[bisect.bisect_left(self.offsets, low):bisect.bisect_left(self.offsets, high)]
 
     def readable(self, position, seen):
-        """The offsets from a position on, up to what the snapshot takes to be undecided."""
-        stop = self.stop()
+        """The offsets from a position on, up to what the snapshot takes to be undecided; what seek() has passed is no hindrance."""
+        stop = min((first for first in self.open.values() if first >= position), default=NEVER)
         result = []
         for at in range(bisect.bisect_left(self.offsets, max(position, self.start)), len(self.offsets)):
             if self.offsets[at] >= stop or self.commits[at] > seen:
