@@ -298,7 +298,7 @@ class Calls:
     def may_fail_reading(self, tx, group, scope, expect):
         world = self.world
         if tx.snapshot and (group.dropped > tx.seen or any(
-                group.writer.get(key, 0) > tx.seen or group.marked.get(topic, 0) > tx.seen for topic in scope for key in world.keys(topic))):
+                max(group.writer.get(key, 0), group.guessed.get(key, 0)) > tx.seen or group.marked.get(topic, 0) > tx.seen for topic in scope for key in world.keys(topic))):
             expect.may({"40001"})
         if world.options(tx, group).on_lost == "error" and world.lossy(tx, group, scope):
             expect.may({"EL004"})

@@ -153,7 +153,8 @@ class Group:
         return self.name
 
     def reset(self):
-        self.committed, self.writer = {}, {}
+        self.committed = {}
+        self.writer, self.guessed = {}, {}      # the commit that wrote it, or perhaps did
         self.dropped = 0        # the commit that dropped it last
         self.marks = {}         # topic: the starts that were perhaps written, each {partition: offset} or None
         self.marked = {}        # topic: the commit that wrote them
@@ -467,6 +468,7 @@ class World:
         for (group, key), position in tx.guesses.items():
             if group.committed.get(key) != position:
                 group.guess[key] = {position, group.committed.get(key)}
+                group.guessed[key] = self.commits
         last = {}
         for (group, key), part in view.parts.items():
             self.commit_part(tx, group, key, part, last)
