@@ -578,6 +578,18 @@ SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', 3, member => 'w1
 SELECT commit('gs11', 'w1');
 COMMIT;
 SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', member => 'w1');
+SELECT leave_group('gs11', 'w1');
+-- what is refused to one who has consumed nothing refuses nothing of theirs
+BEGIN;
+SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', 1, member => 'w2');
+SELECT leave_group('gs11', 'w2');
+SELECT min(event_offset), count(*) FROM consume('gs11', 'gs11', 1, member => 'w1');
+SAVEPOINT s;
+SELECT commit('gs11', 'w3');
+ROLLBACK TO s;
+SELECT commit('gs11', 'w1');
+COMMIT;
+SELECT count(*) FROM consume('gs11', 'gs11', member => 'w1');
 DROP TABLE gs11;
 
 DROP TABLE gs_work;

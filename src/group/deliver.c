@@ -413,7 +413,10 @@ deliver_from(ElDelivery *d, const ElAssignment *a, ElAssigned *p)
 	Assert(lp->locked);
 	el_local_save(lp);
 	if (d->claim)
+	{
+		el_local_reserve(lp);
 		el_local_set_member(lp, &a->member, 0);
+	}
 	lp->state.committed = el_local_committed(lp, &s.entry);
 	lp->state.version = s.entry.version;
 	lp->state.position = last + 1;

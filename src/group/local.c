@@ -131,10 +131,23 @@ el_local_is_of(const ElLocalPart *lp, const char *member)
 		(member == NULL || strcmp(ref->name, member) == 0);
 }
 
+/* Has the member, NULL: the session, consumed before the present one? */
+static bool
+was_of(const ElLocalPart *lp, const char *member)
+{
+	for (const ElHand *hand = lp->state.hands; hand != NULL; hand = hand->before)
+	{
+		if (hand->named == (member != NULL) &&
+			(member == NULL || strcmp(hand->name, member) == 0))
+			return true;
+	}
+	return false;
+}
+
 bool
 el_local_concerns(const ElLocalPart *lp, const char *member)
 {
-	return lp->state.handed_on || el_local_is_of(lp, member);
+	return el_local_is_of(lp, member) || was_of(lp, member);
 }
 
 bool
@@ -185,6 +198,31 @@ has_position(const ElLocalPart *lp)
 		lp->state.member.incarnation > lp->forgotten && !is_settled(lp);
 }
 
+void
+el_local_reserve(ElLocalPart *lp)
+{
+	el_local_save(lp);
+	if (lp->state.consumed != 0 && lp->spare == NULL)
+		lp->spare = MemoryContextAlloc(TopTransactionContext, sizeof(ElHand));
+}
+
+/* What stands was delivered to the present member as well, whoever is the next. */
+static void
+add_hand(ElLocalPart *lp)
+{
+	const ElMemberRef *ref = &lp->state.member;
+	ElHand	   *hand = lp->spare;
+
+	if (ref->incarnation == 0 || was_of(lp, ref->named ? ref->name : NULL))
+		return;
+	Assert(hand != NULL);
+	hand->named = ref->named;
+	strlcpy(hand->name, ref->name, sizeof(hand->name));
+	hand->before = lp->state.hands;
+	lp->state.hands = hand;
+	lp->spare = NULL;
+}
+
 /*
  * If that is another ownership than at the last delivery, the remembered
  * position is void; and what had been delivered up to it and never committed is
@@ -201,7 +239,7 @@ el_local_set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
 		state->epoch == epoch)
 		return;
 	Assert(member->incarnation == 0 || epoch > state->epoch);
-	el_local_save(lp);
+	Assert(lp->saved != NULL);
 	if (state->consumed == 0)
 	{
 		if (has_position(lp) && state->position > state->committed)
@@ -210,8 +248,8 @@ el_local_set_member(ElLocalPart *lp, const ElMemberRef *member, int64 epoch)
 			state->owed = 0;
 		state->position = -1;
 	}
-	else if (!el_local_is_of(lp, member->named ? member->name : NULL))
-		state->handed_on = true;
+	else
+		add_hand(lp);
 	state->member = *member;
 	state->epoch = epoch;
 }
@@ -226,7 +264,7 @@ el_local_set_consumed(ElLocalPart *lp)
 	if (lp->state.consumed == 0)
 	{
 		lp->state.consumed = ++consumptions;
-		lp->state.handed_on = false;
+		lp->state.hands = NULL;
 	}
 }
 
@@ -407,7 +445,8 @@ el_local_end(bool is_commit)
 			if (!el_local_owes(lp))
 				lp->state.owed = 0;
 			lp->state.consumed = 0;
-			lp->state.handed_on = false;
+			lp->state.hands = NULL;
+			lp->spare = NULL;
 			lp->state.commit = lp->state.any_owner = false;
 			lp->state.events_skipped = 0;
 			lp->in_xact = lp->locked = lp->claim = false;

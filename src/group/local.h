@@ -25,6 +25,14 @@
 #include "group/offsets.h"
 #include "group/slots.h"
 
+/* A member that consumed in this transaction and left before the next one had the partition. */
+typedef struct ElHand
+{
+	bool		named;			/* or the session */
+	char		name[EL_NAME_SIZE];
+	const struct ElHand *before;
+} ElHand;
+
 /* What a (sub)transaction's rollback takes back. */
 typedef struct ElPartState
 {
@@ -40,8 +48,7 @@ typedef struct ElPartState
 	uint64		consumed;		/* number of the consumption: what this
 								 * transaction delivered from here and stands;
 								 * 0: nothing */
-	bool		handed_on;		/* ... also to members of other names, who
-								 * left before this one had the partition */
+	const ElHand *hands;		/* ... also to these, the last one first */
 	bool		commit;			/* committed is to be written when this
 								 * transaction commits; -1: as a tombstone */
 	bool		any_owner;		/* ... whoever owns the partition (seek,
@@ -83,6 +90,7 @@ typedef struct ElLocalPart
 								 * counts it; 0: none */
 	ElSlotNo	held_slot;		/* that member's slot */
 	int64		new_version;	/* given by the append at PRE_COMMIT */
+	ElHand	   *spare;			/* for el_local_set_member() */
 
 	int64		left;			/* a member left while it owned the locked
 								 * partition since this epoch: what was
@@ -134,7 +142,10 @@ extern bool el_local_concerns(const ElLocalPart *lp, const char *member);
 /* Did this transaction consume in the group as the member, which did not leave since? */
 extern bool el_local_consumed_by(const char *group, const char *member);
 
-/* From now on the part's events go to the member that owns it since epoch, or (incarnation 0) to a claim. */
+/* Saves the state, and has what el_local_set_member() may need, which is called where nothing can be allocated. */
+extern void el_local_reserve(ElLocalPart *lp);
+
+/* From now on the part's events go to the member that owns it since epoch, or (incarnation 0) to a claim.  Reserved. */
 extern void el_local_set_member(ElLocalPart *lp, const ElMemberRef *member,
 								int64 epoch);
 

@@ -380,7 +380,7 @@ el_part_lock(ElLocalPart *lp, ElSlotNo part, const ElMemberRef *member,
 	Assert(lp->in_xact);
 	Assert(!claim || member == NULL);
 	if (member != NULL)
-		el_local_save(lp);		/* under the lock nothing is allocated */
+		el_local_reserve(lp);	/* under the lock nothing is allocated */
 	if (lp->locked)
 	{
 		refresh_start(lp);
