@@ -80,7 +80,8 @@ class Acts(Calls):
                 parts[key] = tx.part(group, key)._replace(position=carry.position, floor=carry.floor, pending=carry.pending, who=who,
                                                           member=member, clean=carry.clean, lost=carry.lost, told=carry.told)
                 sure.add(key)
-                if carry.lost or carry.risk:
+                # members that changed while it was held have their turn when the transaction ends
+                if carry.lost or carry.risk or carry.clean != group.changes:
                     expect.may({"40L01"})
                 if world.locked(group, key, conn) is not False:
                     expect.may({"55006"})
