@@ -60,6 +60,8 @@ make_machine() {
 	eval "$(apt-config shell proxy Acquire::http::Proxy)"
 	proxy=${proxy:-${http_proxy:-}}
 	[[ -z $proxy || $proxy == DIRECT ]] || echo "Acquire::http::Proxy \"$proxy\";" >"$machine/etc/apt/apt.conf.d/proxy"
+	# a mirror that is some weeks old is one all the same: of sid, the date of its lists is over by then
+	echo 'Acquire::Check-Valid-Until "false";' >"$machine/etc/apt/apt.conf.d/valid-until"
 	echo bare >"$machine/etc/hostname"
 	echo '127.0.0.1 localhost bare' >"$machine/etc/hosts"
 	for name in "$mirror" "$proxy"; do
