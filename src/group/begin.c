@@ -26,6 +26,7 @@
 #include "group/begin.h"
 #include "group/mark.h"
 #include "group/offsets.h"
+#include "group/room.h"
 #include "group/slots.h"
 #include "storage/lockdefs.h"
 #include "storage/log.h"
@@ -104,6 +105,25 @@ find_start(ElTopic *t, int32 partition, bool latest, Snapshot snapshot)
 }
 
 /*
+ * Slots for all partitions that the mark will speak of, for those are where its
+ * starts are kept: one that is made later counts as added after the mark.  53200.
+ */
+static void
+have_slots(const char *group, const ElTopic *t)
+{
+	ElSlotNo	g;
+
+	el_group_lock_with_offsets(group, LW_EXCLUSIVE);
+	g = el_group_find(MyDatabaseId, group);
+	el_slots_reserve((g == EL_NO_SLOT ? 1 : 0) +
+					 el_group_topic_needs(g, &t->uuid, t->npartitions),
+					 g != EL_NO_SLOT && EL_GROUP(g)->nmembers > 0, g);
+	g = el_group_get(MyDatabaseId, group);
+	(void) el_group_topic_get(g, &t->uuid, t->relid, t->npartitions);
+	el_group_unlock();
+}
+
+/*
  * A partition has no start if it has an offset that nothing can take away
  * without the mark: one that is committed, or that this transaction commits.  A
  * group with offsets, but without a mark (an older version's, or whose first
@@ -114,10 +134,12 @@ static void
 make_mark(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
 {
 	int64	   *starts = palloc_array(int64, t->npartitions);
-	ElEntry    *entries = copy_entries(conf->name, t);
+	ElEntry    *entries;
 	bool		dropped = el_dropped_here(conf->name, &t->uuid);
 	bool		has_offsets = false;
 
+	have_slots(conf->name, t);
+	entries = copy_entries(conf->name, t);
 	for (int32 p = 0; p < t->npartitions; p++)
 	{
 		ElPartKey	key;
