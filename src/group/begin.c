@@ -106,20 +106,20 @@ find_start(ElTopic *t, int32 partition, bool latest, Snapshot snapshot)
 
 /*
  * Slots for all partitions that the mark will speak of, for those are where its
- * starts are kept: one that is made later counts as added after the mark.  53200.
+ * starts are kept.  53200.
  */
 static void
-have_slots(const char *group, const ElTopic *t)
+have_slots(const char *group, const ElTopic *t, int32 npartitions)
 {
 	ElSlotNo	g;
 
 	el_group_lock_with_offsets(group, LW_EXCLUSIVE);
 	g = el_group_find(MyDatabaseId, group);
 	el_slots_reserve((g == EL_NO_SLOT ? 1 : 0) +
-					 el_group_topic_needs(g, &t->uuid, t->npartitions),
+					 el_group_topic_needs(g, &t->uuid, npartitions),
 					 g != EL_NO_SLOT && EL_GROUP(g)->nmembers > 0, g);
 	g = el_group_get(MyDatabaseId, group);
-	(void) el_group_topic_get(g, &t->uuid, t->relid, t->npartitions);
+	(void) el_group_topic_get(g, &t->uuid, t->relid, npartitions);
 	el_group_unlock();
 }
 
@@ -128,19 +128,21 @@ have_slots(const char *group, const ElTopic *t)
  * without the mark: one that is committed, or that this transaction commits.  A
  * group with offsets, but without a mark (an older version's, or whose first
  * commit found another transaction at it), began at the earliest in the others,
- * whatever its options are now.
+ * whatever its options are now.  Partitions that this transaction has added count
+ * as added later: others do not know of them yet, and they may be rolled back.
  */
 static void
 make_mark(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
 {
-	int64	   *starts = palloc_array(int64, t->npartitions);
+	int32		n = el_topic_partitions_before(t);
+	int64	   *starts = palloc_array(int64, n);
 	ElEntry    *entries;
 	bool		dropped = el_dropped_here(conf->name, &t->uuid);
 	bool		has_offsets = false;
 
-	have_slots(conf->name, t);
+	have_slots(conf->name, t, n);
 	entries = copy_entries(conf->name, t);
-	for (int32 p = 0; p < t->npartitions; p++)
+	for (int32 p = 0; p < n; p++)
 	{
 		ElPartKey	key;
 
@@ -148,7 +150,7 @@ make_mark(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
 		el_part_key(&key, conf->name, &t->uuid, p);
 		starts[p] = el_local_committed(el_local_find(&key), &entries[p]);
 	}
-	for (int32 p = 0; p < t->npartitions; p++)
+	for (int32 p = 0; p < n; p++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (starts[p] >= 0)
@@ -157,7 +159,7 @@ make_mark(const ElGroupConf *conf, ElTopic *t, Snapshot snapshot)
 			starts[p] = find_start(t, p, conf->start_from == EL_START_LATEST &&
 								   (dropped || !has_offsets), snapshot);
 	}
-	el_local_mark_set(conf->name, &t->uuid, starts, t->npartitions, false);
+	el_local_mark_set(conf->name, &t->uuid, starts, n, false);
 	pfree(starts);
 	pfree(entries);
 }

@@ -64,9 +64,11 @@ el_offset_value_text(StringInfo buf, int64 next)
 void
 el_starts_text(StringInfo buf, const int64 *starts, int32 n)
 {
+	appendStringInfoChar(buf, '[');
 	for (int32 i = 0; i < n; i++)
 	{
-		appendStringInfoString(buf, i == 0 ? "[" : ", ");
+		if (i > 0)
+			appendStringInfoString(buf, ", ");
 		if (starts[i] < 0)
 			appendStringInfoString(buf, "null");
 		else
@@ -410,17 +412,18 @@ el_starts_parse(const char *data, int32 len, int64 **starts, int32 *n)
 	*n = 0;
 	if (!take_char(&c, '['))
 		return false;
-	do
+	/* none: of a topic that was created in the transaction that began there */
+	while (!take_char(&c, ']'))
 	{
+		if (*n > 0 && !take_char(&c, ','))
+			return false;
 		if (*n >= EL_MAX_PARTITIONS)
 			return false;
 		if (*n >= room)
 			*starts = repalloc(*starts, sizeof(int64) * (room *= 2));
 		if (!take_start(&c, &(*starts)[(*n)++]))
 			return false;
-	} while (take_char(&c, ','));
-	if (!take_char(&c, ']'))
-		return false;
+	}
 	skip_space(&c);
 	return c.p == c.end;
 }

@@ -43,6 +43,12 @@ SELECT seek('latest_seek', 't', 0, 2);
 BEGIN;
 SELECT count(*) FROM claim('rolled_back', 't', 5);
 ROLLBACK;
+-- in a topic of the same transaction: its start mark names no partition
+BEGIN;
+SELECT create_topic('own', 2, 'text', 'text');
+SELECT seek('within', 'own', 1, 0);
+COMMIT;
+SELECT count(produce('own', 'k', 'v', partition => 0)) FROM generate_series(1, 3);
 EOT
 # events, and partitions, that come later
 $primary->safe_psql('postgres', <<"EOT");
