@@ -101,7 +101,7 @@ $member2->quit;
 $primary->safe_psql('postgres', "SELECT leave_group('named', 'm')");
 $primary->poll_query_until('postgres', 'SELECT count(*) = 0 FROM eventlog_members') or die 'members stay';
 check($primary, 'members are gone');
-is($primary->safe_psql('postgres', q{SELECT count(*) FROM _eventlog.committed_offsets WHERE key::json->>2 IS NULL}), '5', 'one mark each');
+is($primary->safe_psql('postgres', q{SELECT count(*) FROM _eventlog.committed_offsets WHERE key::json->>2 IS NULL}), '6', 'one mark each');
 
 $primary->restart;
 check($primary, 'after a restart');
