@@ -365,7 +365,7 @@ class Calls:
         part = part._replace(cons=tuple(cons for cons in part.cons if not cons.taken or cons.member is member))
         cons = Cons(group, key, who, member)
         tx.all_cons.append(cons)
-        if who != "s" and all(cons.taken for cons in part.cons):
+        if (who != "s" or part.who not in (who, None)) and all(cons.taken for cons in part.cons):
             part = part._replace(pending=())    # the last transaction's, whoever has committed a part of it
         floor, pending, clean, lost, told = part.floor, part.pending, part.clean, part.lost, part.told
         if part.position is None and carry is not None:
