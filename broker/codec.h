@@ -3,7 +3,7 @@
  * codec.h
  *	  From the bytes of Kafka's protocol to structs and back, by their tables.
  *
- * Errors are static, untranslated phrases ("string is longer than the frame").
+ * Errors are static, untranslated phrases ("string is longer than what is left").
  *
  * IDENTIFICATION
  *	  broker/codec.h
@@ -14,6 +14,7 @@
 #define EL_BROKER_CODEC_H
 
 #include "broker/arena.h"
+#include "broker/fields.h"
 #include "broker/messages.h"
 #include "broker/output.h"
 
@@ -22,8 +23,8 @@ typedef struct KafkaReader
 {
 	const char *pos;
 	const char *end;
-	const char *field;			/* after an error: the name of the field that
-								 * was being read, or NULL */
+	const char *field;			/* after an error: what was being read, or
+								 * NULL */
 } KafkaReader;
 
 static inline KafkaReader
@@ -46,17 +47,8 @@ extern bool kafka_decode(KafkaReader *reader, const KafkaMessage *message,
 						 const char **error);
 
 /*
- * Append a message as that version has it; what the version does not have is
- * left out.  Records of reference_from bytes or more are referred to, and must
- * stay until they are sent.  False with *error if something is null that must
- * not be, or the output failed; the output is then as before, but for "error".
- */
-extern bool kafka_encode(KafkaOutput *out, const KafkaMessage *message,
-						 int16_t version, const void *data, const char **error);
-
-/*
- * Read the header of a request, whatever its version (then answer or close:
- * kafka_serves()).  NULL with *error if its key is none of kafka_apis or the
+ * Read the header of a request, whatever its version (for which see
+ * kafka_serves()).  NULL with *error if nothing is announced for its key or the
  * bytes are wrong.
  */
 extern const KafkaApi *kafka_decode_request_header(KafkaReader *reader,
@@ -64,20 +56,13 @@ extern const KafkaApi *kafka_decode_request_header(KafkaReader *reader,
 												   KafkaArena *arena,
 												   const char **error);
 
-/* Set every member to its default. */
-extern void kafka_set_defaults(const KafkaStruct *type, void *data);
-
 /*
- * Give an array n items, each with its defaults:
- *
- *	if (!KAFKA_NEW_ITEMS(arena, &response.topics, MetadataResponseTopic, 3))
- *
- * False if the arena's limit is reached; the array is empty then.
+ * Append a message as that version has it; what the version does not have is
+ * left out.  Records of reference_from bytes or more are referred to, and must
+ * stay until they are sent.  False if the output failed, also because something
+ * is null that must not be; out->error says why.
  */
-#define KAFKA_NEW_ITEMS(arena, array, type, n) \
-	kafka_new_items(arena, &KAFKA_TYPE(type), \
-					_Generic((array)->items, type *: (array)), n)
-extern bool kafka_new_items(KafkaArena *arena, const KafkaStruct *type,
-							void *array, int32_t n);
+extern bool kafka_encode(KafkaOutput *out, const KafkaMessage *message,
+						 int16_t version, const void *data);
 
 #endif							/* EL_BROKER_CODEC_H */

@@ -4,9 +4,9 @@
  *	  Bytes on their way to a socket: a buffer that grows, and references to
  *	  bytes elsewhere that writev() takes from where they are.
  *
- * Positions count all bytes from the beginning, those referred to included.
- * A function that fails leaves the output failed: what is put then is dropped,
- * and "error" says why.  kafka_output_cut() goes back to before it.
+ * What fails (a limit, no memory, kafka_encode()) leaves the output failed: "error"
+ * says why, what is put then is dropped, and the end of the frame takes back the
+ * frame.  So a caller may look at the end only.
  *
  * IDENTIFICATION
  *	  broker/output.h
@@ -31,31 +31,32 @@ typedef struct KafkaReference
 
 typedef struct KafkaOutput
 {
-	size_t		limit;			/* of len + referred */
+	size_t		limit;			/* of what is not sent yet, references
+								 * included */
 	size_t		reference_from; /* records of so many bytes are not copied */
 	const char *error;			/* NULL, or why it failed; static */
 
 	char	   *buffer;
 	size_t		len;
 	size_t		capacity;
-	size_t		referred;		/* bytes referred to */
 	KafkaReference *references;
 	size_t		n_references;
 	size_t		reference_capacity;
+	size_t		referred;		/* bytes referred to that are not sent yet */
 
 	/* what has been sent: of the buffer, references, of the next reference */
-	size_t		sent_buffer;
+	size_t		sent;
 	size_t		sent_references;
 	size_t		sent_of_reference;
 } KafkaOutput;
 
-/* A place in an output to which it can be cut back. */
-typedef struct KafkaOutputMark
+/* Where a frame begins. */
+typedef struct KafkaFrame
 {
 	size_t		len;
 	size_t		referred;
 	size_t		n_references;
-} KafkaOutputMark;
+} KafkaFrame;
 
 /* Records below this many bytes cost less to copy than to refer to. */
 #define KAFKA_REFERENCE_FROM 4096
@@ -69,40 +70,42 @@ extern void kafka_output_init(KafkaOutput *out, size_t limit);
 /* Give the memory back; the output is empty then, and may be used again. */
 extern void kafka_output_free(KafkaOutput *out);
 
+/* The output failed, unless it had before. */
+extern void kafka_output_fail(KafkaOutput *out, const char *error);
+
 /*
  * Room for size more bytes at the end, which the caller fills, or NULL if the
  * output failed.  The pointer is good until the next call.
  */
 extern char *kafka_output_room(KafkaOutput *out, size_t size);
 
-/* Append a copy of bytes, or, with refer, a reference: they must stay then. */
-extern void kafka_output_bytes(KafkaOutput *out, const char *data, size_t len,
-							   bool refer);
+/* Append a copy of bytes. */
+extern void kafka_output_copy(KafkaOutput *out, const char *data, size_t len);
 
-/* Where the output ends now, and back to there, the failure forgotten. */
-extern KafkaOutputMark kafka_output_mark(const KafkaOutput *out);
-extern void kafka_output_cut(KafkaOutput *out, KafkaOutputMark mark);
+/* Append a reference to bytes, which must stay until they are sent. */
+extern void kafka_output_refer(KafkaOutput *out, const char *data, size_t len);
 
 /*
- * Between these two lies a frame: the first leaves room for its size, the
- * second fills it in.  False if the output failed; it is as before the frame
- * then, but for "error".
+ * Between these two lies a frame.  The first leaves room for its size and
+ * forgets an earlier failure, the second fills the size in; false if the output
+ * failed: without the frame then, but with "error".
  */
-extern KafkaOutputMark kafka_output_begin_frame(KafkaOutput *out);
-extern bool kafka_output_end_frame(KafkaOutput *out, KafkaOutputMark begin);
+extern KafkaFrame kafka_output_begin_frame(KafkaOutput *out);
+extern bool kafka_output_end_frame(KafkaOutput *out, KafkaFrame frame);
 
 /* How many bytes are to be sent yet. */
 extern size_t kafka_output_unsent(const KafkaOutput *out);
 
 /*
- * The next bytes to be sent, as at most max pieces for writev(); the number of
- * pieces, 0 at the end.
+ * The next bytes to be sent, as at most max pieces for writev().  Returns the
+ * number of pieces, 0 at the end.
  */
-extern int	kafka_output_pieces(const KafkaOutput *out, struct iovec *pieces, int max);
+extern int	kafka_output_pieces(const KafkaOutput *out, struct iovec *pieces,
+								int max);
 
 /*
- * n of them were sent.  After the last the output is empty again, and keeps its
- * buffer.
+ * n bytes of them were sent (not within a frame).  The buffer is kept for what
+ * comes.
  */
 extern void kafka_output_sent(KafkaOutput *out, size_t n);
 
