@@ -28,8 +28,8 @@
 
 #include <libpq-fe.h>
 
-#include "loop.h"
-#include "sqlstate.h"
+#include "client/loop.h"
+#include "client/sqlstate.h"
 
 #define CLIENT_MAX_PARAMS	16
 
