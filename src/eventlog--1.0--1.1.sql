@@ -130,3 +130,47 @@ GRANT SELECT, INSERT ON _eventlog.committed_offsets, _eventlog.committed_offsets
 ALTER TABLE _eventlog.groups ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group;
 ALTER TABLE _eventlog.group_grants ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group_grant;
 ALTER TABLE _eventlog.log_floor ENABLE ALWAYS TRIGGER check_log_floor;
+
+/*
+ * What eventlog-broker calls (src/wire/README).  The caller's rights count, as for
+ * the functions above; a row's sqlstate is NULL where nothing is wrong.
+ */
+CREATE FUNCTION _eventlog.broker_interface() RETURNS int
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'eventlog_broker_interface';
+COMMENT ON FUNCTION _eventlog.broker_interface() IS 'eventlog: rises when a function of the broker changes';
+
+CREATE FUNCTION _eventlog.broker_topics(schemas text[], names text[] DEFAULT NULL, OUT name text, OUT topic_id uuid,
+    OUT relid oid, OUT partitions int, OUT leader_epochs int[], OUT operations int, OUT sqlstate text)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_topics';
+COMMENT ON FUNCTION _eventlog.broker_topics(text[], text[]) IS
+    'eventlog: topics by Kafka''s names: all that the caller may see anything of, or those asked for, in that order';
+
+CREATE FUNCTION _eventlog.broker_append(topic_ids uuid[], partitions int[], batches bytea[], durability text DEFAULT NULL,
+    OUT sqlstate text, OUT base_offset bigint, OUT log_start bigint, OUT message text, OUT bad_records int[])
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_append';
+COMMENT ON FUNCTION _eventlog.broker_append(uuid[], int[], bytea[], text) IS
+    'eventlog: append Kafka''s record batches at once; a row for each, in order';
+
+CREATE FUNCTION _eventlog.broker_fetch(topic_ids uuid[], partitions int[], offsets bigint[], limits int[], max_bytes int,
+    OUT sqlstate text, OUT stable bigint, OUT log_start bigint, OUT log_end bigint, OUT records bytea)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_fetch';
+COMMENT ON FUNCTION _eventlog.broker_fetch(uuid[], int[], bigint[], int[], int) IS
+    'eventlog: committed record batches as they are stored; a row for each partition, in order';
+
+CREATE FUNCTION _eventlog.broker_list_offsets(topic_ids uuid[], partitions int[], times bigint[],
+    OUT sqlstate text, OUT event_time bigint, OUT event_offset bigint, OUT leader_epoch int)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_list_offsets';
+COMMENT ON FUNCTION _eventlog.broker_list_offsets(uuid[], int[], bigint[]) IS
+    'eventlog: offsets by time in ms; -1 latest, -2 and -4 earliest, -3 of the greatest time; a row for each partition, in order';
+
+CREATE FUNCTION _eventlog.broker_epoch_end(topic_ids uuid[], partitions int[], epochs int[],
+    OUT sqlstate text, OUT leader_epoch int, OUT end_offset bigint)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_epoch_end';
+COMMENT ON FUNCTION _eventlog.broker_epoch_end(uuid[], int[], int[]) IS
+    'eventlog: where leader epochs end; a row for each partition, in order';
+
+-- it names every partition of the database
+CREATE PROCEDURE _eventlog.broker_watch() LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_watch';
+COMMENT ON PROCEDURE _eventlog.broker_watch() IS
+    'eventlog: never returns; sends notifications on channel eventlog: "e" with topic/partition that has changed, "m" when topics or rights may have, "h" each second';
+REVOKE ALL ON PROCEDURE _eventlog.broker_watch() FROM PUBLIC;
