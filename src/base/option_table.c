@@ -45,6 +45,13 @@ choice_field(const ElOptionDef *def, const void *options)
 	return (int *) ((char *) options + def->offset);
 }
 
+static inline char *
+text_field(const ElOptionDef *def, const void *options)
+{
+	Assert(def->kind == EL_OPTION_TEXT && def->text_valid != NULL);
+	return (char *) options + def->offset;
+}
+
 /*
  * Members of JSON objects
  */
@@ -179,6 +186,12 @@ option_to_json(const ElOptionDef *def, const void *options, JsonbValue *v)
 			if (word != NULL)
 				el_json_string(v, word);
 			break;
+
+		case EL_OPTION_TEXT:
+			word = text_field(def, options);
+			if (*word != '\0')
+				el_json_string(v, word);
+			break;
 	}
 }
 
@@ -194,6 +207,8 @@ same_option(const ElOptionDef *def, const void *a, const void *b)
 			return *bool_field(def, a) == *bool_field(def, b);
 		case EL_OPTION_CHOICE:
 			return *choice_field(def, a) == *choice_field(def, b);
+		case EL_OPTION_TEXT:
+			return strcmp(text_field(def, a), text_field(def, b)) == 0;
 	}
 	pg_unreachable();
 }
@@ -244,9 +259,13 @@ value_hint(const ElOptionDef *def)
 				appendStringInfo(&hint, "%s\"%s\"", c == def->choices ? "" : ", ",
 								 c->word);
 			break;
+		case EL_OPTION_TEXT:
+			appendStringInfoString(&hint, def->text_hint);
+			break;
 	}
 	if (def->nullable)
-		appendStringInfoString(&hint, def->null_value == -1 ?
+		appendStringInfoString(&hint, def->kind == EL_OPTION_TEXT ?
+							   ", or null for none" : def->null_value == -1 ?
 							   ", or null for no limit" :
 							   ", or null for the default");
 	appendStringInfoChar(&hint, '.');
@@ -355,6 +374,9 @@ set_null(const ElOptionDef *def, void *options)
 		case EL_OPTION_CHOICE:
 			*choice_field(def, options) = (int) def->null_value;
 			break;
+		case EL_OPTION_TEXT:
+			*text_field(def, options) = '\0';
+			break;
 	}
 }
 
@@ -405,6 +427,14 @@ set_option(const ElOptionTable *table, const ElOptionDef *def, void *options,
 			if (choice == NULL)
 				refuse_value(table, def, v);
 			*choice_field(def, options) = choice->value;
+			break;
+
+		case EL_OPTION_TEXT:
+			if (v->type != jbvString || v->val.string.len > def->max ||
+				!def->text_valid(v->val.string.val, v->val.string.len))
+				refuse_value(table, def, v);
+			memcpy(text_field(def, options), v->val.string.val, v->val.string.len);
+			text_field(def, options)[v->val.string.len] = '\0';
 			break;
 	}
 }

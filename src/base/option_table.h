@@ -25,7 +25,8 @@ typedef enum ElOptionKind
 	EL_OPTION_SIZE,				/* int64, bytes; a number or text such as '16
 								 * MB' */
 	EL_OPTION_BOOL,				/* bool */
-	EL_OPTION_CHOICE			/* int or enum; one of a list of words */
+	EL_OPTION_CHOICE,			/* int or enum; one of a list of words */
+	EL_OPTION_TEXT				/* char[], "" for null */
 } ElOptionKind;
 
 /* The last one of a list has no word.  Of several for one value the first is printed. */
@@ -41,11 +42,13 @@ typedef struct ElOptionDef
 	ElOptionKind kind;
 	size_t		offset;			/* of the field in the struct of options */
 	int64		min;			/* of INTERVAL and SIZE */
-	int64		max;
+	int64		max;			/* of TEXT: bytes */
 	const ElOptionChoice *choices;	/* of CHOICE */
 	bool		nullable;		/* may null be given? */
 	int64		null_value;		/* what null means; of INTERVAL and SIZE, -1
 								 * is "no limit" */
+	bool		(*text_valid) (const char *str, int len);	/* of TEXT */
+	const char *text_hint;		/* of TEXT: what to give */
 } ElOptionDef;
 
 typedef struct ElOptionTable

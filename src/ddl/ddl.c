@@ -644,12 +644,12 @@ typedef struct UuidClaim
 
 /* An ElUuidVisitor. */
 static bool
-check_claim(Oid relid, const pg_uuid_t *uuid, void *arg)
+check_claim(Oid relid, const ElTopicIdentity *identity, void *arg)
 {
 	UuidClaim  *claim = arg;
 
 	claim->taken = relid != claim->relid &&
-		memcmp(uuid, claim->uuid, UUID_LEN) == 0;
+		memcmp(&identity->uuid, claim->uuid, UUID_LEN) == 0;
 	return !claim->taken;
 }
 
@@ -718,6 +718,7 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 {
 	Relation	rel;
 	const char *problem;
+	ElTopicOptions options;
 	pg_uuid_t	uuid;
 
 	if (object->classId != RelationRelationId || object->objectSubId != 0)
@@ -737,19 +738,18 @@ el_ddl_check_label(const ObjectAddress *object, const char *label)
 									problem + 1)));
 	relation_close(rel, NoLock);
 
+	el_options_default(&options);
 	if (label)
-	{
-		ElTopicOptions options;
-
-		el_options_default(&options);
 		(void) el_label_parse(label, true, &options, &uuid);
-	}
 	else
 		el_uuid_from_oid(object->objectId, &uuid);
 
 	/* pg_upgrade restores what was there, OIDs too */
 	if (!IsBinaryUpgrade)
+	{
 		check_uuid(object->objectId, &uuid);
+		el_check_kafka_name(object->objectId, options.kafka_name);
+	}
 
 	/* its first one is what a restore makes a topic with */
 	if (label && el_label_get(object->objectId) == NULL)

@@ -51,6 +51,7 @@
 #include "topic/options.h"
 #include "topic/publications.h"
 #include "topic/topic.h"
+#include "topic/uuids.h"
 #include "value/type_check.h"
 
 #define TOPIC_COMMENT	"eventlog topic: produce(), consume(). Following it by SELECT can skip events."
@@ -178,6 +179,7 @@ set_label(Oid relid, const ElTopicOptions *options, const pg_uuid_t *uuid)
 	ObjectAddress address;
 
 	Assert(el_relation_locked(relid, ShareUpdateExclusiveLock));
+	el_check_kafka_name(relid, options->kafka_name);
 	ObjectAddressSet(address, RelationRelationId, relid);
 	SetSecurityLabel(&address, EL_LABEL_PROVIDER, el_label_make(options, uuid));
 	CacheInvalidateRelcacheByRelid(relid);

@@ -80,11 +80,30 @@ static const ElOptionDef option_defs[] = {
 	{"retain_until_consumed", EL_OPTION_BOOL, AT(retain_until_consumed)},
 	CHOICE("when_full", when_full, when_full_choices),
 	INTERVAL("max_clock_ahead", max_clock_ahead_ms, 0),
+	{"kafka_name", EL_OPTION_TEXT, AT(kafka_name), 0, EL_KAFKA_NAME_MAX, NULL,
+		true, 0, el_kafka_name_valid,
+	"Give a name of letters, digits, dots, underscores and hyphens (ASCII), 249 at most, that is neither \".\" nor \"..\""},
 };
 
 static const ElOptionTable option_table = {
 	"topic", option_defs, lengthof(option_defs)
 };
+
+bool
+el_kafka_name_valid(const char *name, int len)
+{
+	if (len < 1 || len > EL_KAFKA_NAME_MAX)
+		return false;
+	for (int i = 0; i < len; i++)
+	{
+		char		c = name[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+			!(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-')
+			return false;
+	}
+	return !(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
+}
 
 void
 el_options_default(ElTopicOptions *o)
@@ -227,17 +246,27 @@ el_label_parse(const char *label, bool strict, ElTopicOptions *o,
 }
 
 bool
-el_label_uuid(const char *label, pg_uuid_t *uuid)
+el_label_identity(const char *label, ElTopicIdentity *identity)
 {
 	Jsonb	   *json = label_to_jsonb(label);
 	JsonbValue *v;
+
+	identity->kafka_name[0] = '\0';
 
 	if (!JB_ROOT_IS_OBJECT(json))
 		return false;
 	v = getKeyJsonValueFromContainer(&json->root, "uuid", strlen("uuid"), NULL);
 	if (v == NULL || v->type != jbvString)
 		return false;
-	*uuid = uuid_of_string(v);
+	identity->uuid = uuid_of_string(v);
+	v = getKeyJsonValueFromContainer(&json->root, "kafka_name",
+									 strlen("kafka_name"), NULL);
+	if (v != NULL && v->type == jbvString &&
+		v->val.string.len <= EL_KAFKA_NAME_MAX)
+	{
+		memcpy(identity->kafka_name, v->val.string.val, v->val.string.len);
+		identity->kafka_name[v->val.string.len] = '\0';
+	}
 	return true;
 }
 

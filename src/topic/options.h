@@ -29,6 +29,9 @@ typedef enum ElWhenFull
 #define EL_CLEANUP_DELETE	1
 #define EL_CLEANUP_COMPACT	2
 
+/* Bytes of a topic's name in Kafka's protocol, at most. */
+#define EL_KAFKA_NAME_MAX	249
+
 /* Times in ms, sizes in bytes; -1 means no limit. */
 typedef struct ElTopicOptions
 {
@@ -43,6 +46,7 @@ typedef struct ElTopicOptions
 	bool		retain_until_consumed;
 	ElWhenFull	when_full;
 	int64		max_clock_ahead_ms;
+	char		kafka_name[EL_KAFKA_NAME_MAX + 1];	/* "": the table's name */
 } ElTopicOptions;
 
 static inline bool
@@ -80,8 +84,18 @@ extern char *el_label_make(const ElTopicOptions *o, const pg_uuid_t *uuid);
 extern bool el_label_parse(const char *label, bool strict, ElTopicOptions *o,
 						   pg_uuid_t *uuid);
 
-/* The uuid alone, of a label that is there already; false if the label has no uuid. */
-extern bool el_label_uuid(const char *label, pg_uuid_t *uuid);
+/* What a topic is known by to others, from its label. */
+typedef struct ElTopicIdentity
+{
+	pg_uuid_t	uuid;
+	char		kafka_name[EL_KAFKA_NAME_MAX + 1];	/* "": none */
+} ElTopicIdentity;
+
+/* That alone, of a label that is there already; false if the label has no uuid. */
+extern bool el_label_identity(const char *label, ElTopicIdentity *identity);
+
+/* Can a topic have this name in Kafka's protocol? */
+extern bool el_kafka_name_valid(const char *name, int len);
 
 /* The label of a relation, NULL if it has none. */
 extern char *el_label_get(Oid relid);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * uuids.c
- *	  Which uuids are those of topics.
+ *	  Which uuids, and which of Kafka's names, are those of topics.
  *
  * A topic's uuid stands in its label, and labels have no index on their text: so
  * who has many uuids to ask for reads all labels once.
@@ -18,7 +18,9 @@
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_seclabel.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -57,13 +59,13 @@ el_visit_uuids(ElUuidVisitor visit, void *arg)
 		bool		isnull;
 		Datum		label = heap_getattr(tup, Anum_pg_seclabel_label,
 										 RelationGetDescr(rel), &isnull);
-		pg_uuid_t	uuid;
+		ElTopicIdentity identity;
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(each);
-		if (!isnull && el_label_uuid(TextDatumGetCString(label), &uuid))
+		if (!isnull && el_label_identity(TextDatumGetCString(label), &identity))
 			goes_on = visit(((FormData_pg_seclabel *) GETSTRUCT(tup))->objoid,
-							&uuid, arg);
+							&identity, arg);
 		MemoryContextSwitchTo(cxt);
 		MemoryContextDelete(each);
 	}
@@ -75,9 +77,9 @@ el_visit_uuids(ElUuidVisitor visit, void *arg)
 
 /* An ElUuidVisitor. */
 static bool
-enter_uuid(Oid relid, const pg_uuid_t *uuid, void *labelled)
+enter_uuid(Oid relid, const ElTopicIdentity *identity, void *labelled)
 {
-	ElLabelledTopic *t = hash_search(labelled, uuid, HASH_ENTER, NULL);
+	ElLabelledTopic *t = hash_search(labelled, &identity->uuid, HASH_ENTER, NULL);
 
 	t->relid = relid;
 	return true;
@@ -106,4 +108,43 @@ el_topic_with_uuid(HTAB *labelled, const pg_uuid_t *uuid)
 		el_label_get(made_from) == NULL)
 		return made_from;
 	return InvalidOid;
+}
+
+/* A name that only one topic may have. */
+typedef struct NameClaim
+{
+	Oid			relid;			/* which wants it */
+	const char *name;
+	bool		taken;			/* another has it */
+} NameClaim;
+
+/* An ElUuidVisitor. */
+static bool
+check_claim(Oid relid, const ElTopicIdentity *identity, void *arg)
+{
+	NameClaim  *claim = arg;
+
+	claim->taken = relid != claim->relid &&
+		strcmp(identity->kafka_name, claim->name) == 0;
+	return !claim->taken;
+}
+
+/* The label of the transaction that was waited for is seen: pg_seclabel is read with a new snapshot. */
+void
+el_check_kafka_name(Oid relid, const char *kafka_name)
+{
+	NameClaim	claim = {relid, kafka_name, false};
+
+	if (kafka_name[0] == '\0')
+		return;
+	LockDatabaseObject(SecLabelRelationId,
+					   hash_bytes((const unsigned char *) kafka_name,
+								  strlen(kafka_name)), 1,
+					   ShareUpdateExclusiveLock);
+	el_visit_uuids(check_claim, &claim);
+	if (claim.taken)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("another topic has the kafka_name \"%s\"", kafka_name),
+				 errhint("Take another name, or change the other topic's first.")));
 }
