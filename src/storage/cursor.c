@@ -150,51 +150,97 @@ el_reader_enter_segment(ElReader *r, uint64 seg)
 	return true;
 }
 
-bool
-el_reader_load_page(ElReader *r, uint64 page_no)
+/*
+ * The buffer of a page, pinned and locked in share mode; InvalidBuffer if it was
+ * trimmed.  No other content lock is held.
+ */
+static Buffer
+lock_page(ElReader *r, uint64 page_no)
 {
 	ElReaderPrivate *p = r->priv;
 	BlockNumber block;
+	Buffer		buffer;
 	Page		page;
 	ElPageSpecial *special;
 	bool		right;
 	bool		damaged;
 
-	if (p->page_valid && p->page_no == page_no)
-		return true;
 	CHECK_FOR_INTERRUPTS();
-	el_reader_leave_page(r);
-	Assert(!p->page_valid && p->nhints == 0);
 	if (p->rewinds_here != rewinds_here)
-		return false;
+		return InvalidBuffer;
 	if (!el_reader_enter_segment(r, page_no / r->info.seg_pages))
-		return false;
+		return InvalidBuffer;
 	block = p->seg_block + page_no % r->info.seg_pages;
-	p->buffer = ReadBufferExtended(r->rel, MAIN_FORKNUM, block, RBM_NORMAL,
-								   r->strategy);
-	page = BufferGetPage(p->buffer);
-	LockBuffer(p->buffer, BUFFER_LOCK_SHARE);
+	buffer = ReadBufferExtended(r->rel, MAIN_FORKNUM, block, RBM_NORMAL,
+								r->strategy);
+	page = BufferGetPage(buffer);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	special = el_page_special(page, EL_PAGE_ID_DATA);
 	right = special != NULL &&
 		special->page_no == el_page_tag(p->seg_flags, block, page_no);
 	damaged = special != NULL && !el_page_sound(page);
-	if (right)
-	{
-		memcpy(p->page.data, page, Min(((PageHeader) page)->pd_lower,
-									   EL_PAGE_END));
-		memcpy(p->page.data + EL_PAGE_END, (char *) page + EL_PAGE_END,
-			   BLCKSZ - EL_PAGE_END);
-	}
-	LockBuffer(p->buffer, BUFFER_LOCK_UNLOCK);
-	if (!right || damaged)
-	{
-		ReleaseBuffer(p->buffer);
-		if (damaged)
-			el_reader_corrupt(r, EL_PAGE_POS(page_no), "checksum of the page differs");
+	if (right && !damaged)
+		return buffer;
+	UnlockReleaseBuffer(buffer);
+	if (damaged)
+		el_reader_corrupt(r, EL_PAGE_POS(page_no), "checksum of the page differs");
+	return InvalidBuffer;
+}
+
+bool
+el_reader_load_page(ElReader *r, uint64 page_no)
+{
+	ElReaderPrivate *p = r->priv;
+	Page		page;
+
+	if (p->page_valid && p->page_no == page_no)
+		return true;
+	el_reader_leave_page(r);
+	Assert(!p->page_valid && p->nhints == 0);
+	p->buffer = lock_page(r, page_no);
+	if (!BufferIsValid(p->buffer))
 		return false;
-	}
+	page = BufferGetPage(p->buffer);
+	memcpy(p->page.data, page, Min(((PageHeader) page)->pd_lower, EL_PAGE_END));
+	memcpy(p->page.data + EL_PAGE_END, (char *) page + EL_PAGE_END,
+		   BLCKSZ - EL_PAGE_END);
+	LockBuffer(p->buffer, BUFFER_LOCK_UNLOCK);
 	p->page_no = page_no;
 	p->page_valid = true;
+	return true;
+}
+
+/* The next batch most likely begins on the last page, so that one is taken as a whole. */
+bool
+el_reader_copy(ElReader *r, uint64 pos, uint32 len, char *to)
+{
+	ElReaderPrivate *p = r->priv;
+	uint64		last_page = EL_POS_PAGE(pos + len - 1);
+	uint32		done = 0;
+
+	while (done < len)
+	{
+		uint64		page_no = EL_POS_PAGE(pos + done);
+		uint32		byte = EL_POS_BYTE(pos + done);
+		uint32		n = Min(EL_PAGE_DATA - byte, len - done);
+
+		if ((p->page_valid && p->page_no == page_no) || page_no == last_page)
+		{
+			if (!el_reader_load_page(r, page_no))
+				return false;
+			memcpy(to + done, p->page.data + EL_PAGE_START + byte, n);
+		}
+		else
+		{
+			Buffer		buffer = lock_page(r, page_no);
+
+			if (!BufferIsValid(buffer))
+				return false;
+			memcpy(to + done, (char *) BufferGetPage(buffer) + EL_PAGE_START + byte, n);
+			UnlockReleaseBuffer(buffer);
+		}
+		done += n;
+	}
 	return true;
 }
 
@@ -206,7 +252,6 @@ static bool
 assemble_batch(ElReader *r, uint64 pos, uint32 len)
 {
 	ElReaderPrivate *p = r->priv;
-	uint32		done = 0;
 
 	if (p->assembly_size < len)
 	{
@@ -216,18 +261,7 @@ assemble_batch(ElReader *r, uint64 pos, uint32 len)
 		p->assembly = MemoryContextAlloc(p->mcxt, len);
 		p->assembly_size = len;
 	}
-	while (done < len)
-	{
-		uint64		at = pos + done;
-		uint32		byte = EL_POS_BYTE(at);
-		uint32		n = Min(EL_PAGE_DATA - byte, len - done);
-
-		if (!el_reader_load_page(r, EL_POS_PAGE(at)))
-			return false;
-		memcpy(p->assembly + done, p->page.data + EL_PAGE_START + byte, n);
-		done += n;
-	}
-	return true;
+	return el_reader_copy(r, pos, len, p->assembly);
 }
 
 int

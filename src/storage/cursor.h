@@ -74,6 +74,8 @@ typedef struct ElReader
 								 * begin behind the other are not looked at:
 								 * the caller's to set */
 	int64		max_offset;
+	bool		headers_only;	/* batch is not set: el_reader_copy_batch()
+								 * has its bytes */
 	bool		serializable;	/* report conflicts with what the snapshot
 								 * does not see */
 	BufferAccessStrategy strategy;	/* NULL, or how to go through the buffer
@@ -195,6 +197,12 @@ extern int	el_reader_peek(ElReader *r, ElEnvelope **env);
 
 /* What became of the peeked batch?  Says whether the mode shows it. */
 extern bool el_reader_judge(ElReader *r, const ElEnvelope *env);
+
+/*
+ * Copy len bytes of the stream from pos on, straight from the buffers but for the
+ * page at hand and the last one, which is at hand then.  False if they were trimmed.
+ */
+extern bool el_reader_copy(ElReader *r, uint64 pos, uint32 len, char *to);
 
 /*
  * Have the bytes of the peeked batch, which begins at pos, in one piece; false

@@ -266,7 +266,7 @@ read_next_batch(ElReader *r, bool may_use_rest)
 		}
 		if (wanted && may_use_rest && rest_has_batch(r))
 			p->from_rest = true;
-		else if (wanted && !el_reader_take(r, env, pos))
+		else if (wanted && !r->headers_only && !el_reader_take(r, env, pos))
 		{
 			el_reader_restart(r);
 			continue;
@@ -292,6 +292,18 @@ bool
 el_reader_next_batch(ElReader *r)
 {
 	return read_next_batch(r, false);
+}
+
+bool
+el_reader_copy_batch(ElReader *r, char *to)
+{
+	int64		base = r->header.base_offset;
+
+	if (el_reader_copy(r, r->priv->batch_pos + sizeof(ElEnvelope), r->batch_len, to))
+		return true;
+	r->position = base;
+	el_reader_restart(r);
+	return false;
 }
 
 bool
@@ -329,6 +341,7 @@ el_reader_next(ElReader *r, ElRecord *rec)
 {
 	ElReaderPrivate *p = r->priv;
 
+	Assert(!r->headers_only);
 	for (;;)
 	{
 		int			got;

@@ -30,6 +30,12 @@ extern void el_reader_refresh(ElReader *r);
 extern bool el_reader_next_batch(ElReader *r);
 
 /*
+ * Copy that batch, batch_len bytes, to where there is room for it; false if it was
+ * trimmed or moved meanwhile: the reader stands before it, or at the new log start.
+ */
+extern bool el_reader_copy_batch(ElReader *r, char *to);
+
+/*
  * The next event at or after the position, going on to further batches; false
  * at the end or at a stop.  Corrupt bytes raise XX001 with block and offset.
  */

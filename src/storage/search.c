@@ -326,6 +326,27 @@ segment_time(ElReader *r, uint64 seg, int64 *max_time)
 	return true;
 }
 
+int64
+el_reader_max_time(ElReader *r)
+{
+	int64		greatest;
+	int64		max_time;
+
+restart:
+	greatest = EL_MIN_TIME;
+	for (uint64 seg = r->info.first_seg; seg < r->info.end_seg; seg++)
+	{
+		if (!segment_time(r, seg, &max_time))
+		{
+			r->position = r->info.log_start;
+			el_reader_restart(r);
+			goto restart;
+		}
+		greatest = Max(greatest, max_time);
+	}
+	return greatest;
+}
+
 /* Where the reader is now, for the seeks. */
 static void
 place_reader(ElReader *r, int64 offset)

@@ -34,6 +34,9 @@ extern ElSeek el_reader_seek(ElReader *r, int64 offset);
  */
 extern ElSeek el_reader_seek_time(ElReader *r, int64 time_ms);
 
+/* The greatest time in the log, of aborted and trimmed events of its first segment as well.  Moves the reader. */
+extern int64 el_reader_max_time(ElReader *r);
+
 /*
  * Only batches that begin on the logical pages first .. end - 1, for samples;
  * false if there is none.  What is trimmed or compacted meanwhile is left out.

@@ -100,6 +100,7 @@ el_log_stable_offset(Relation rel, Snapshot snapshot,
 	ElReader   *r = el_reader_begin(rel, snapshot, EL_READ_STABLE);
 	int64		offset;
 
+	r->headers_only = true;
 	if (stop_fxid)
 		*stop_fxid = InvalidFullTransactionId;
 	if (r->info.exists)

@@ -122,6 +122,12 @@ el_topic_invalidate(Datum arg, Oid relid)
 	}
 }
 
+uint64
+el_topic_changes(void)
+{
+	return invalidations;
+}
+
 static void
 init_cache(void)
 {

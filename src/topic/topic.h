@@ -111,6 +111,9 @@ extern int32 el_topic_partitions_before(const ElTopic *t);
 /* Free what the transaction kept alive; called when it ends. */
 extern void el_topic_xact_end(void);
 
+/* Another number than before when any relation may have changed meanwhile: for what is remembered of all topics. */
+extern uint64 el_topic_changes(void);
+
 /* Relcache callback.  Cannot fail, and looks at no catalog. */
 extern void el_topic_invalidate(Datum arg, Oid relid);
 
