@@ -117,6 +117,28 @@ el_prepare_conversions(ElCallSite *site, FmgrInfo *flinfo, ElTopic *t,
 	site->prepared = t;
 }
 
+/* NOT NULL and CHECK constraints of an event in a partition. */
+static void
+check_constraints(ElTopic *t, const ElRecord *r, Datum key, Datum value,
+				  Datum headers, int32 partition)
+{
+	Datum		values[EL_NATTS];
+	bool		nulls[EL_NATTS] = {false};
+
+	values[EL_ATT_PARTITION - 1] = Int32GetDatum(partition);
+	values[EL_ATT_OFFSET - 1] = (Datum) 0;
+	nulls[EL_ATT_OFFSET - 1] = true;
+	values[EL_ATT_TIME - 1] =
+		TimestampTzGetDatum(el_ms_to_timestamptz(r->timestamp));
+	values[EL_ATT_KEY - 1] = key;
+	nulls[EL_ATT_KEY - 1] = r->key_len < 0;
+	values[EL_ATT_VALUE - 1] = value;
+	nulls[EL_ATT_VALUE - 1] = r->value_len < 0;
+	values[EL_ATT_HEADERS - 1] = headers;
+	nulls[EL_ATT_HEADERS - 1] = headers == (Datum) 0;
+	el_check_constraints(t, values, nulls);
+}
+
 /* Check an event whose record is made, give it a partition, and buffer it. */
 static int32
 buffer_event(ElTopic *t, const ElRecord *r, Datum key, Datum value,
@@ -130,23 +152,7 @@ buffer_event(ElTopic *t, const ElRecord *r, Datum key, Datum value,
 		partition = el_choose_partition(t, r);
 
 	if (unlikely(t->has_check))
-	{
-		Datum		values[EL_NATTS];
-		bool		nulls[EL_NATTS] = {false};
-
-		values[EL_ATT_PARTITION - 1] = Int32GetDatum((int32) partition);
-		values[EL_ATT_OFFSET - 1] = (Datum) 0;
-		nulls[EL_ATT_OFFSET - 1] = true;
-		values[EL_ATT_TIME - 1] =
-			TimestampTzGetDatum(el_ms_to_timestamptz(r->timestamp));
-		values[EL_ATT_KEY - 1] = key;
-		nulls[EL_ATT_KEY - 1] = r->key_len < 0;
-		values[EL_ATT_VALUE - 1] = value;
-		nulls[EL_ATT_VALUE - 1] = r->value_len < 0;
-		values[EL_ATT_HEADERS - 1] = headers;
-		nulls[EL_ATT_HEADERS - 1] = headers == (Datum) 0;
-		el_check_constraints(t, values, nulls);
-	}
+		check_constraints(t, r, key, value, headers, (int32) partition);
 
 	Assert(partition >= 0 && partition < t->npartitions);
 	el_buffer_add(t, (int32) partition, r);
@@ -237,6 +243,46 @@ el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
 	return buffer_event(t, r, key, value,
 						el_headers_to_jsonb(r->headers, r->headers_len),
 						partition < t->npartitions, partition);
+}
+
+/* The field as a value of the topic's type, if it is one. */
+static Datum
+check_field(ElSerde *s, const char *data, int32 len)
+{
+	if (len >= 0)
+		return el_deserialize_unknown(s, data, len);
+	if (s->is_domain)
+		domain_check((Datum) 0, true, s->type, &s->domain_extra, s->mcxt);
+	return (Datum) 0;
+}
+
+void
+el_check_record(ElTopic *t, int32 partition, const ElRecord *r)
+{
+	Datum		key;
+	Datum		value;
+
+	if (r->key_len < 0)
+		refuse_null_key(t);
+	(void) el_event_time(t, el_ms_to_timestamptz(r->timestamp), false);
+	el_check_event_size(t, r, false);
+	key = check_field(&t->key, r->key, r->key_len);
+	value = check_field(&t->value, r->value, r->value_len);
+	if (t->has_check)
+		check_constraints(t, r, key, value,
+						  el_headers_to_jsonb(r->headers, r->headers_len), partition);
+}
+
+bool
+el_record_fits(const ElTopic *t, const ElRecord *r)
+{
+	return !t->has_check &&
+		(int64) Max(r->key_len, 0) + Max(r->value_len, 0) + r->headers_len <=
+		t->options.max_event_bytes &&
+		!t->key.is_domain && !t->value.is_domain &&
+		(r->key_len < 0 ? !el_is_compacted(&t->options) :
+		 el_bytes_fit(&t->key, r->key, r->key_len)) &&
+		(r->value_len < 0 || el_bytes_fit(&t->value, r->value, r->value_len));
 }
 
 /* Type of an argument declared "any", or text. */

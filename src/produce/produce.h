@@ -92,4 +92,12 @@ extern int32 el_produce_event(ElCallSite *site, ElTopic *t,
 extern int32 el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
 							  const char *command);
 
+/*
+ * Raise whatever produce() would of an event whose key and value are bytes, which
+ * may be no values of the topic's types.  Or: is there nothing to raise, but perhaps
+ * of its time, beyond doubt?  Both look at the event only; the topic is locked.
+ */
+extern void el_check_record(ElTopic *t, int32 partition, const ElRecord *r);
+extern bool el_record_fits(const ElTopic *t, const ElRecord *r);
+
 #endif							/* EL_PRODUCE_H */
