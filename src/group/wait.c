@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "base/arguments.h"
+#include "base/client.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/extension.h"
@@ -37,22 +38,10 @@
 #include "group/wait.h"
 #include "group/wake.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-
-/*
- * From libpq/libpq.h, which includes GSSAPI's headers where the server was
- * built with GSSAPI, and they do not come with the server's.
- */
-#ifndef FeBeWaitSetSocketPos
-extern PGDLLIMPORT struct WaitEventSet *FeBeWaitSet;
-#define FeBeWaitSetSocketPos	0
-#define FeBeWaitSetNEvents		3
-#endif
-
 
 EL_FUNCTION(eventlog_wait_for_events);
 EL_FUNCTION(eventlog_wait_for_any);
@@ -131,36 +120,8 @@ el_wait_sleep(ElWaitState *w, int64 due_ms)
 
 	/* nothing is held while sleeping */
 	Assert(!el_group_locked());
-	CHECK_FOR_INTERRUPTS();
-	if (MyProcPort != NULL && FeBeWaitSet != NULL &&
-		WaitEventSetCanReportClosed())
-	{
-		WaitEvent	events[FeBeWaitSetNEvents];
-		int			n;
-		int			i;
-
-		/* a client that went away must not keep its partitions */
-		ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_CLOSED,
-						NULL);
-		n = WaitEventSetWait(FeBeWaitSet, timeout, events, lengthof(events),
-							 el_wait_event_info());
-		for (i = 0; i < n; i++)
-		{
-			if (events[i].events & WL_POSTMASTER_DEATH)
-				proc_exit(1);
-			if (events[i].events & WL_SOCKET_CLOSED)
-			{
-				ClientConnectionLost = true;
-				InterruptPending = true;
-			}
-		}
-	}
-	else
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 timeout, el_wait_event_info());
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	/* a client that went away must not keep its partitions */
+	el_client_sleep(timeout);
 	return true;
 }
 

@@ -30,6 +30,7 @@
 #include "base/settings.h"
 #include "group/slots.h"
 #include "group/wake.h"
+#include "group/watchers.h"
 
 typedef struct Waiter
 {
@@ -227,6 +228,7 @@ el_wake_leaves(const Oid *leaves, int n)
 	Leaves		a = {leaves, n};
 
 	wake_waiters(waits_on_leaves, &a);
+	el_watchers_tell(leaves, n);
 }
 
 typedef struct Group
@@ -273,6 +275,7 @@ void
 el_wake_database(void)
 {
 	wake_waiters(waits_in_database, &MyDatabaseId);
+	el_watchers_tell(NULL, -1);
 }
 
 static bool

@@ -55,7 +55,8 @@ extern bool el_waits(int pid);
 
 /*
  * Signal those who wait on partitions' tables / on a group / all of this
- * database; the worker.  Take the table's lock only; cannot fail.
+ * database, and its watchers; the worker.  Take the tables' locks only, one after
+ * another; cannot fail.
  */
 extern void el_wake_leaves(const Oid *leaves, int n);
 extern void el_wake_group(Oid dbid, const char *group, bool only_want_free);
