@@ -131,6 +131,9 @@ ALTER TABLE _eventlog.groups ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS T
 ALTER TABLE _eventlog.group_grants ENABLE ALWAYS TRIGGER anchor_roles, ENABLE ALWAYS TRIGGER check_group_grant;
 ALTER TABLE _eventlog.log_floor ENABLE ALWAYS TRIGGER check_log_floor;
 
+COMMENT ON FUNCTION @extschema@.create_topic(text, bigint, regtype, regtype, jsonb, boolean) IS
+    'eventlog: create a topic; options: retention, retention_bytes, segment_bytes, compression, max_event_bytes, partitioner, cleanup_policy, delete_retention, retain_until_consumed, when_full, max_clock_ahead, kafka_name';
+
 /*
  * What eventlog-broker calls (src/wire/README).  The caller's rights count, as for
  * the functions above; a row's sqlstate is NULL where nothing is wrong.

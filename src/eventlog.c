@@ -56,6 +56,7 @@
 #include "table/write_through.h"
 #include "topic/callbacks.h"
 #include "topic/topic.h"
+#include "wire/watch.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -358,10 +359,14 @@ _PG_init(void)
 	RegisterResourceReleaseCallback(resource_release_callback, NULL);
 
 	CacheRegisterRelcacheCallback(el_topic_invalidate, (Datum) 0);
+	CacheRegisterRelcacheCallback(el_watch_relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AMOID, el_extension_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(RELNAMENSP, el_offsets_forget_relations, (Datum) 0);
 	CacheRegisterSyscacheCallback(RELOID, el_subscriptions_recheck, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, el_subscriptions_recheck, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, el_subscriptions_recheck, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACENAME, el_offsets_forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, el_watch_catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, el_watch_catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, el_watch_catalog_changed, (Datum) 0);
 }

@@ -1,0 +1,277 @@
+/*-------------------------------------------------------------------------
+ *
+ * append.c
+ *	  broker_append(): batches of Kafka's producers go into the log as they are.
+ *
+ * All batches are checked first: CHECK constraints may take long, and from the first
+ * append on readers wait for this transaction.  Then those of one partition are
+ * appended together, under one lock of topic and partition, in the order given.
+ * Base offset and leader epoch, which the CRC leaves out, are all that is changed.
+ *
+ * A batch that is refused is a row with its sqlstate; an ERROR ends the transaction,
+ * and with it what was appended.
+ *
+ * IDENTIFICATION
+ *	  src/wire/append.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "base/extension.h"
+#include "produce/appender.h"
+#include "produce/buffer.h"
+#include "storage/append.h"
+#include "topic/log_floor.h"
+#include "wire/arguments.h"
+#include "wire/batch_check.h"
+#include "wire/find.h"
+
+EL_FUNCTION(eventlog_broker_append);
+
+#define FULL		"53400"
+#define NCOLUMNS	5
+
+/* One batch of the call. */
+typedef struct Entry
+{
+	int			number;			/* in the call */
+	ElTopic    *topic;			/* NULL: there is none, or no right on it */
+	int32		partition;
+	Oid			leaf;
+	bytea	   *batch;
+	ElBatchFault fault;			/* its sqlstate NULL: none */
+	int64		base_offset;	/* -1: not appended */
+	int64		log_start;		/* -1: not known */
+} Entry;
+
+/*
+ * Set synchronous_commit for this transaction, but never to more than it is: what an
+ * administrator has turned off stays off.  22023 for another word.
+ */
+static void
+set_durability(const char *durability)
+{
+	int			level;
+
+	if (strcmp(durability, "local") == 0)
+		level = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
+	else if (strcmp(durability, "off") == 0)
+		level = SYNCHRONOUS_COMMIT_OFF;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid durability: \"%s\"", durability),
+				 errhint("Give \"local\", \"off\" or NULL.")));
+	if (synchronous_commit > level)
+		(void) set_config_option("synchronous_commit", durability, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* The entry's topic, locked, and partition; or its fault. */
+static void
+find_place(Entry *e, const ElPlaces *places, const Entry *previous)
+{
+	const pg_uuid_t *id = &places->topics[e->number];
+	const char *wrong = NULL;
+
+	/* most often it is the one before, which has the lock */
+	if (previous != NULL && previous->topic != NULL &&
+		memcmp(&previous->topic->uuid, id, UUID_LEN) == 0)
+		e->topic = previous->topic;
+	else
+		wrong = el_wire_topic(id, ACL_INSERT, RowExclusiveLock, &e->topic);
+	e->partition = places->partitions[e->number];
+	if (wrong == NULL && (e->partition < 0 || e->partition >= e->topic->npartitions ||
+						  !OidIsValid(e->topic->leaves[e->partition])))
+		wrong = EL_WIRE_NO_PARTITION;
+	if (wrong == NULL)
+		e->leaf = e->topic->leaves[e->partition];
+	else
+	{
+		e->topic = NULL;
+		e->fault.sqlstate = wrong;
+		e->fault.message = strcmp(wrong, EL_WIRE_NO_TOPIC) == 0 ? "topic does not exist" :
+			strcmp(wrong, EL_WIRE_NO_RIGHT) == 0 ? "permission denied for topic" :
+			"partition does not exist";
+	}
+}
+
+/* Those of a partition beside each other, in the order given; those without one last. */
+static int
+compare_entries(const void *a, const void *b)
+{
+	const Entry *x = *(Entry *const *) a;
+	const Entry *y = *(Entry *const *) b;
+
+	if (x->leaf != y->leaf)
+		return OidIsValid(x->leaf) && (!OidIsValid(y->leaf) || x->leaf < y->leaf) ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static bool is_full = false;
+
+/* In place of the error: an ElLogOptions.report_full. */
+static void
+note_full(Relation rel, int64 held_from, int64 retention_bytes)
+{
+	is_full = true;
+}
+
+/* Has a partition whose groups hold their events no room for the batch? */
+static bool
+has_no_room(const ElAppender *a, size_t len)
+{
+	ElLogOptions options = a->options;
+
+	if (options.held_from == NULL)
+		return false;
+	options.report_full = note_full;
+	is_full = false;
+	el_log_require_room(a->rel, &options, len);
+	return is_full;
+}
+
+/* Append a batch that is fine.  The bytes are copied: they are the caller's, and patched. */
+static void
+append_batch(ElAppender *a, Entry *e)
+{
+	size_t		len = VARSIZE_ANY_EXHDR(e->batch);
+	ElBatchHeader header;
+	char	   *copy;
+
+	if (has_no_room(a, len))
+	{
+		e->fault.sqlstate = FULL;
+		e->fault.message = psprintf("topic partition \"%s\" is full",
+									RelationGetRelationName(a->rel));
+		return;
+	}
+	copy = palloc(len);
+	memcpy(copy, VARDATA_ANY(e->batch), len);
+	(void) el_batch_read_header(copy, len, &header);
+	e->base_offset = el_appender_append(a, copy, len, header.record_count,
+										GetCurrentFullTransactionId(),
+										GetCurrentCommandId(true), -1);
+	pfree(copy);
+}
+
+/* The n batches of one partition. */
+static void
+append_to_partition(Entry **entries, int n)
+{
+	Entry	   *first = entries[0];
+	ElAppender	a;
+	ElLogInfo	info;
+
+	/* what this transaction has produced before comes before */
+	el_buffer_flush(first->leaf, NULL, NULL);
+	LockRelationOid(first->leaf, RowExclusiveLock);
+	if (!el_appender_open(&a, first->topic->relid, first->partition, first->leaf))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("partition %d of topic \"%s\" does not exist",
+						first->partition, first->topic->name)));
+	for (int i = 0; i < n; i++)
+	{
+		if (entries[i]->fault.sqlstate == NULL)
+			append_batch(&a, entries[i]);
+	}
+	el_partition_info(a.topic, first->partition, a.rel, &info);
+	for (int i = 0; i < n; i++)
+		entries[i]->log_start = info.log_start;
+	el_appender_close(&a);
+}
+
+static void
+put_row(ReturnSetInfo *rsinfo, const Entry *e)
+{
+	Datum		values[NCOLUMNS] = {0};
+	bool		nulls[NCOLUMNS] = {false};
+	Datum	   *bad;
+
+	nulls[0] = nulls[3] = e->fault.sqlstate == NULL;
+	nulls[1] = e->base_offset < 0;
+	nulls[2] = e->log_start < 0;
+	nulls[4] = e->fault.nbad == 0;
+	if (!nulls[0])
+	{
+		values[0] = CStringGetTextDatum(e->fault.sqlstate);
+		values[3] = CStringGetTextDatum(e->fault.message);
+	}
+	values[1] = Int64GetDatum(e->base_offset);
+	values[2] = Int64GetDatum(e->log_start);
+	if (!nulls[4])
+	{
+		bad = palloc_array(Datum, e->fault.nbad);
+		for (int i = 0; i < e->fault.nbad; i++)
+			bad[i] = Int32GetDatum(e->fault.bad[i]);
+		values[4] = PointerGetDatum(construct_array(bad, e->fault.nbad, INT4OID,
+													sizeof(int32), true, TYPALIGN_INT));
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* broker_append(topic_ids uuid[], partitions int[], batches bytea[], durability text) */
+Datum
+eventlog_broker_append(PG_FUNCTION_ARGS)
+{
+	ElPlaces	places;
+	Entry	   *entries;
+	Entry	  **order;
+	Datum	   *batches;
+	ReturnSetInfo *rsinfo;
+	int			n;
+
+	el_require_write("broker_append()");
+	el_places(fcinfo, &places);
+	deconstruct_array(el_plain_array(fcinfo, 2, "batches", places.n), BYTEAOID, -1,
+					  false, TYPALIGN_INT, &batches, NULL, &n);
+	if (!PG_ARGISNULL(3))
+		set_durability(text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	rsinfo = el_wire_rows_begin(fcinfo, 0);
+
+	entries = palloc0_array(Entry, Max(n, 1));
+	order = palloc_array(Entry *, Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		Entry	   *e = order[i] = &entries[i];
+
+		e->number = i;
+		e->base_offset = e->log_start = -1;
+		find_place(e, &places, i > 0 ? &entries[i - 1] : NULL);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		Entry	   *e = &entries[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (e->topic == NULL)
+			continue;
+		e->batch = DatumGetByteaPP(batches[i]);
+		(void) el_batch_check(e->topic, e->partition, VARDATA_ANY(e->batch),
+							  VARSIZE_ANY_EXHDR(e->batch), &e->fault);
+	}
+	qsort(order, n, sizeof(Entry *), compare_entries);
+	for (int from = 0; from < n && OidIsValid(order[from]->leaf);)
+	{
+		int			to = from + 1;
+
+		while (to < n && order[to]->leaf == order[from]->leaf)
+			to++;
+		append_to_partition(order + from, to - from);
+		from = to;
+	}
+	for (int i = 0; i < n; i++)
+		put_row(rsinfo, &entries[i]);
+	return (Datum) 0;
+}

@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * find.c
+ *	  Topics by uuid and by their names in Kafka's protocol.
+ *
+ * Labels have no index on what is in them, so a session reads all of them once
+ * and remembers which topic has which uuid and which kafka_name.  A uuid that is
+ * found is compared with the topic's own, under its lock.  One that is not found,
+ * and any name, is looked for again only when some relation has changed.
+ *
+ * IDENTIFICATION
+ *	  src/wire/find.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "base/extension.h"
+#include "base/hash.h"
+#include "base/privileges.h"
+#include "topic/options.h"
+#include "topic/uuids.h"
+#include "wire/find.h"
+
+typedef struct KnownId
+{
+	pg_uuid_t	uuid;			/* hash key */
+	Oid			relid;
+} KnownId;
+
+typedef struct KnownName
+{
+	char		name[EL_KAFKA_NAME_MAX + 1];	/* hash key, zeros behind it */
+	Oid			relid;
+} KnownName;
+
+static MemoryContext known_cxt = NULL;	/* of both tables */
+static HTAB *known_ids = NULL;
+static HTAB *known_names = NULL;
+static uint64 known_at = 0;		/* el_topic_changes() when they were read */
+
+/* An ElUuidVisitor. */
+static bool
+remember(Oid relid, const ElTopicIdentity *identity, void *arg)
+{
+	KnownId    *id = hash_search(known_ids, &identity->uuid, HASH_ENTER, NULL);
+
+	id->relid = relid;
+	if (identity->kafka_name[0] != '\0')
+	{
+		char		key[EL_KAFKA_NAME_MAX + 1] = {0};
+		KnownName  *name;
+
+		strlcpy(key, identity->kafka_name, sizeof(key));
+		name = hash_search(known_names, key, HASH_ENTER, NULL);
+		name->relid = relid;
+	}
+	return true;
+}
+
+/* Read the labels, unless what is known of them is as good.  Says whether it did. */
+static bool
+read_labels(void)
+{
+	uint64		now = el_topic_changes();
+
+	if (known_ids != NULL && known_at == now)
+		return false;
+	if (known_cxt == NULL)
+		known_cxt = AllocSetContextCreate(TopMemoryContext, "eventlog broker topics",
+										  ALLOCSET_DEFAULT_SIZES);
+	known_ids = NULL;			/* should there be an error below */
+	MemoryContextReset(known_cxt);
+	known_names = el_hash_create("eventlog broker names", 64,
+								 EL_KAFKA_NAME_MAX + 1, sizeof(KnownName), known_cxt);
+	known_ids = el_hash_create("eventlog broker uuids", 64, sizeof(pg_uuid_t),
+							   sizeof(KnownId), known_cxt);
+	known_at = now - 1;
+	el_visit_uuids(remember, NULL);
+	known_at = now;
+	return true;
+}
+
+/* Of a topic with this uuid, as far as is known. */
+static Oid
+known_id(const pg_uuid_t *id)
+{
+	KnownId    *known = known_ids == NULL ? NULL :
+		hash_search(known_ids, id, HASH_FIND, NULL);
+
+	if (known != NULL)
+		return known->relid;
+	/* maybe that of a topic without label */
+	return el_uuid_to_oid(id);
+}
+
+/* As el_wire_topic(), for the topic that had this uuid. */
+static const char *
+lock_topic(Oid relid, const pg_uuid_t *id, AclMode right, LOCKMODE mode,
+		   ElTopic **topic)
+{
+	bool		is_missing = false;
+	AclResult	acl;
+
+	if (!OidIsValid(relid))
+		return EL_WIRE_NO_TOPIC;
+	/* the right first: a user without it must not be in the way of others */
+	acl = pg_class_aclcheck_ext(relid, GetUserId(), right, &is_missing);
+	if (is_missing)
+		return EL_WIRE_NO_TOPIC;
+	if (acl != ACLCHECK_OK)
+		return EL_WIRE_NO_RIGHT;
+	*topic = el_topic_lock_if_there(relid, mode, true);
+	if (*topic == NULL)
+		return EL_WIRE_NO_TOPIC;
+	if (memcmp(&(*topic)->uuid, id, UUID_LEN) != 0)
+	{
+		UnlockRelationOid(relid, mode);
+		return EL_WIRE_NO_TOPIC;
+	}
+	el_audit_right(relid, right);
+	return NULL;
+}
+
+const char *
+el_wire_topic(const pg_uuid_t *id, AclMode right, LOCKMODE mode,
+			  ElTopic **topic)
+{
+	const char *wrong;
+
+	el_check_catalog_version();
+	wrong = lock_topic(known_id(id), id, right, mode, topic);
+	if (wrong != NULL && read_labels())
+		wrong = lock_topic(known_id(id), id, right, mode, topic);
+	return wrong;
+}
+
+const char *
+el_wire_leaf(const ElTopic *t, int32 partition, LOCKMODE mode, Relation *leaf)
+{
+	if (partition < 0 || partition >= t->npartitions ||
+		!OidIsValid(t->leaves[partition]))
+		return EL_WIRE_NO_PARTITION;
+	*leaf = try_table_open(t->leaves[partition], mode);
+	return *leaf == NULL ? EL_WIRE_NO_PARTITION : NULL;
+}
+
+Oid
+el_wire_named(const char *kafka_name)
+{
+	char		key[EL_KAFKA_NAME_MAX + 1] = {0};
+	KnownName  *known;
+
+	strlcpy(key, kafka_name, sizeof(key));
+	(void) read_labels();
+	known = hash_search(known_names, key, HASH_FIND, NULL);
+	return known == NULL ? InvalidOid : known->relid;
+}

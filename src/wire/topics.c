@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * topics.c
+ *	  broker_topics(): topics as Kafka's Metadata shows them; broker_interface().
+ *
+ * A topic's name in Kafka's protocol is its option kafka_name, whatever schema it is
+ * in; else its table's name, if it is in one of the schemas given and Kafka allows
+ * that name.  Of two with one name the option wins, then the earlier schema.
+ *
+ * IDENTIFICATION
+ *	  src/wire/topics.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "base/arguments.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "base/hash.h"
+#include "storage/epoch.h"
+#include "topic/log_floor.h"
+#include "topic/options.h"
+#include "wire/arguments.h"
+#include "wire/find.h"
+
+EL_FUNCTION(eventlog_broker_interface);
+EL_FUNCTION(eventlog_broker_topics);
+
+/* Rises when one of the broker's functions changes. */
+#define BROKER_INTERFACE	1
+
+/* Kafka's AclOperation, as bits. */
+#define OP_READ				(1 << 3)
+#define OP_WRITE			(1 << 4)
+#define OP_CREATE			(1 << 5)
+#define OP_DELETE			(1 << 6)
+#define OP_ALTER			(1 << 7)
+#define OP_DESCRIBE			(1 << 8)
+#define OP_DESCRIBE_CONFIGS (1 << 10)
+#define OP_ALTER_CONFIGS	(1 << 11)
+
+#define NCOLUMNS	7
+
+/* A call of broker_topics(). */
+typedef struct TopicsCall
+{
+	int			nschemas;
+	Oid		   *schemas;		/* InvalidOid where there is none */
+	ReturnSetInfo *rsinfo;
+} TopicsCall;
+
+/* A topic that has a name in the protocol. */
+typedef struct Candidate
+{
+	char		name[EL_KAFKA_NAME_MAX + 1];	/* hash key, zeros behind it */
+	Oid			relid;
+	int			rank;			/* where it has its name from: 0 the option,
+								 * then the schemas in order */
+} Candidate;
+
+Datum
+eventlog_broker_interface(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(BROKER_INTERFACE);
+}
+
+/* What the current user may do with a topic: 0 if he may not even see it. */
+static int32
+operations(Oid relid)
+{
+	Oid			user = GetUserId();
+	Oid			schema = get_rel_namespace(relid);
+	int32		ops = 0;
+
+	if (!OidIsValid(schema) ||
+		el_schema_aclcheck(schema, user, ACL_USAGE) != ACLCHECK_OK)
+		return 0;
+	if (pg_class_aclcheck(relid, user, ACL_SELECT) == ACLCHECK_OK)
+		ops |= OP_READ | OP_DESCRIBE | OP_DESCRIBE_CONFIGS;
+	if (pg_class_aclcheck(relid, user, ACL_INSERT) == ACLCHECK_OK)
+		ops |= OP_WRITE | OP_DESCRIBE;
+	if (ops == 0)
+		return 0;
+	if (el_is_owner(relid, user))
+		ops |= OP_DELETE | OP_ALTER | OP_DESCRIBE_CONFIGS | OP_ALTER_CONFIGS;
+	if (el_schema_aclcheck(schema, user, ACL_CREATE) == ACLCHECK_OK)
+		ops |= OP_CREATE;
+	return ops;
+}
+
+/* The leader epochs in force, -1 where the partition is missing. */
+static Datum
+leader_epochs(const ElTopic *t)
+{
+	Datum	   *epochs = palloc_array(Datum, Max(t->npartitions, 1));
+	ArrayType  *array;
+
+	for (int32 i = 0; i < t->npartitions; i++)
+	{
+		Relation	leaf = el_open_leaf(t, i);
+		int32		epoch = -1;
+
+		CHECK_FOR_INTERRUPTS();
+		if (leaf != NULL)
+		{
+			ElLogInfo	info;
+
+			el_partition_info(unconstify(ElTopic *, t), i, leaf, &info);
+			epoch = el_epoch_in_force(&info.epoch).epoch;
+			table_close(leaf, AccessShareLock);
+		}
+		epochs[i] = Int32GetDatum(epoch);
+	}
+	array = construct_array(epochs, t->npartitions, INT4OID, sizeof(int32), true,
+							TYPALIGN_INT);
+	pfree(epochs);
+	return PointerGetDatum(array);
+}
+
+/* A row: of a topic, or of a name that there is none for. */
+static void
+put_topic(const TopicsCall *c, const char *name, Oid relid, const char *wrong)
+{
+	Datum		values[NCOLUMNS] = {0};
+	bool		nulls[NCOLUMNS];
+	ElTopic    *t = NULL;
+
+	memset(nulls, true, sizeof(nulls));
+	if (wrong == NULL)
+	{
+		t = el_topic_lock_if_there(relid, AccessShareLock, true);
+		if (t == NULL)
+			wrong = EL_WIRE_NO_TOPIC;
+	}
+	values[0] = CStringGetTextDatum(name);
+	nulls[0] = false;
+	if (t != NULL)
+	{
+		values[1] = UUIDPGetDatum(&t->uuid);
+		values[2] = ObjectIdGetDatum(relid);
+		values[3] = Int32GetDatum(t->npartitions);
+		values[4] = leader_epochs(t);
+		values[5] = Int32GetDatum(operations(relid));
+		memset(nulls, false, NCOLUMNS - 1);
+	}
+	else
+	{
+		values[6] = CStringGetTextDatum(wrong);
+		nulls[6] = false;
+	}
+	tuplestore_putvalues(c->rsinfo->setResult, c->rsinfo->setDesc, values, nulls);
+	if (t != NULL)
+		UnlockRelationOid(relid, AccessShareLock);
+}
+
+/* Has a topic a name of its own in the protocol?  Takes the topic's lock for a moment. */
+static bool
+has_kafka_name(Oid relid, char *name)
+{
+	ElTopic    *t = el_topic_lock_if_there(relid, AccessShareLock, true);
+
+	name[0] = '\0';
+	if (t == NULL)
+		return false;
+	strlcpy(name, t->options.kafka_name, EL_KAFKA_NAME_MAX + 1);
+	UnlockRelationOid(relid, AccessShareLock);
+	return name[0] != '\0';
+}
+
+/* Where a schema stands in the list, from 1; 0 if it does not. */
+static int
+schema_rank(const TopicsCall *c, Oid schema)
+{
+	for (int i = 0; i < c->nschemas; i++)
+	{
+		if (c->schemas[i] == schema && OidIsValid(schema))
+			return i + 1;
+	}
+	return 0;
+}
+
+/* Enter a topic that the current user may see, under its name. */
+static void
+enter_candidate(const TopicsCall *c, HTAB *candidates, Oid relid)
+{
+	char		name[EL_KAFKA_NAME_MAX + 1] = {0};
+	int			rank = 0;
+	bool		found;
+	Candidate  *known;
+
+	if (operations(relid) == 0)
+		return;
+	if (!has_kafka_name(relid, name))
+	{
+		char	   *table = get_rel_name(relid);
+
+		rank = schema_rank(c, get_rel_namespace(relid));
+		if (rank == 0 || table == NULL || !el_kafka_name_valid(table, strlen(table)))
+			return;
+		memset(name, 0, sizeof(name));
+		strlcpy(name, table, sizeof(name));
+	}
+	known = hash_search(candidates, name, HASH_ENTER, &found);
+	if (!found || rank < known->rank)
+	{
+		known->relid = relid;
+		known->rank = rank;
+	}
+}
+
+/* All topics that the current user may see anything of. */
+static void
+put_all(const TopicsCall *c)
+{
+	HTAB	   *candidates = el_hash_create("eventlog broker list", 256,
+											EL_KAFKA_NAME_MAX + 1, sizeof(Candidate),
+											CurrentMemoryContext);
+	HASH_SEQ_STATUS seq;
+	Candidate  *candidate;
+	ListCell   *lc;
+
+	foreach(lc, el_all_topics())
+	{
+		CHECK_FOR_INTERRUPTS();
+		enter_candidate(c, candidates, lfirst_oid(lc));
+	}
+	hash_seq_init(&seq, candidates);
+	while ((candidate = hash_seq_search(&seq)) != NULL)
+		put_topic(c, candidate->name, candidate->relid, NULL);
+	hash_destroy(candidates);
+}
+
+/* The topic of this name, whether the user may see it or not; InvalidOid if there is none. */
+static Oid
+find_topic(const TopicsCall *c, const char *name)
+{
+	Oid			relid = el_wire_named(name);
+	char		other[EL_KAFKA_NAME_MAX + 1];
+
+	if (OidIsValid(relid) && el_is_topic(relid))
+		return relid;
+	for (int i = 0; i < c->nschemas; i++)
+	{
+		if (!OidIsValid(c->schemas[i]))
+			continue;
+		relid = get_relname_relid(name, c->schemas[i]);
+		if (OidIsValid(relid) && el_is_topic(relid) && !has_kafka_name(relid, other))
+			return relid;
+	}
+	return InvalidOid;
+}
+
+static void
+put_named(const TopicsCall *c, const char *name)
+{
+	Oid			relid = InvalidOid;
+	const char *wrong = NULL;
+
+	if (el_kafka_name_valid(name, strlen(name)))
+		relid = find_topic(c, name);
+	if (!OidIsValid(relid))
+		wrong = EL_WIRE_NO_TOPIC;
+	else if (operations(relid) == 0)
+		wrong = EL_WIRE_NO_RIGHT;
+	put_topic(c, name, relid, wrong);
+}
+
+/* Text of an array, as C strings. */
+static char **
+text_array(ArrayType *array, int *n)
+{
+	Datum	   *datums;
+	char	  **result;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &datums, NULL, n);
+	result = palloc_array(char *, Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		result[i] = TextDatumGetCString(datums[i]);
+	return result;
+}
+
+/* broker_topics(schemas text[], names text[]) */
+Datum
+eventlog_broker_topics(PG_FUNCTION_ARGS)
+{
+	TopicsCall	c = {0};
+	Oid			internal = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
+	char	  **names;
+	int			n;
+
+	names = text_array(el_plain_array(fcinfo, 0, "schemas", -1), &c.nschemas);
+	c.schemas = palloc_array(Oid, Max(c.nschemas, 1));
+	for (int i = 0; i < c.nschemas; i++)
+	{
+		c.schemas[i] = get_namespace_oid(names[i], true);
+		if (c.schemas[i] == internal)
+			c.schemas[i] = InvalidOid;
+	}
+	c.rsinfo = el_wire_rows_begin(fcinfo, 0);
+	el_check_catalog_version();
+	if (PG_ARGISNULL(1))
+	{
+		put_all(&c);
+		return (Datum) 0;
+	}
+	names = text_array(el_plain_array(fcinfo, 1, "names", -1), &n);
+	for (int i = 0; i < n; i++)
+		put_named(&c, names[i]);
+	return (Datum) 0;
+}
