@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * binary.c
+ *	  Values in PostgreSQL's binary format.
+ *
+ * IDENTIFICATION
+ *	  broker/binary.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <string.h>
+
+#include "broker/binary.h"
+
+#define ARRAY_HEADER	20		/* dimensions, nulls, type, length, lower bound */
+#define ITEM_HEADER		4		/* length */
+
+static void
+put_uint32(char *to, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(to, &value, sizeof(value));
+}
+
+static uint32_t
+get_uint32(const char *from)
+{
+	uint32_t	value;
+
+	memcpy(&value, from, sizeof(value));
+	return ntohl(value);
+}
+
+bool
+binary_array_begin(BinaryArray *array, KafkaArena *arena, uint32_t type, int n, size_t size)
+{
+	size_t		total = ARRAY_HEADER + (size_t) n * ITEM_HEADER + size;
+
+	if (total > INT32_MAX)
+		return false;
+	array->data = kafka_arena_alloc(arena, total);
+	if (array->data == NULL)
+		return false;
+	array->size = (int) total;
+	array->len = n > 0 ? ARRAY_HEADER : 12;	/* an empty array has no dimension */
+	put_uint32(array->data, n > 0);
+	put_uint32(array->data + 4, 0);
+	put_uint32(array->data + 8, type);
+	if (n > 0)
+	{
+		put_uint32(array->data + 12, (uint32_t) n);
+		put_uint32(array->data + 16, 1);
+	}
+	return true;
+}
+
+void
+binary_array_put(BinaryArray *array, const void *data, int len)
+{
+	assert(array->len + ITEM_HEADER + len <= array->size);
+	put_uint32(array->data + array->len, (uint32_t) len);
+	if (len > 0)
+		memcpy(array->data + array->len + ITEM_HEADER, data, len);
+	array->len += ITEM_HEADER + len;
+}
+
+void
+binary_array_put_int32(BinaryArray *array, int32_t value)
+{
+	uint32_t	be = htonl((uint32_t) value);
+
+	binary_array_put(array, &be, sizeof(be));
+}
+
+void
+binary_array_put_int64(BinaryArray *array, int64_t value)
+{
+	uint32_t	be[2] = {htonl((uint32_t) ((uint64_t) value >> 32)), htonl((uint32_t) value)};
+
+	binary_array_put(array, be, sizeof(be));
+}
+
+int32_t
+binary_int32(const PGresult *result, int row, int column, int32_t missing)
+{
+	if (PQgetisnull(result, row, column) || PQgetlength(result, row, column) != 4)
+		return missing;
+	return (int32_t) get_uint32(PQgetvalue(result, row, column));
+}
+
+int64_t
+binary_int64(const PGresult *result, int row, int column, int64_t missing)
+{
+	const char *value = PQgetvalue(result, row, column);
+
+	if (PQgetisnull(result, row, column) || PQgetlength(result, row, column) != 8)
+		return missing;
+	return (int64_t) ((uint64_t) get_uint32(value) << 32 | get_uint32(value + 4));
+}
+
+int
+binary_int32_array(const PGresult *result, int row, int column, const char **items)
+{
+	const char *value = PQgetvalue(result, row, column);
+	int			len = PQgetlength(result, row, column);
+	int			n;
+
+	*items = NULL;
+	if (PQgetisnull(result, row, column) || len < ARRAY_HEADER || get_uint32(value) != 1)
+		return 0;
+	n = (int) get_uint32(value + 12);
+	if (n < 0 || (size_t) len != ARRAY_HEADER + (size_t) n * (ITEM_HEADER + 4))
+		return 0;
+	*items = value + ARRAY_HEADER;
+	return n;
+}
+
+int32_t
+binary_array_item(const char *items, int i)
+{
+	return (int32_t) get_uint32(items + (size_t) i * (ITEM_HEADER + 4) + ITEM_HEADER);
+}

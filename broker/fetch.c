@@ -1,0 +1,639 @@
+/*-------------------------------------------------------------------------
+ *
+ * fetch.c
+ *	  Fetch: record batches as they are stored, now or when there are some.
+ *
+ * A fetch asks the server for those of its partitions of which it is not known
+ * that nothing is behind its offset, all in one call.  If that is not enough it
+ * is parked until the server tells a change, or its time is over.
+ *
+ * Fetches of the same place share one read: one call, and one copy of its
+ * result, which stays until it has been sent to all of them.
+ *
+ * IDENTIFICATION
+ *	  broker/fetch.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "broker/binary.h"
+#include "broker/errors.h"
+#include "broker/handlers.h"
+#include "broker/partition.h"
+#include "broker/settings.h"
+#include "broker/topics.h"
+#include "broker/watch.h"
+#include "client/log.h"
+#include "client/memory.h"
+
+/* An answer with nothing but errors is not given at once: clients ask again at once. */
+#define ERROR_PAUSE		200
+
+/* The result of a call, shared by its reads. */
+typedef struct ReadCall
+{
+	PGresult   *result;
+	int			n_reads;		/* that use it yet */
+	int64_t		size;
+	KafkaArena	arena;			/* of the parameters, while it runs */
+	struct Read **reads;
+	int			n_rows;
+} ReadCall;
+
+/* One partition's part of it. */
+typedef struct Read
+{
+	ReadCall   *call;
+	Partition  *partition;
+	Pool	   *pool;			/* as whom it reads */
+	int64_t		offset;
+	int32_t		limit;
+	uint64_t	generation;		/* of the partition when the call began */
+	int			users;
+	bool		done;
+	int16_t		error;
+	int64_t		stable;
+	int64_t		log_start;
+	int64_t		log_end;
+	KafkaBytes	records;
+	struct Item *waiting;		/* until it is done */
+	struct Read *next;			/* of the partition */
+} Read;
+
+/* One partition of a request. */
+typedef struct Item
+{
+	struct Fetch *fetch;
+	const FetchPartition *asked;
+	FetchPartitionData *answer;
+	KafkaUuid	topic_id;
+	Partition  *partition;		/* NULL: there is an error */
+	Read	   *read;			/* or NULL */
+	struct Item *next_waiting;
+	Parked		parked;
+} Item;
+
+typedef struct Fetch
+{
+	Request    *request;
+	FetchResponse response;
+	Item	   *items;
+	int			n_items;
+	int			n_reading;		/* reads that are waited for */
+	int64_t		deadline;
+	ClientTimer timer;
+	bool		failed;			/* some partition has an error */
+	bool		alone;			/* shares no read */
+} Fetch;
+
+static const Oid fetch_types[] = {
+	BINARY_UUID_ARRAY, BINARY_INT4_ARRAY, BINARY_INT8_ARRAY, BINARY_INT4_ARRAY, BINARY_INT4
+};
+static const ClientStatement fetch_statement = {
+	"broker_fetch",
+	"SELECT sqlstate, stable, log_start, log_end, records"
+	" FROM _eventlog.broker_fetch($1, $2, $3, $4, $5)",
+	5, fetch_types
+};
+
+static void fetch_try(Fetch *f);
+
+/*
+ * Reads
+ */
+static void
+read_call_release(ReadCall *call)
+{
+	if (--call->n_reads > 0)
+		return;
+	PQclear(call->result);
+	connection_counts.memory -= call->size;
+	kafka_arena_free(&call->arena);
+	free(call->reads);
+	free(call);
+}
+
+static void
+read_release(void *arg)
+{
+	Read	   *read = arg;
+	Read	  **link;
+
+	assert(read->users > 0);
+	if (--read->users > 0)
+		return;
+	for (link = &read->partition->reads; *link != read; link = &(*link)->next)
+		;
+	*link = read->next;
+	partition_release(read->partition);
+	read_call_release(read->call);
+	free(read);
+}
+
+/* One that reads the same, or has read it and nothing has changed since. */
+static Read *
+find_read(const Item *item, int32_t limit)
+{
+	for (Read *read = item->partition->reads; read != NULL; read = read->next)
+	{
+		if (read->offset == item->asked->fetch_offset && read->limit == limit &&
+			read->pool == item->fetch->request->pool &&
+			read->generation == item->partition->generation && read->error == KAFKA_NONE)
+			return read;
+	}
+	return NULL;
+}
+
+/* The item looks at the read, now or when it is done. */
+static void
+use_read(Item *item, Read *read)
+{
+	item->read = read;
+	read->users++;
+	if (read->done)
+		return;
+	item->next_waiting = read->waiting;
+	read->waiting = item;
+	item->fetch->n_reading++;
+}
+
+static void
+read_result(Read *read, const PGresult *result, int row)
+{
+	Partition  *p = read->partition;
+
+	read->error = PQgetisnull(result, row, 0) ? KAFKA_NONE :
+		kafka_error_of_sqlstate(PQgetvalue(result, row, 0));
+	read->stable = binary_int64(result, row, 1, -1);
+	read->log_start = binary_int64(result, row, 2, -1);
+	read->log_end = binary_int64(result, row, 3, -1);
+	read->records.data = PQgetvalue(result, row, 4);
+	read->records.len = PQgetlength(result, row, 4);
+	if (read->error == KAFKA_NONE && read->generation == p->generation && watch_is_live())
+	{
+		p->known = true;
+		p->stable = read->stable;
+		p->log_start = read->log_start;
+		p->log_end = read->log_end;
+	}
+}
+
+static void
+on_fetched(void *arg, PGresult *result, const ClientFailure *failure)
+{
+	ReadCall   *call = arg;
+	Fetch	  **ready = client_alloc((size_t) call->n_rows * sizeof(Fetch *));
+	int			n_ready = 0,
+				capacity = call->n_rows;
+
+	if (failure != NULL)
+		client_log_limited(CLIENT_WARNING, "partitions cannot be read",
+						   CLIENT_TEXT("sqlstate", failure->sqlstate),
+						   CLIENT_TEXT("reason", failure->message));
+	call->result = result;
+	if (result != NULL)
+	{
+		call->size = (int64_t) PQresultMemorySize(result);
+		connection_counts.memory += call->size;
+	}
+	call->n_reads++;			/* ours */
+	for (int i = 0; i < call->n_rows; i++)
+	{
+		Read	   *read = call->reads[i];
+
+		if (failure != NULL)
+			read->error = kafka_error_of_sqlstate(failure->sqlstate);
+		else
+			read_result(read, result, i);
+		read->done = true;
+		while (read->waiting != NULL)
+		{
+			Item	   *item = read->waiting;
+
+			read->waiting = item->next_waiting;
+			if (--item->fetch->n_reading > 0)
+				continue;
+			if (n_ready == capacity)
+				ready = client_realloc(ready, (size_t) (capacity *= 2) * sizeof(Fetch *));
+			ready[n_ready++] = item->fetch;
+		}
+	}
+	for (int i = 0; i < call->n_rows; i++)
+		read_release(call->reads[i]);
+	for (int i = 0; i < n_ready; i++)
+		fetch_try(ready[i]);
+	free(ready);
+	read_call_release(call);
+}
+
+/*
+ * Begins one call for what these items want to read; each may have up to its
+ * limit, and all together max_bytes.  False: no memory.
+ */
+static bool
+start_reads(Fetch *f, Item **items, const int32_t *limits, int n, int32_t max_bytes)
+{
+	ReadCall   *call = client_alloc(sizeof(ReadCall));
+	BinaryArray ids,
+				partitions,
+				offsets,
+				sizes;
+	uint32_t	max = __builtin_bswap32((uint32_t) max_bytes);
+	char	   *max_value;
+	const char *values[5];
+	int			lengths[5];
+
+	kafka_arena_init(&call->arena, SIZE_MAX);
+	max_value = kafka_arena_alloc(&call->arena, sizeof(max));
+	if (max_value == NULL ||
+		!binary_array_begin(&ids, &call->arena, BINARY_UUID, n, (size_t) n * 16) ||
+		!binary_array_begin(&partitions, &call->arena, BINARY_INT4, n, (size_t) n * 4) ||
+		!binary_array_begin(&offsets, &call->arena, BINARY_INT8, n, (size_t) n * 8) ||
+		!binary_array_begin(&sizes, &call->arena, BINARY_INT4, n, (size_t) n * 4))
+	{
+		kafka_arena_free(&call->arena);
+		free(call);
+		return false;
+	}
+	call->reads = client_alloc((size_t) n * sizeof(Read *));
+	call->n_rows = n;
+	for (int i = 0; i < n; i++)
+	{
+		Item	   *item = items[i];
+		Read	   *read = client_alloc(sizeof(Read));
+
+		read->call = call;
+		call->n_reads++;
+		read->partition = partition_get(item->partition->relid, item->partition->index);
+		read->pool = f->request->pool;
+		read->offset = item->asked->fetch_offset;
+		read->limit = limits[i];
+		read->generation = read->partition->generation;
+		read->users = 1;		/* the call's, until it is done */
+		read->next = read->partition->reads;
+		read->partition->reads = read;
+		call->reads[i] = read;
+		use_read(item, read);
+
+		binary_array_put(&ids, item->topic_id.bytes, sizeof(item->topic_id.bytes));
+		binary_array_put_int32(&partitions, item->partition->index);
+		binary_array_put_int64(&offsets, read->offset);
+		binary_array_put_int32(&sizes, read->limit);
+	}
+	for (int i = 0; i < (int) sizeof(max); i++)
+		max_value[i] = ((const char *) &max)[i];
+	values[0] = ids.data;
+	lengths[0] = ids.len;
+	values[1] = partitions.data;
+	lengths[1] = partitions.len;
+	values[2] = offsets.data;
+	lengths[2] = offsets.len;
+	values[3] = sizes.data;
+	lengths[3] = sizes.len;
+	values[4] = max_value;
+	lengths[4] = sizeof(max);
+	pool_call(f->request->pool, &fetch_statement, values, lengths, on_fetched, call);
+	return true;
+}
+
+/*
+ * Fetches
+ */
+
+/* Nothing of the fetch points to it any more, or is pointed to by it, but reads it holds. */
+static void
+fetch_leave(Fetch *f)
+{
+	client_timer_stop(f->request->pool->loop, &f->timer);
+	for (int i = 0; i < f->n_items; i++)
+	{
+		Item	   *item = &f->items[i];
+
+		partition_leave(&item->parked);
+		if (item->partition != NULL)
+			partition_release(item->partition);
+		item->partition = NULL;
+	}
+}
+
+static void
+fetch_drop_reads(Fetch *f)
+{
+	for (int i = 0; i < f->n_items; i++)
+	{
+		if (f->items[i].read != NULL)
+			read_release(f->items[i].read);
+		f->items[i].read = NULL;
+	}
+}
+
+/* The client has gone.  Reads that are waited for come back to fetch_try(). */
+static void
+fetch_abandon(Request *request)
+{
+	Fetch	   *f = request->state;
+
+	if (f->n_reading > 0)
+		return;
+	fetch_leave(f);
+	fetch_drop_reads(f);
+	request_free(request);
+}
+
+static void
+item_error(Item *item, int16_t error)
+{
+	item->answer->error_code = error;
+	item->answer->high_watermark = -1;
+	item->answer->last_stable_offset = -1;
+	item->answer->log_start_offset = -1;
+	item->answer->records.len = 0;
+	item->fetch->failed = true;
+}
+
+static void
+item_answer(Item *item, int64_t stable, int64_t log_start, KafkaBytes records)
+{
+	item->answer->error_code = KAFKA_NONE;
+	item->answer->high_watermark = stable;
+	item->answer->last_stable_offset = stable;
+	item->answer->log_start_offset = log_start;
+	item->answer->records = records;
+}
+
+static void
+fetch_answer(Fetch *f)
+{
+	Request    *request = f->request;
+
+	fetch_leave(f);
+	for (int i = 0; i < f->n_items; i++)
+	{
+		Read	   *read = f->items[i].read;
+
+		f->items[i].read = NULL;
+		if (read != NULL && !request_hold(request, read_release, read))
+		{
+			fetch_drop_reads(f);
+			request_close(request, "out of memory");
+			return;
+		}
+	}
+	request_answer(request, &f->response);
+}
+
+static void
+on_change(void *arg)
+{
+	Item	   *item = arg;
+
+	if (item->fetch->n_reading == 0)
+		fetch_try(item->fetch);
+}
+
+static void
+on_deadline(void *arg)
+{
+	Fetch	   *f = arg;
+
+	if (f->n_reading == 0)
+		fetch_try(f);
+}
+
+/*
+ * Looks what is there, reads what may be, and answers if that is enough or the
+ * time is over; otherwise waits for a change.
+ */
+static void
+fetch_try(Fetch *f)
+{
+	Request    *request = f->request;
+	const FetchRequest *body = request->body;
+	int64_t		now = client_loop_now(request->pool->loop);
+	int64_t		left = body->max_bytes < settings.fetch_size ? body->max_bytes : settings.fetch_size;
+	int64_t		bytes = 0;
+	bool		more = false;	/* than fits into this answer */
+	bool		unknown = false;
+	Item	  **wanted;
+	int32_t    *limits;
+	int			n_wanted = 0;
+
+	if (request->connection == NULL)
+	{
+		fetch_abandon(request);
+		return;
+	}
+	wanted = client_alloc((size_t) f->n_items * sizeof(Item *));
+	limits = client_alloc((size_t) f->n_items * sizeof(int32_t));
+	for (int i = 0; i < f->n_items; i++)
+	{
+		Item	   *item = &f->items[i];
+		Partition  *p = item->partition;
+		int64_t		offset = item->asked->fetch_offset;
+		int32_t		limit = item->asked->partition_max_bytes;
+
+		partition_leave(&item->parked);
+		if (p == NULL)
+			continue;
+		if (item->read != NULL)
+		{
+			Read	   *read = item->read;
+
+			if (read->error != KAFKA_NONE)
+				item_error(item, read->error);
+			else
+			{
+				item_answer(item, read->stable, read->log_start, read->records);
+				bytes += read->records.len;
+				if (read->records.len == 0 && offset < read->stable)
+					more = true;	/* others had the call's bytes */
+			}
+			if (read->generation != p->generation)
+				unknown = true;
+			continue;
+		}
+		if (p->known && (offset < p->log_start || offset > p->log_end))
+			item_error(item, KAFKA_OFFSET_OUT_OF_RANGE);
+		else if (p->known && offset >= p->stable)
+			item_answer(item, p->stable, p->log_start, (KafkaBytes) {NULL, 0});
+		else
+		{
+			Read	   *read;
+
+			if (limit > left)
+				limit = (int32_t) left;
+			if (limit < 0)
+				limit = 0;
+			read = f->alone ? NULL : find_read(item, limit);
+			if (read != NULL)
+				use_read(item, read);
+			else
+			{
+				wanted[n_wanted] = item;
+				limits[n_wanted++] = limit;
+			}
+		}
+	}
+	if (n_wanted > 0 && !start_reads(f, wanted, limits, n_wanted, (int32_t) (left > 0 ? left : 0)))
+	{
+		free(wanted);
+		free(limits);
+		fetch_leave(f);
+		fetch_drop_reads(f);
+		request_close(request, "out of memory");
+		return;
+	}
+	free(wanted);
+	free(limits);
+	if (f->n_reading > 0)
+		return;
+
+	if (bytes == 0 && more)
+	{
+		/* whoever it shared with had the bytes: now by itself, when the first that has some gives them */
+		f->alone = true;
+		fetch_drop_reads(f);
+		fetch_try(f);
+		return;
+	}
+	if (bytes >= (body->min_bytes > 0 ? body->min_bytes : 0) || more ||
+		now >= f->deadline || (f->failed && bytes > 0))
+	{
+		fetch_answer(f);
+		return;
+	}
+	/* what was read is not enough, or nothing; it is read anew when there is more */
+	fetch_drop_reads(f);
+	if (f->failed && f->deadline > now + ERROR_PAUSE)
+		f->deadline = now + ERROR_PAUSE;
+	if (unknown && watch_is_live() && !f->failed)
+	{
+		fetch_try(f);
+		return;
+	}
+	for (int i = 0; i < f->n_items; i++)
+	{
+		if (f->items[i].partition != NULL)
+			partition_park(f->items[i].partition, &f->items[i].parked);
+	}
+	client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
+}
+
+/* An error of the item that can be told without asking the server; 0: none. */
+static int16_t
+check_item(const FetchPartition *asked, const Topic *topic, int16_t error)
+{
+	if (error != KAFKA_NONE)
+		return error;
+	if (asked->partition < 0 || asked->partition >= topic->n_partitions)
+		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	if (asked->current_leader_epoch > binary_array_item(topic->epochs, asked->partition))
+		return KAFKA_UNKNOWN_LEADER_EPOCH;
+	if (asked->fetch_offset < 0)
+		return KAFKA_OFFSET_OUT_OF_RANGE;
+	return KAFKA_NONE;
+}
+
+/* False: no memory. */
+static bool
+fetch_begin(Fetch *f, const ClientFailure *failure)
+{
+	Request    *request = f->request;
+	const FetchRequest *body = request->body;
+	bool		with_id = request->header.request_api_version >= 13;
+	int			n = 0;
+
+	for (int i = 0; i < body->topics.n; i++)
+		n += body->topics.items[i].partitions.n;
+	f->items = kafka_arena_alloc_array(&request->arena, n, sizeof(Item));
+	if ((f->items == NULL && n > 0) ||
+		!KAFKA_NEW_ITEMS(&request->arena, &f->response.responses, FetchableTopicResponse, body->topics.n))
+		return false;
+	for (int i = 0; i < body->topics.n; i++)
+	{
+		const FetchTopic *from = &body->topics.items[i];
+		FetchableTopicResponse *to = &f->response.responses.items[i];
+		const Topic *topic = NULL;
+		int16_t		error = KAFKA_NONE;
+
+		to->topic = from->topic;
+		to->topic_id = from->topic_id;
+		if (failure != NULL)
+			error = kafka_error_of_sqlstate(failure->sqlstate);
+		else
+			topic = topics_find(request->pool->topics, from->topic, &from->topic_id, with_id, TOPIC_READ, &error);
+		if (!KAFKA_NEW_ITEMS(&request->arena, &to->partitions, FetchPartitionData, from->partitions.n))
+			return false;
+		for (int j = 0; j < from->partitions.n; j++)
+		{
+			Item	   *item = &f->items[f->n_items++];
+			int16_t		wrong = check_item(&from->partitions.items[j], topic, error);
+
+			item->fetch = f;
+			item->asked = &from->partitions.items[j];
+			item->answer = &to->partitions.items[j];
+			item->answer->partition_index = item->asked->partition;
+			item->answer->preferred_read_replica = -1;
+			item->parked.fn = on_change;
+			item->parked.arg = item;
+			if (wrong != KAFKA_NONE)
+			{
+				item_error(item, wrong);
+				continue;
+			}
+			item->topic_id = topic->id;
+			item->partition = partition_get(topic->relid, item->asked->partition);
+		}
+	}
+	return true;
+}
+
+static void
+on_topics(void *arg, const ClientFailure *failure)
+{
+	Fetch	   *f = arg;
+	Request    *request = f->request;
+
+	if (request->connection == NULL)
+		request_free(request);
+	else if (!fetch_begin(f, failure))
+	{
+		fetch_leave(f);
+		request_close(request, "out of memory");
+	}
+	else
+	{
+		request->abandon = fetch_abandon;
+		fetch_try(f);
+	}
+}
+
+void
+handle_fetch(Request *request)
+{
+	const FetchRequest *body = request->body;
+	Fetch	   *f = kafka_arena_alloc(&request->arena, sizeof(Fetch));
+
+	if (f == NULL)
+	{
+		request_close(request, "out of memory");
+		return;
+	}
+	request->state = f;
+	f->request = request;
+	f->timer.fn = on_deadline;
+	f->timer.arg = f;
+	f->deadline = client_loop_now(request->pool->loop) + (body->max_wait_ms > 0 ? body->max_wait_ms : 0);
+	kafka_set_defaults(&KAFKA_TYPE(FetchResponse), &f->response);
+	if (body->session_id != 0)
+	{
+		/* there are no sessions (KIP-227), so it is none of ours */
+		f->response.error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
+		request_answer(request, &f->response);
+		return;
+	}
+	request->abandon = request_keep;
+	topics_when_ready(request->pool->topics, on_topics, f);
+}

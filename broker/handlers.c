@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * handlers.c
+ *	  Who answers which request, and ApiVersions, which tells it.
+ *
+ * IDENTIFICATION
+ *	  broker/handlers.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <ctype.h>
+#include <stddef.h>
+
+#include "broker/errors.h"
+#include "broker/handlers.h"
+#include "client/log.h"
+
+static const Handler handlers[] = {
+	{0, handle_produce, false, NULL},
+	{1, handle_fetch, true, NULL},
+	{2, handle_list_offsets, true, NULL},
+	{3, handle_metadata, true, NULL},
+	{10, handle_find_coordinator, true, NULL},
+	{18, handle_api_versions, true, handle_api_versions_unsupported},
+	{23, handle_offset_for_leader_epoch, true, NULL},
+};
+
+#define N_HANDLERS ((int) (sizeof(handlers) / sizeof(handlers[0])))
+
+const Handler *
+handler_of(int16_t key)
+{
+	for (int i = 0; i < N_HANDLERS; i++)
+	{
+		if (handlers[i].key == key)
+			return &handlers[i];
+	}
+	return NULL;
+}
+
+/* Kafka's rule for the name and version of a client's software (KIP-511). */
+static bool
+is_software_name(KafkaString name)
+{
+	for (int i = 0; i < name.len; i++)
+	{
+		char		ch = name.data[i];
+
+		if (isalnum((unsigned char) ch))
+			continue;
+		if ((ch != '-' && ch != '.') || i == 0 || i == name.len - 1)
+			return false;
+	}
+	return name.len > 0;
+}
+
+static void
+answer_versions(Request *request, int16_t error, bool all)
+{
+	ApiVersionsResponse response;
+	int			n = 0;
+
+	kafka_set_defaults(&KAFKA_TYPE(ApiVersionsResponse), &response);
+	response.error_code = error;
+	if (!KAFKA_NEW_ITEMS(&request->arena, &response.api_keys, ApiVersion, all ? N_HANDLERS : 1))
+	{
+		request_close(request, "out of memory");
+		return;
+	}
+	for (int i = 0; i < N_HANDLERS; i++)
+	{
+		const KafkaApi *api = kafka_api(handlers[i].key);
+
+		if (!all && api->key != request->api->key)
+			continue;
+		response.api_keys.items[n].api_key = api->key;
+		response.api_keys.items[n].min_version = api->announced_min;
+		response.api_keys.items[n++].max_version = api->announced_max;
+	}
+	request_answer(request, &response);
+}
+
+void
+handle_api_versions(Request *request)
+{
+	const ApiVersionsRequest *body = request->body;
+
+	if (request->header.request_api_version >= 3)
+	{
+		if (!is_software_name(body->client_software_name) ||
+			!is_software_name(body->client_software_version))
+		{
+			answer_versions(request, KAFKA_INVALID_REQUEST, false);
+			return;
+		}
+		client_log(CLIENT_DEBUG, "a client says what it is",
+				   CLIENT_BYTES("software", body->client_software_name.data, body->client_software_name.len),
+				   CLIENT_BYTES("version", body->client_software_version.data, body->client_software_version.len));
+	}
+	answer_versions(request, KAFKA_NONE, true);
+}
+
+/* The answer is version 0's, whatever was asked; the client then asks for what it finds in it. */
+void
+handle_api_versions_unsupported(Request *request)
+{
+	request->header.request_api_version = 0;
+	answer_versions(request, KAFKA_UNSUPPORTED_VERSION, false);
+}

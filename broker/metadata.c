@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * metadata.c
+ *	  Metadata: which topics there are, and where.
+ *
+ * This broker is the leader of every partition, and the only replica: what
+ * replicates the log is PostgreSQL.
+ *
+ * IDENTIFICATION
+ *	  broker/metadata.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "broker/binary.h"
+#include "broker/cluster.h"
+#include "broker/errors.h"
+#include "broker/handlers.h"
+#include "broker/settings.h"
+#include "broker/topics.h"
+
+#define NOT_ASKED	INT32_MIN	/* for authorized operations */
+
+/* Kafka's rule: org.apache.kafka.common.internals.Topic.validate(). */
+static bool
+is_topic_name(KafkaString name)
+{
+	if (name.len < 1 || name.len > 249 ||
+		(name.len == 1 && name.data[0] == '.') ||
+		(name.len == 2 && memcmp(name.data, "..", 2) == 0))
+		return false;
+	for (int i = 0; i < name.len; i++)
+	{
+		char		ch = name.data[i];
+
+		if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+			  ch == '.' || ch == '_' || ch == '-'))
+			return false;
+	}
+	return true;
+}
+
+/* False: no memory. */
+static bool
+describe_topic(Request *request, MetadataResponseTopic *to, const Topic *topic, KafkaInt32Array nodes)
+{
+	const MetadataRequest *body = request->body;
+
+	to->name = topic->name;
+	to->topic_id = topic->id;
+	to->topic_authorized_operations = body->include_topic_authorized_operations ?
+		topic->operations : NOT_ASKED;
+	if (!KAFKA_NEW_ITEMS(&request->arena, &to->partitions, MetadataResponsePartition, topic->n_partitions))
+		return false;
+	for (int32_t i = 0; i < topic->n_partitions; i++)
+	{
+		MetadataResponsePartition *p = &to->partitions.items[i];
+
+		p->partition_index = i;
+		p->leader_id = (int32_t) settings.node_id;
+		p->leader_epoch = binary_array_item(topic->epochs, i);
+		p->replica_nodes = nodes;
+		p->isr_nodes = nodes;
+	}
+	return true;
+}
+
+static bool
+list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
+{
+	const MetadataRequest *body = request->body;
+	const TopicCache *cache = request->pool->topics;
+	/* version 0 has no null: there an empty list is all topics */
+	bool		all = body->topics.n < 0 ||
+		(body->topics.n == 0 && request->header.request_api_version == 0);
+	int			n = all ? topics_count(cache) : body->topics.n;
+
+	if (!KAFKA_NEW_ITEMS(&request->arena, &response->topics, MetadataResponseTopic, n))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		MetadataResponseTopic *to = &response->topics.items[i];
+		const Topic *topic;
+
+		if (all)
+			topic = topics_get(cache, i);
+		else
+		{
+			const MetadataRequestTopic *asked = &body->topics.items[i];
+			bool		with_id = asked->name.len < 0;
+
+			to->name = asked->name;
+			to->topic_id = asked->topic_id;
+			to->topic_authorized_operations = NOT_ASKED;
+			if (!with_id && !is_topic_name(asked->name))
+			{
+				to->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
+				continue;
+			}
+			topic = topics_find(cache, asked->name, &asked->topic_id, with_id, ~0, &to->error_code);
+			if (topic == NULL)
+				continue;
+			to->error_code = KAFKA_NONE;
+		}
+		if (!describe_topic(request, to, topic, nodes))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_topics(void *arg, const ClientFailure *failure)
+{
+	Request    *request = arg;
+	MetadataResponse response;
+	KafkaInt32Array nodes;
+	MetadataResponseBroker *broker;
+
+	if (request->connection == NULL)
+	{
+		request_free(request);
+		return;
+	}
+	if (failure != NULL)
+	{
+		/* the answer has no place for an error of its own; a client asks again */
+		request_close(request, "PostgreSQL cannot be asked for topics");
+		return;
+	}
+	kafka_set_defaults(&KAFKA_TYPE(MetadataResponse), &response);
+	nodes.n = 1;
+	nodes.items = kafka_arena_alloc(&request->arena, sizeof(int32_t));
+	if (nodes.items == NULL ||
+		!KAFKA_NEW_ITEMS(&request->arena, &response.brokers, MetadataResponseBroker, 1))
+	{
+		request_close(request, "out of memory");
+		return;
+	}
+	nodes.items[0] = (int32_t) settings.node_id;
+	broker = response.brokers.items;
+	broker->node_id = (int32_t) settings.node_id;
+	broker->host.data = request->listener->host;
+	broker->host.len = (int32_t) strlen(request->listener->host);
+	broker->port = request->listener->port;
+	response.controller_id = (int32_t) settings.node_id;
+	response.cluster_id = cluster_id();
+	response.cluster_authorized_operations = NOT_ASKED;
+	if (!list_topics(request, &response, nodes))
+	{
+		request_close(request, "the list of topics is too long for this request");
+		return;
+	}
+	request_answer(request, &response);
+}
+
+void
+handle_metadata(Request *request)
+{
+	request->abandon = request_keep;
+	topics_when_ready(request->pool->topics, on_topics, request);
+}

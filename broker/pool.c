@@ -1,0 +1,234 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  The connections to PostgreSQL of one role, and the calls that wait for them.
+ *
+ * Connections are opened when calls wait for one, up to settings.backends, and
+ * stay.  While PostgreSQL is away calls wait: clients notice a pause, and those
+ * that have waited too long are told to try again.
+ *
+ * IDENTIFICATION
+ *	  broker/pool.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdlib.h>
+
+#include "broker/pool.h"
+#include "broker/produce.h"
+#include "broker/settings.h"
+#include "broker/topics.h"
+#include "client/log.h"
+#include "client/memory.h"
+
+struct PoolCall
+{
+	const ClientStatement *statement;
+	const char *values[POOL_MAX_PARAMS];
+	int			lengths[POOL_MAX_PARAMS];
+	ClientResultFn fn;
+	void	   *arg;
+	int64_t		deadline;
+	PoolCall   *next;
+};
+
+struct PoolSession
+{
+	Pool	   *pool;
+	ClientSession *session;
+	ClientResultFn fn;			/* of the call that runs */
+	void	   *arg;
+	PoolSession *next;
+};
+
+static void pool_start_calls(Pool *pool);
+
+static void
+on_session_state(void *arg, ClientSessionState state, const ClientFailure *failure)
+{
+	PoolSession *s = arg;
+
+	if (failure != NULL)
+		client_log_limited(CLIENT_WARNING, "no connection to PostgreSQL",
+						   CLIENT_TEXT("user", s->pool->user),
+						   CLIENT_TEXT("sqlstate", failure->sqlstate),
+						   CLIENT_TEXT("reason", failure->message));
+	if (state == CLIENT_SESSION_READY)
+		pool_start_calls(s->pool);
+}
+
+static void
+on_result(void *arg, PGresult *result, const ClientFailure *failure)
+{
+	PoolSession *s = arg;
+	ClientResultFn fn = s->fn;
+
+	s->fn = NULL;
+	fn(s->arg, result, failure);
+	pool_start_calls(s->pool);
+}
+
+static void
+open_session(Pool *pool)
+{
+	static const char *const session_settings[] = {
+		"statement_timeout", "0",
+		"lock_timeout", "0",
+		"idle_in_transaction_session_timeout", "0",
+		"search_path", "pg_catalog",
+		"client_encoding", "UTF8",
+		NULL
+	};
+	PoolSession *s = client_alloc(sizeof(PoolSession));
+	ClientSessionConfig config = {
+		.conninfo = settings.conninfo,
+		.user = pool->user,
+		.password = pool->password,
+		.application_name = "eventlog-broker",
+		.settings = session_settings,
+		.on_state = on_session_state,
+		.arg = s,
+	};
+
+	s->pool = pool;
+	s->next = pool->sessions;
+	pool->sessions = s;
+	pool->n_sessions++;
+	s->session = client_session_new(pool->loop, &config);
+}
+
+bool
+pool_has_free_session(const Pool *pool)
+{
+	if (pool->first_call != NULL)
+		return false;
+	for (PoolSession *s = pool->sessions; s != NULL; s = s->next)
+	{
+		if (client_session_state(s->session) == CLIENT_SESSION_READY)
+			return true;
+	}
+	return pool->n_sessions < settings.backends;
+}
+
+/* Give sessions that are free to the calls that wait, and then to what was collected. */
+static void
+pool_start_calls(Pool *pool)
+{
+	while (pool->first_call != NULL)
+	{
+		PoolCall   *call = pool->first_call;
+		PoolSession *s;
+
+		for (s = pool->sessions; s != NULL; s = s->next)
+		{
+			if (client_session_state(s->session) == CLIENT_SESSION_READY)
+				break;
+		}
+		if (s == NULL)
+		{
+			if (pool->n_sessions < settings.backends)
+				open_session(pool);
+			return;
+		}
+		pool->first_call = call->next;
+		if (pool->first_call == NULL)
+			pool->last_call = NULL;
+		s->fn = call->fn;
+		s->arg = call->arg;
+		client_session_call(s->session, call->statement, call->values, call->lengths,
+							settings.request_timeout, on_result, s);
+		free(call);
+	}
+	produce_start(pool->produce);
+}
+
+/* Calls that have waited too long fail; the oldest come first. */
+static void
+on_timer(void *arg)
+{
+	Pool	   *pool = arg;
+	const ClientFailure failure = {
+		.action = CLIENT_RETRY,
+		.sqlstate = "08006",
+		.message = "no connection to PostgreSQL",
+	};
+
+	while (pool->first_call != NULL && pool->first_call->deadline <= client_loop_now(pool->loop))
+	{
+		PoolCall   *call = pool->first_call;
+
+		pool->first_call = call->next;
+		if (pool->first_call == NULL)
+			pool->last_call = NULL;
+		call->fn(call->arg, NULL, &failure);
+		free(call);
+	}
+	if (pool->first_call != NULL)
+		client_timer_start_coarse(pool->loop, &pool->timer, pool->first_call->deadline);
+}
+
+void
+pool_call(Pool *pool, const ClientStatement *statement,
+		  const char *const *values, const int *lengths,
+		  ClientResultFn fn, void *arg)
+{
+	PoolCall   *call = client_alloc(sizeof(PoolCall));
+
+	call->statement = statement;
+	for (int i = 0; i < statement->nparams; i++)
+	{
+		call->values[i] = values[i];
+		call->lengths[i] = lengths[i];
+	}
+	call->fn = fn;
+	call->arg = arg;
+	call->deadline = client_loop_now(pool->loop) + settings.request_timeout;
+	if (pool->last_call != NULL)
+		pool->last_call->next = call;
+	else
+	{
+		pool->first_call = call;
+		client_timer_start_coarse(pool->loop, &pool->timer, call->deadline);
+	}
+	pool->last_call = call;
+	pool_start_calls(pool);
+}
+
+Pool *
+pool_new(ClientLoop *loop, const char *user, const char *password)
+{
+	Pool	   *pool = client_alloc(sizeof(Pool));
+
+	pool->loop = loop;
+	pool->user = user;
+	pool->password = password;
+	pool->timer.fn = on_timer;
+	pool->timer.arg = pool;
+	pool->topics = topics_new(pool);
+	pool->produce = produce_queue_new(pool);
+	return pool;
+}
+
+void
+pool_free(Pool *pool)
+{
+	while (pool->sessions != NULL)
+	{
+		PoolSession *s = pool->sessions;
+
+		pool->sessions = s->next;
+		client_session_free(s->session);
+		free(s);
+	}
+	while (pool->first_call != NULL)
+	{
+		PoolCall   *call = pool->first_call;
+
+		pool->first_call = call->next;
+		free(call);
+	}
+	client_timer_stop(pool->loop, &pool->timer);
+	produce_queue_free(pool->produce);
+	topics_free(pool->topics);
+	free(pool);
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.h
+ *	  The connections to PostgreSQL of one role, and the calls that wait for them.
+ *
+ * IDENTIFICATION
+ *	  broker/pool.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_BROKER_POOL_H
+#define EL_BROKER_POOL_H
+
+#include "client/session.h"
+
+struct TopicCache;
+struct ProduceQueue;
+
+typedef struct PoolCall PoolCall;
+typedef struct PoolSession PoolSession;
+
+typedef struct Pool
+{
+	ClientLoop *loop;
+	const char *user;			/* NULL: the one of conninfo */
+	const char *password;
+	PoolSession *sessions;
+	int			n_sessions;
+	PoolCall   *first_call;		/* that wait for a session, the oldest first */
+	PoolCall   *last_call;
+	ClientTimer timer;			/* for calls that have waited too long */
+	struct TopicCache *topics;	/* what the role sees */
+	struct ProduceQueue *produce;
+} Pool;
+
+/* The parameters of a call, built in binary. */
+#define POOL_MAX_PARAMS 6
+
+extern Pool *pool_new(ClientLoop *loop, const char *user, const char *password);
+extern void pool_free(Pool *pool);
+
+/*
+ * Calls a function of the server, as soon as a session is free.  Values stay
+ * until fn is called; a call that has got no session, or no result, within
+ * settings.request_timeout fails with 08006.  fn is always called from the loop.
+ */
+extern void pool_call(Pool *pool, const ClientStatement *statement,
+					  const char *const *values, const int *lengths,
+					  ClientResultFn fn, void *arg);
+
+/* Is a session free, so that a call would begin at once? */
+extern bool pool_has_free_session(const Pool *pool);
+
+#endif							/* EL_BROKER_POOL_H */

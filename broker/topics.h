@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * topics.h
+ *	  The topics that a role sees, as last read from the server.
+ *
+ * They are read as a whole when somebody asks and something may have changed
+ * since (watch.c), so what was granted or revoked counts from the next request.
+ *
+ * IDENTIFICATION
+ *	  broker/topics.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EL_BROKER_TOPICS_H
+#define EL_BROKER_TOPICS_H
+
+#include "broker/message.h"
+#include "broker/pool.h"
+
+/* Bits of operations: Kafka's AclOperation. */
+#define TOPIC_READ			(1 << 3)
+#define TOPIC_WRITE			(1 << 4)
+
+typedef struct Topic
+{
+	KafkaString name;			/* Kafka's */
+	KafkaUuid	id;
+	Oid			relid;
+	int32_t		operations;		/* that the role may do */
+	int32_t		n_partitions;
+	const char *epochs;			/* leader epoch of each: binary_array_item() */
+	struct Topic *next_by_name; /* with the same hash */
+	struct Topic *next_by_id;
+} Topic;
+
+typedef struct TopicCache TopicCache;
+
+/* failure: NULL, or why the topics could not be read. */
+typedef void (*TopicsFn) (void *arg, const ClientFailure *failure);
+
+extern TopicCache *topics_new(Pool *pool);
+extern void topics_free(TopicCache *cache);
+
+/* Calls fn when the topics have been read: now, if nothing has changed since; or from the loop. */
+extern void topics_when_ready(TopicCache *cache, TopicsFn fn, void *arg);
+
+/* What is there is too old. */
+extern void topics_invalidate(TopicCache *cache);
+
+/* Within a TopicsFn without failure.  NULL: the role sees no such topic. */
+extern const Topic *topics_by_name(const TopicCache *cache, KafkaString name);
+extern const Topic *topics_by_id(const TopicCache *cache, const KafkaUuid *id);
+extern int	topics_count(const TopicCache *cache);
+extern const Topic *topics_get(const TopicCache *cache, int i);
+
+/* For a topic that a request names, or gives the id of (with_id); *error is 0, 3, 29 or 100. */
+extern const Topic *topics_find(const TopicCache *cache, KafkaString name, const KafkaUuid *id,
+								bool with_id, int32_t operation, int16_t *error);
+
+#endif							/* EL_BROKER_TOPICS_H */
