@@ -229,18 +229,16 @@ request_answer(Request *request, const void *response)
 	const KafkaApi *api = request->api;
 	int16_t		version = request->header.request_api_version;
 	ResponseHeader header = {request->header.correlation_id};
-	KafkaOutputMark mark;
-	const char *error = NULL;
+	KafkaFrame	frame = kafka_output_begin_frame(&request->output);
 
-	mark = kafka_output_begin_frame(&request->output);
 	if (!kafka_encode(&request->output, &kafka_response_header,
-					  kafka_response_header_version(api, version), &header, &error) ||
-		!kafka_encode(&request->output, api->response, version, response, &error) ||
-		!kafka_output_end_frame(&request->output, mark))
+					  kafka_response_header_version(api, version), &header) ||
+		!kafka_encode(&request->output, api->response, version, response) ||
+		!kafka_output_end_frame(&request->output, frame))
 	{
 		client_log_limited(CLIENT_ERROR, "an answer could not be made",
 						   CLIENT_TEXT("api", api->name), CLIENT_INT("version", version),
-						   CLIENT_TEXT("reason", error != NULL ? error : request->output.error));
+						   CLIENT_TEXT("reason", request->output.error));
 		kafka_output_free(&request->output);
 		request->closes = true;
 	}

@@ -75,38 +75,42 @@ count_addresses(const char *list)
 	return n;
 }
 
+int
+accept_client(int fd, char *peer)
+{
+	struct sockaddr_storage address;
+	socklen_t	len = sizeof(address);
+	int			one = 1;
+	int			client = accept4(fd, (struct sockaddr *) &address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	char		host[NI_MAXHOST],
+				port[NI_MAXSERV];
+
+	if (client < 0)
+	{
+		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED && errno != EINTR)
+			client_log_limited(CLIENT_WARNING, "a client cannot be accepted",
+							   CLIENT_TEXT("reason", strerror(errno)));
+		return -1;
+	}
+	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	if (getnameinfo((struct sockaddr *) &address, len, host, sizeof(host), port, sizeof(port),
+					NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(peer, PEER_SIZE, "%s:%s", host, port);
+	else
+		strcpy(peer, "?");
+	return client;
+}
+
 static void
 on_accept(void *arg, int events)
 {
 	Listener   *listener = arg;
+	char		peer[PEER_SIZE];
+	int			fd;
 
-	for (int i = 0; i < ACCEPT_AT_ONCE; i++)
-	{
-		struct sockaddr_storage address;
-		socklen_t	len = sizeof(address);
-		int			one = 1;
-		int			fd = accept4(listener->watch.fd, (struct sockaddr *) &address, &len,
-								 SOCK_NONBLOCK | SOCK_CLOEXEC);
-		char		host[NI_MAXHOST],
-					port[NI_MAXSERV],
-					peer[NI_MAXHOST + NI_MAXSERV + 2];
-
-		if (fd < 0)
-		{
-			if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED && errno != EINTR)
-				client_log_limited(CLIENT_WARNING, "a client cannot be accepted",
-								   CLIENT_TEXT("reason", strerror(errno)));
-			return;
-		}
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		if (getnameinfo((struct sockaddr *) &address, len, host, sizeof(host), port, sizeof(port),
-						NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-			snprintf(peer, sizeof(peer), "%s:%s", host, port);
-		else
-			strcpy(peer, "?");
+	for (int i = 0; i < ACCEPT_AT_ONCE && (fd = accept_client(listener->watch.fd, peer)) >= 0; i++)
 		connection_new(the_loop, fd, listener, peer);
-	}
 }
 
 static int
@@ -145,6 +149,20 @@ open_socket(const char *host, const char *port)
 				   CLIENT_TEXT("host", host), CLIENT_TEXT("port", port), CLIENT_TEXT("reason", strerror(errno)));
 	freeaddrinfo(list);
 	return fd;
+}
+
+int
+listen_on(const char *address)
+{
+	char		host[NI_MAXHOST],
+				port[NI_MAXSERV];
+
+	if (!get_address(address, 0, host, sizeof(host), port, sizeof(port)))
+	{
+		client_log(CLIENT_ERROR, "an address must be host:port", CLIENT_TEXT("address", address));
+		return -1;
+	}
+	return open_socket(host, port);
 }
 
 /* The port that the system has chosen for port 0. */

@@ -17,4 +17,11 @@
 extern bool listeners_open(ClientLoop *loop, Pool *pool);
 extern void listeners_close(ClientLoop *loop);
 
+/* A socket that listens on host:port; -1, having said why. */
+extern int	listen_on(const char *address);
+
+/* A client of a socket that listens, its address in peer; -1: there is none now. */
+#define PEER_SIZE 1100
+extern int	accept_client(int fd, char *peer);
+
 #endif							/* EL_BROKER_LISTENER_H */

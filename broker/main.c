@@ -20,6 +20,7 @@
 #include "broker/listener.h"
 #include "broker/pool.h"
 #include "broker/settings.h"
+#include "broker/status.h"
 #include "broker/watch.h"
 #include "client/log.h"
 #include "client/options.h"
@@ -64,6 +65,8 @@ static ClientOption table[] = {
 	.min = 1000,.max = INT64_MAX,.help = "after which a silent client's connection is closed"},
 	{.name = "request_timeout",.type = CLIENT_OPTION_TIME,.value = &settings.request_timeout,.initial = "30s",
 	.min = 1000,.max = INT32_MAX,.help = "that PostgreSQL may take; the client is told to try again then"},
+	{.name = "status_listener",.type = CLIENT_OPTION_STRING,.value = &settings.status_listener,.initial = "",.max = 4096,
+	.help = "address, host:port, on which /metrics and /health are told by HTTP; for local use, there is no authentication"},
 	{.name = "log_level",.type = CLIENT_OPTION_ENUM,.value = &client_log_level,.initial = "info",.choices = client_log_levels,
 	.help = "the least that is logged"},
 	{.name = "log_format",.type = CLIENT_OPTION_ENUM,.value = &client_log_format,.initial = "text",.choices = client_log_formats,
@@ -165,12 +168,15 @@ main(int argc, char **argv)
 	client_options_log(&options);
 	pool = pool_new(loop, NULL, NULL);
 	watch_start(loop, pool);
-	if (!listeners_open(loop, pool))
+	if (!listeners_open(loop, pool) || !status_open(loop))
 		return 1;
 	sweep_timer.fn = on_sweep;
 	client_timer_start(loop, &sweep_timer, client_loop_now(loop) + SWEEP_MS);
 	client_loop_run(loop);
 
+	client_timer_stop(loop, &sweep_timer);
+	client_timer_stop(loop, &drain_timer);
+	status_close();
 	connections_close_all();
 	client_log(CLIENT_INFO, "ended");
 	client_log_more(true);

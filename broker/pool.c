@@ -18,7 +18,6 @@
 #include "broker/produce.h"
 #include "broker/settings.h"
 #include "broker/topics.h"
-#include "client/log.h"
 #include "client/memory.h"
 
 struct PoolCall
@@ -48,11 +47,6 @@ on_session_state(void *arg, ClientSessionState state, const ClientFailure *failu
 {
 	PoolSession *s = arg;
 
-	if (failure != NULL)
-		client_log_limited(CLIENT_WARNING, "no connection to PostgreSQL",
-						   CLIENT_TEXT("user", s->pool->user),
-						   CLIENT_TEXT("sqlstate", failure->sqlstate),
-						   CLIENT_TEXT("reason", failure->message));
 	if (state == CLIENT_SESSION_READY)
 		pool_start_calls(s->pool);
 }

@@ -22,6 +22,7 @@ typedef struct BrokerSettings
 	char	   *advertised_listeners;	/* the same in number; "": what each
 										 * listens on */
 	char	   *topic_schemas;	/* names, ... */
+	char	   *status_listener;	/* host:port; "": none */
 	int64_t		node_id;
 	int64_t		backends;		/* connections to PostgreSQL for a role */
 	int64_t		max_connections;

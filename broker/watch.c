@@ -121,10 +121,6 @@ on_watch_state(void *arg, ClientSessionState state, const ClientFailure *failure
 {
 	if (state == CLIENT_SESSION_READY)
 		watch_call();
-	else if (failure != NULL)
-		client_log_limited(CLIENT_WARNING, "no connection to PostgreSQL",
-						   CLIENT_TEXT("sqlstate", failure->sqlstate),
-						   CLIENT_TEXT("reason", failure->message));
 }
 
 static void
