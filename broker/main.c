@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "broker/check.h"
 #include "broker/connection.h"
 #include "broker/listener.h"
 #include "broker/pool.h"
@@ -35,6 +36,7 @@
 BrokerSettings settings;
 
 static bool help;
+static bool check;
 static bool version;
 static char *config_file;
 
@@ -73,6 +75,8 @@ static ClientOption table[] = {
 	.help = "of lines on stderr"},
 	{.name = "config",.type = CLIENT_OPTION_STRING,.value = &config_file,.initial = "",.max = 4096,
 	.help = "file with these settings, name = value"},
+	{.name = "check",.type = CLIENT_OPTION_BOOL,.value = &check,.initial = "off",.flags = CLIENT_OPTION_COMMAND,
+	.help = "connects to PostgreSQL, says what is missing there, and ends"},
 	{.name = "help",.type = CLIENT_OPTION_BOOL,.value = &help,.initial = "off",.flags = CLIENT_OPTION_COMMAND,
 	.help = "shows this"},
 	{.name = "version",.type = CLIENT_OPTION_BOOL,.value = &version,.initial = "off",.flags = CLIENT_OPTION_COMMAND,
@@ -154,6 +158,8 @@ main(int argc, char **argv)
 	}
 	if (problems > 0)
 		return 2;
+	if (check)
+		return check_server() ? 0 : 1;
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	loop = client_loop_new();
