@@ -26,6 +26,7 @@
 
 #include "broker/connection.h"
 #include "broker/handlers.h"
+#include "broker/pool.h"
 #include "broker/settings.h"
 #include "client/log.h"
 #include "client/memory.h"
@@ -39,6 +40,7 @@
 #define PIECES				64	/* of one writev() */
 /* an incomplete frame that holds memory others wait for */
 #define FRAME_TIMEOUT		30000
+#define MAX_BEFORE_LOGIN	65536	/* bytes of a request of who has not said who he is */
 
 typedef enum ConnectionState
 {
@@ -52,6 +54,8 @@ struct Connection
 	ClientLoop *loop;
 	ClientFd	watch;
 	const Listener *listener;
+	Pool	   *pool;			/* NULL: nobody has said who works here */
+	bool		expects_token;
 	char	   *peer;
 	ConnectionState state;
 	int			depth;			/* of calls that have it in hand */
@@ -262,6 +266,37 @@ request_close(Request *request, const char *reason)
 	request_done(request);
 }
 
+void
+request_answer_token(Request *request)
+{
+	char	   *size = kafka_output_room(&request->output, 4);
+
+	if (size == NULL)
+		request->closes = true;
+	else
+		memset(size, 0, 4);
+	request_done(request);
+}
+
+/* A frame that is a token, as if it had come in a SaslAuthenticate of version 0. */
+static void
+request_token(Request *request)
+{
+	SaslAuthenticateRequest *body = kafka_arena_alloc(&request->arena, sizeof(SaslAuthenticateRequest));
+
+	if (body == NULL)
+	{
+		request_close(request, "out of memory");
+		return;
+	}
+	body->auth_bytes.data = request->frame;
+	body->auth_bytes.len = (int32_t) request->frame_len;
+	request->api = kafka_api(36);
+	request->is_token = true;
+	request->body = body;
+	handle_sasl_authenticate(request);
+}
+
 /*
  * A frame is complete.  Whatever is wrong with it closes the connection, as
  * Kafka does; what was asked before is answered first.
@@ -286,9 +321,10 @@ connection_request(Connection *c)
 	connection_counts.requests++;
 	request->connection = c;
 	request->listener = c->listener;
-	request->pool = c->listener->pool;
+	request->pool = c->pool;
 	request->frame = c->frame;
 	request->frame_size = c->frame_capacity;
+	request->frame_len = c->frame_size;
 	c->frame = NULL;
 	c->frame_capacity = c->frame_len = c->frame_size = 0;
 	c->head_len = 0;
@@ -303,6 +339,12 @@ connection_request(Connection *c)
 	c->last = request;
 	c->n_requests++;
 
+	if (c->expects_token)
+	{
+		c->expects_token = false;
+		request_token(request);
+		return;
+	}
 	request->api = kafka_decode_request_header(&reader, &request->header, &request->arena, &error);
 	if (request->api == NULL)
 	{
@@ -311,6 +353,12 @@ connection_request(Connection *c)
 		return;
 	}
 	handler = handler_of(request->api->key);
+	if (c->pool == NULL && (handler == NULL || !handler->before_login))
+	{
+		c->state = ENDING;
+		request_close(request, "the client has not said who it is");
+		return;
+	}
 	if (handler == NULL || !kafka_serves(request->api, request->header.request_api_version))
 	{
 		/* of the versions themselves an unknown one has an answer */
@@ -397,7 +445,8 @@ connection_feed(Connection *c, const char *data, size_t len)
 				return;
 			size = (uint32_t) (uint8_t) c->head[0] << 24 | (uint32_t) (uint8_t) c->head[1] << 16 |
 				(uint32_t) (uint8_t) c->head[2] << 8 | (uint8_t) c->head[3];
-			if (size == 0 || size > settings.max_request_size)
+			if (size == 0 || size > settings.max_request_size ||
+				(c->pool == NULL && size > MAX_BEFORE_LOGIN))
 			{
 				connection_close(c, bad_size(c->head));
 				return;
@@ -609,6 +658,11 @@ connection_close(Connection *c, const char *reason)
 		c->watch.fd = -1;
 		c->state = CLOSED;
 		connection_counts.connections--;
+		if (c->pool != NULL)
+		{
+			c->pool->n_clients--;
+			c->pool->last_client = client_loop_now(c->loop);
+		}
 		if (c->starved)
 		{
 			Connection **link = &first_starved;
@@ -675,6 +729,8 @@ connection_new(ClientLoop *loop, int fd, const Listener *listener, const char *p
 	c = client_alloc(sizeof(Connection));
 	c->loop = loop;
 	c->listener = listener;
+	if (listener->pool != NULL)
+		connection_set_role(c, listener->pool);
 	c->peer = client_strdup(peer);
 	c->watch.fd = fd;
 	c->watch.fn = connection_event;
@@ -687,6 +743,37 @@ connection_new(ClientLoop *loop, int fd, const Listener *listener, const char *p
 	connection_counts.connections++;
 	client_log(CLIENT_DEBUG, "a client has connected", CLIENT_TEXT("client", peer));
 	connection_want(c);
+}
+
+bool
+connection_has_role(const Connection *connection)
+{
+	return connection->pool != NULL;
+}
+
+void
+connection_set_role(Connection *connection, Pool *pool)
+{
+	connection->pool = pool;
+	pool->n_clients++;
+}
+
+void
+connection_expect_token(Connection *connection)
+{
+	connection->expects_token = true;
+}
+
+ClientLoop *
+connection_loop(const Connection *connection)
+{
+	return connection->loop;
+}
+
+const char *
+connection_peer(const Connection *connection)
+{
+	return connection->peer;
 }
 
 void

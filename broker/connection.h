@@ -31,7 +31,8 @@ struct Listener
 	ClientFd	watch;
 	char	   *host;			/* advertised */
 	int32_t		port;
-	Pool	   *pool;
+	Pool	   *pool;			/* in which its clients work; NULL: they have to
+								 * say who they are (sasl.c) */
 	Listener   *next;
 };
 
@@ -57,7 +58,9 @@ struct Request
 	void	   *body;			/* the request's struct, in the arena */
 	KafkaArena	arena;			/* of everything that lasts as long as this */
 	char	   *frame;			/* what body's strings and records are in */
-	size_t		frame_size;
+	size_t		frame_size;		/* of its memory */
+	size_t		frame_len;
+	bool		is_token;		/* of SASL, without a header */
 
 	void	   *state;			/* the handler's */
 	void		(*abandon) (Request *request);	/* the client has gone, and
@@ -72,8 +75,23 @@ struct Request
 	Hold	   *holds;
 };
 
+/* Has the client, or its listener, said who it works as? */
+extern bool connection_has_role(const Connection *connection);
+extern void connection_set_role(Connection *connection, Pool *pool);
+
+/* The next frame is the bytes of a SASL token, without a header (SaslHandshake 0). */
+extern void connection_expect_token(Connection *connection);
+
+extern ClientLoop *connection_loop(const Connection *connection);
+
+/* The address, for lines of the log. */
+extern const char *connection_peer(const Connection *connection);
+
 /* Sends the response, a struct of the API's kind; or closes the connection if it cannot be encoded. */
 extern void request_answer(Request *request, const void *response);
+
+/* The same for such a token: bytes after their size. */
+extern void request_answer_token(Request *request);
 
 /* There is no answer (Produce with acks 0); the requests behind it go on. */
 extern void request_leave_unanswered(Request *request);

@@ -16,13 +16,16 @@
 #include "client/log.h"
 
 static const Handler handlers[] = {
-	{0, handle_produce, false, NULL},
-	{1, handle_fetch, true, NULL},
-	{2, handle_list_offsets, true, NULL},
-	{3, handle_metadata, true, NULL},
-	{10, handle_find_coordinator, true, NULL},
-	{18, handle_api_versions, true, handle_api_versions_unsupported},
-	{23, handle_offset_for_leader_epoch, true, NULL},
+	{.key = 0,.handle = handle_produce},
+	{.key = 1,.handle = handle_fetch,.in_turn = true},
+	{.key = 2,.handle = handle_list_offsets,.in_turn = true},
+	{.key = 3,.handle = handle_metadata,.in_turn = true},
+	{.key = 10,.handle = handle_find_coordinator,.in_turn = true},
+	{.key = 17,.handle = handle_sasl_handshake,.in_turn = true,.before_login = true},
+	{.key = 18,.handle = handle_api_versions,.in_turn = true,.before_login = true,
+	.unsupported = handle_api_versions_unsupported},
+	{.key = 23,.handle = handle_offset_for_leader_epoch,.in_turn = true},
+	{.key = 36,.handle = handle_sasl_authenticate,.in_turn = true,.before_login = true},
 };
 
 #define N_HANDLERS ((int) (sizeof(handlers) / sizeof(handlers[0])))

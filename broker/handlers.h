@@ -18,6 +18,7 @@ typedef struct Handler
 	int16_t		key;
 	void		(*handle) (Request *request);
 	bool		in_turn;		/* only when all before it have been answered */
+	bool		before_login;	/* of clients that have not said who they are */
 	void		(*unsupported) (Request *request);	/* another version than the
 													 * announced ones; NULL: the
 													 * connection is closed */
@@ -34,5 +35,7 @@ extern void handle_fetch(Request *request);
 extern void handle_list_offsets(Request *request);
 extern void handle_offset_for_leader_epoch(Request *request);
 extern void handle_find_coordinator(Request *request);
+extern void handle_sasl_handshake(Request *request);
+extern void handle_sasl_authenticate(Request *request);
 
 #endif							/* EL_BROKER_HANDLERS_H */

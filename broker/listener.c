@@ -179,6 +179,20 @@ real_port(int fd)
 	return atoi(port);
 }
 
+static bool
+is_loopback(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t	len = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *) &address, &len) != 0)
+		return false;
+	if (address.ss_family == AF_INET)
+		return ntohl(((struct sockaddr_in *) &address)->sin_addr.s_addr) >> 24 == 127;
+	return address.ss_family == AF_INET6 &&
+		IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *) &address)->sin6_addr);
+}
+
 bool
 listeners_open(ClientLoop *loop, Pool *pool)
 {
@@ -210,6 +224,17 @@ listeners_open(ClientLoop *loop, Pool *pool)
 		listener->next = listeners;
 		listeners = listener;
 		listener->pool = pool;
+		if (!is_loopback(fd))
+		{
+			if (pool == NULL && !settings.insecure)
+			{
+				client_log(CLIENT_ERROR, "authentication=plain sends passwords unencrypted: only loopback addresses, or insecure=on",
+						   CLIENT_TEXT("host", host));
+				return false;
+			}
+			if (pool != NULL)
+				client_log(CLIENT_WARNING, "whoever reaches this address works as the user of conninfo", CLIENT_TEXT("host", host));
+		}
 		listener->watch.fd = fd;
 		listener->watch.fn = on_accept;
 		listener->watch.arg = listener;

@@ -13,7 +13,7 @@
 
 #include "broker/connection.h"
 
-/* Opens all of settings.listeners, whose clients work in the pool; false, having said why, if one of them cannot be. */
+/* Opens all of settings.listeners, whose clients work in the pool (NULL: see Listener); false, having said why, if one of them cannot be. */
 extern bool listeners_open(ClientLoop *loop, Pool *pool);
 extern void listeners_close(ClientLoop *loop);
 

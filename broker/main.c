@@ -20,6 +20,7 @@
 #include "broker/connection.h"
 #include "broker/listener.h"
 #include "broker/pool.h"
+#include "broker/sasl.h"
 #include "broker/settings.h"
 #include "broker/status.h"
 #include "broker/watch.h"
@@ -40,13 +41,19 @@ static bool check;
 static bool version;
 static char *config_file;
 
+static const char *const authentications[] = {"none", "plain", NULL};
+
 static ClientOption table[] = {
 	{.name = "conninfo",.type = CLIENT_OPTION_STRING,.value = &settings.conninfo,.initial = "",.max = 8192,
 	.help = "connection string of PostgreSQL, as of libpq; several hosts and target_session_attrs are followed"},
 	{.name = "listeners",.type = CLIENT_OPTION_STRING,.value = &settings.listeners,.initial = "127.0.0.1:9092",.max = 4096,
-	.help = "addresses for clients, host:port, ...; whoever reaches one works as the user of conninfo"},
+	.help = "addresses for clients, host:port, ...; see authentication"},
 	{.name = "advertised_listeners",.type = CLIENT_OPTION_STRING,.value = &settings.advertised_listeners,.initial = "",.max = 4096,
 	.help = "addresses that clients are told, one for each of listeners; default: the same"},
+	{.name = "authentication",.type = CLIENT_OPTION_ENUM,.value = &settings.authentication,.initial = "none",.choices = authentications,
+	.help = "plain: clients log in by SASL PLAIN, with name and password of a PostgreSQL role"},
+	{.name = "insecure",.type = CLIENT_OPTION_BOOL,.value = &settings.insecure,.initial = "off",
+	.help = "plain is allowed on addresses other than loopback, though passwords pass unencrypted"},
 	{.name = "topic_schemas",.type = CLIENT_OPTION_STRING,.value = &settings.topic_schemas,.initial = "public",.max = 4096,
 	.help = "schemas, in this order, whose topics have their table's name for Kafka"},
 	{.name = "node_id",.type = CLIENT_OPTION_INT,.value = &settings.node_id,.initial = "1",.min = 0,.max = INT32_MAX,
@@ -101,6 +108,7 @@ static void
 on_sweep(void *arg)
 {
 	connections_sweep();
+	pools_sweep(loop);
 	client_log_more(false);
 	if (ending && connections_gone())
 		client_loop_stop(loop);
@@ -173,8 +181,8 @@ main(int argc, char **argv)
 	client_log(CLIENT_INFO, "starting", CLIENT_TEXT("version", EVENTLOG_VERSION));
 	client_options_log(&options);
 	pool = pool_new(loop, NULL, NULL);
-	watch_start(loop, pool);
-	if (!listeners_open(loop, pool) || !status_open(loop))
+	watch_start(loop);
+	if (!listeners_open(loop, settings.authentication == AUTHENTICATION_NONE ? pool : NULL) || !status_open(loop))
 		return 1;
 	sweep_timer.fn = on_sweep;
 	client_timer_start(loop, &sweep_timer, client_loop_now(loop) + SWEEP_MS);
@@ -187,7 +195,9 @@ main(int argc, char **argv)
 	client_log(CLIENT_INFO, "ended");
 	client_log_more(true);
 	watch_stop();
-	pool_free(pool);
+	sasl_stop();
+	while (pools != NULL)
+		pool_free(pools);
 	client_loop_free(loop);
 	return 0;
 }

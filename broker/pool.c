@@ -40,6 +40,10 @@ struct PoolSession
 	PoolSession *next;
 };
 
+#define UNUSED_MS	300000		/* after which the connections of a role are closed */
+
+Pool	   *pools;
+
 static void pool_start_calls(Pool *pool);
 
 static void
@@ -58,6 +62,7 @@ on_result(void *arg, PGresult *result, const ClientFailure *failure)
 	ClientResultFn fn = s->fn;
 
 	s->fn = NULL;
+	s->pool->n_calls--;
 	fn(s->arg, result, failure);
 	pool_start_calls(s->pool);
 }
@@ -154,6 +159,7 @@ on_timer(void *arg)
 		pool->first_call = call->next;
 		if (pool->first_call == NULL)
 			pool->last_call = NULL;
+		pool->n_calls--;
 		call->fn(call->arg, NULL, &failure);
 		free(call);
 	}
@@ -168,6 +174,7 @@ pool_call(Pool *pool, const ClientStatement *statement,
 {
 	PoolCall   *call = client_alloc(sizeof(PoolCall));
 
+	pool->n_calls++;
 	call->statement = statement;
 	for (int i = 0; i < statement->nparams; i++)
 	{
@@ -194,8 +201,11 @@ pool_new(ClientLoop *loop, const char *user, const char *password)
 	Pool	   *pool = client_alloc(sizeof(Pool));
 
 	pool->loop = loop;
-	pool->user = user;
-	pool->password = password;
+	pool->user = user != NULL ? client_strdup(user) : NULL;
+	pool->password = password != NULL ? client_strdup(password) : NULL;
+	pool->last_client = client_loop_now(loop);
+	pool->next = pools;
+	pools = pool;
 	pool->timer.fn = on_timer;
 	pool->timer.arg = pool;
 	pool->topics = topics_new(pool);
@@ -204,8 +214,27 @@ pool_new(ClientLoop *loop, const char *user, const char *password)
 }
 
 void
+pools_sweep(ClientLoop *loop)
+{
+	Pool	   *next;
+
+	for (Pool *pool = pools; pool != NULL; pool = next)
+	{
+		next = pool->next;
+		if (pool->user != NULL && pool->n_clients == 0 && pool->n_calls == 0 &&
+			client_loop_now(loop) - pool->last_client > UNUSED_MS)
+			pool_free(pool);
+	}
+}
+
+void
 pool_free(Pool *pool)
 {
+	Pool	  **link = &pools;
+
+	while (*link != pool)
+		link = &(*link)->next;
+	*link = pool->next;
 	while (pool->sessions != NULL)
 	{
 		PoolSession *s = pool->sessions;
@@ -224,5 +253,7 @@ pool_free(Pool *pool)
 	client_timer_stop(pool->loop, &pool->timer);
 	produce_queue_free(pool->produce);
 	topics_free(pool->topics);
+	free(pool->user);
+	free(pool->password);
 	free(pool);
 }

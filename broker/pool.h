@@ -22,22 +22,35 @@ typedef struct PoolSession PoolSession;
 typedef struct Pool
 {
 	ClientLoop *loop;
-	const char *user;			/* NULL: the one of conninfo */
-	const char *password;
+	char	   *user;			/* NULL: the one of conninfo */
+	char	   *password;
 	PoolSession *sessions;
 	int			n_sessions;
 	PoolCall   *first_call;		/* that wait for a session, the oldest first */
 	PoolCall   *last_call;
+	int			n_calls;		/* that wait or run */
 	ClientTimer timer;			/* for calls that have waited too long */
 	struct TopicCache *topics;	/* what the role sees */
 	struct ProduceQueue *produce;
+
+	int			n_clients;		/* connections that work as the role */
+	int64_t		last_client;	/* when one of them was here */
+	int64_t		proven;			/* when PostgreSQL took the password; 0: never */
+	struct Pool *next;			/* of all */
 } Pool;
+
+/* All there are: one for each role. */
+extern Pool *pools;
 
 /* The parameters of a call, built in binary. */
 #define POOL_MAX_PARAMS 6
 
+/* Both are copied; NULL: those of conninfo. */
 extern Pool *pool_new(ClientLoop *loop, const char *user, const char *password);
 extern void pool_free(Pool *pool);
+
+/* Those of roles that nobody has worked as for a while are closed. */
+extern void pools_sweep(ClientLoop *loop);
 
 /*
  * Calls a function of the server, as soon as a session is free.  Values stay

@@ -15,6 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef enum BrokerAuthentication
+{
+	AUTHENTICATION_NONE,		/* whoever connects works as the user of conninfo */
+	AUTHENTICATION_PLAIN		/* as who he is for PostgreSQL: SASL PLAIN */
+} BrokerAuthentication;
+
 typedef struct BrokerSettings
 {
 	char	   *conninfo;		/* of PostgreSQL */
@@ -23,6 +29,8 @@ typedef struct BrokerSettings
 										 * listens on */
 	char	   *topic_schemas;	/* names, ... */
 	char	   *status_listener;	/* host:port; "": none */
+	int			authentication; /* BrokerAuthentication */
+	bool		insecure;		/* passwords may pass over a network */
 	int64_t		node_id;
 	int64_t		backends;		/* connections to PostgreSQL for a role */
 	int64_t		max_connections;

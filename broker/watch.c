@@ -22,6 +22,7 @@
 
 #include "broker/cluster.h"
 #include "broker/partition.h"
+#include "broker/pool.h"
 #include "broker/settings.h"
 #include "broker/topics.h"
 #include "broker/watch.h"
@@ -33,7 +34,6 @@
 static struct
 {
 	ClientLoop *loop;
-	Pool	   *pool;
 	ClientSession *session;
 	ClientTimer timer;
 	bool		calling;
@@ -50,6 +50,13 @@ static const ClientStatement watch_statement = {"broker_watch", "CALL _eventlog.
 
 static void watch_call(void);
 
+static void
+all_topics_changed(void)
+{
+	for (Pool *pool = pools; pool != NULL; pool = pool->next)
+		topics_invalidate(pool->topics);
+}
+
 /* What was known is as of before; whatever changes from now on is told, or not. */
 static void
 set_live(bool live)
@@ -57,7 +64,7 @@ set_live(bool live)
 	if (watch.live != live)
 		client_log(CLIENT_INFO, live ? "changes are told by PostgreSQL" : "changes are not told by PostgreSQL any more");
 	watch.live = live;
-	topics_invalidate(watch.pool->topics);
+	all_topics_changed();
 	partitions_changed();
 }
 
@@ -133,7 +140,7 @@ on_notify(void *arg, const char *channel, const char *payload)
 		return;
 	}
 	if (payload[0] == 'm')
-		topics_invalidate(watch.pool->topics);
+		all_topics_changed();
 	else if (payload[0] == 'e')
 	{
 		const char *p = payload + 1;
@@ -156,7 +163,7 @@ on_notify(void *arg, const char *channel, const char *payload)
 }
 
 void
-watch_start(ClientLoop *loop, Pool *pool)
+watch_start(ClientLoop *loop)
 {
 	static const char *const session_settings[] = {
 		"statement_timeout", "0",
@@ -172,7 +179,6 @@ watch_start(ClientLoop *loop, Pool *pool)
 	};
 
 	watch.loop = loop;
-	watch.pool = pool;
 	watch.timer.fn = on_watch_timer;
 	watch.session = client_session_new(loop, &config);
 	client_timer_start(loop, &watch.timer, client_loop_now(loop) + PAUSE);

@@ -11,10 +11,10 @@
 #ifndef EL_BROKER_WATCH_H
 #define EL_BROKER_WATCH_H
 
-#include "broker/pool.h"
+#include "client/loop.h"
 
-/* Begins to watch.  on_change of topics is told to the pool. */
-extern void watch_start(ClientLoop *loop, Pool *pool);
+/* Begins to watch.  What changes is told to all pools, and to those who wait for a partition. */
+extern void watch_start(ClientLoop *loop);
 extern void watch_stop(void);
 
 /* Is every change told now? */
