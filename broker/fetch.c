@@ -17,6 +17,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/binary.h"
 #include "broker/errors.h"
@@ -164,8 +165,12 @@ read_result(Read *read, const PGresult *result, int row)
 {
 	Partition  *p = read->partition;
 
-	read->error = PQgetisnull(result, row, 0) ? KAFKA_NONE :
-		kafka_error_of_sqlstate(PQgetvalue(result, row, 0));
+	if (PQgetisnull(result, row, 0))
+		read->error = KAFKA_NONE;
+	else if (strcmp(PQgetvalue(result, row, 0), "22003") == 0)
+		read->error = KAFKA_OFFSET_OUT_OF_RANGE;
+	else
+		read->error = kafka_error_of_sqlstate(PQgetvalue(result, row, 0));
 	read->stable = binary_int64(result, row, 1, -1);
 	read->log_start = binary_int64(result, row, 2, -1);
 	read->log_end = binary_int64(result, row, 3, -1);
