@@ -48,7 +48,7 @@ missing_packages() {
 
 install_packages() {
 	local -a packages=(build-essential liblz4-dev libzstd-dev rsync python3 python3-psycopg "$@") missing
-	local no_main=/etc/postgresql-common/createcluster.d/eventlog-setup.conf no_start=/usr/sbin/policy-rc.d log rc=0
+	local no_main=/etc/postgresql-common/createcluster.d/eventlog-setup.conf no_start=/usr/sbin/policy-rc.d service log rc=0
 
 	[[ -n ${PG_CONFIG:-} ]] || packages+=(postgresql-15 postgresql-server-dev-15)
 	if ! command -v dpkg-query >/dev/null; then
@@ -77,9 +77,11 @@ install_packages() {
 	} </dev/null >"$log" 2>&1 || rc=$?
 	as_root rm -f "$no_main" ${no_start:+"$no_start"}
 	# ... also not at the next boot: the tests start their own
-	if [[ " ${missing[*]} " == *' pgbouncer '* ]] && command -v update-rc.d >/dev/null; then
-		as_root update-rc.d pgbouncer disable >/dev/null 2>&1 || true
-	fi
+	for service in pgbouncer:pgbouncer etcd-server:etcd patroni:patroni; do	# package:service
+		if [[ " ${missing[*]} " == *" ${service%:*} "* ]] && command -v update-rc.d >/dev/null; then
+			as_root update-rc.d "${service#*:}" disable >/dev/null 2>&1 || true
+		fi
+	done
 	if (( rc )); then
 		tail -n 30 "$log" >&2
 		fail "apt-get could not install: ${missing[*]}"
