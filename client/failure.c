@@ -34,6 +34,16 @@ client_failure_lost(const char *reason, bool sent)
 	return failure;
 }
 
+/* 0A000 alone may as well be the function's own. */
+bool
+client_failure_is_stale_plan(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+
+	return sqlstate && strcmp(sqlstate, "0A000") == 0 && function && strcmp(function, "RevalidateCachedQuery") == 0;
+}
+
 ClientFailure
 client_failure_of_result(const PGresult *result, bool sent)
 {
@@ -45,6 +55,8 @@ client_failure_of_result(const PGresult *result, bool sent)
 	if (sqlstate == NULL)
 		return client_failure_lost(PQresultErrorMessage(result), sent);
 	failure = client_failure_of_words(sqlstate, message ? message : "");
+	if (client_failure_is_stale_plan(result))
+		failure.action = CLIENT_RETRY;
 	failure.outcome_unknown = sent && client_sqlstate_unknown_outcome(sqlstate);
 	failure.detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
 	failure.hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
@@ -71,6 +83,31 @@ find_code(char *message)
 }
 
 /*
+ * A line a host becomes one with all of them.  libpq's advice, which is indented,
+ * and where in the server's source an error was are left out.
+ */
+static void
+make_one_line(char *message)
+{
+	char	   *to = message;
+	char	   *line;
+	char	   *rest = message;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+	{
+		size_t		len = strlen(line);
+
+		if (len == 0 || line[0] == '\t' || strncmp(line, "LOCATION:", 9) == 0)
+			continue;
+		if (to > message)
+			*to++ = ' ';
+		memmove(to, line, len + 1);
+		to += len;
+	}
+	*to = '\0';
+}
+
+/*
  * libpq tells no code of an error at connecting, but has it in the message of a
  * verbose connection.  Of several hosts the last has the word.
  */
@@ -91,22 +128,6 @@ client_failure_of_connecting(PGconn *conn, char *buf)
 		memmove(code, code + 7, strlen(code + 7) + 1);
 		failure = client_failure_of_words(sqlstate, buf);
 	}
-	/* where in the server's source it was */
-	end = strstr(buf, "\nLOCATION:");
-	if (end == NULL)
-		end = buf + strlen(buf);
-	while (end > buf && isspace((unsigned char) end[-1]))
-		end--;
-	*end = '\0';
+	make_one_line(buf);
 	return failure;
-}
-
-/* 0A000 alone may as well be the function's own. */
-bool
-client_failure_is_stale_plan(const PGresult *result)
-{
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-
-	return sqlstate && strcmp(sqlstate, "0A000") == 0 && function && strcmp(function, "RevalidateCachedQuery") == 0;
 }

@@ -220,11 +220,9 @@ write_all(const char *p, size_t len)
 }
 
 ClientField
-client_field_text(const char *key, const char *text)
+client_field_text(const char *key, const char *string)
 {
-	return (ClientField) {
-		CLIENT_FIELD_TEXT, key, text, text ? strlen(text) : 0, 0
-	};
+	return CLIENT_BYTES(key, string, string ? strlen(string) : 0);
 }
 
 void

@@ -65,7 +65,7 @@ typedef struct ClientField
 #define CLIENT_BYTES(key, text, len) ((ClientField) {CLIENT_FIELD_TEXT, (key), (text), (len), 0})
 #define CLIENT_INT(key, number) ((ClientField) {CLIENT_FIELD_INT, (key), NULL, 0, (number)})
 
-extern ClientField client_field_text(const char *key, const char *text);
+extern ClientField client_field_text(const char *key, const char *string);
 
 /* The fields of a line as an array, after one that stands for none. */
 #define CLIENT_NO_FIELD ((ClientField) {CLIENT_FIELD_END, NULL, NULL, 0, 0})

@@ -92,7 +92,7 @@ append_list(char *buf, size_t size, const char *text, bool first)
 }
 
 static bool
-parse_number(ClientOption *option, const char *text, bool set, char *why, size_t size)
+parse_number(ClientOption *option, const char *given, bool set, char *why, size_t size)
 {
 	const Unit *unit = NULL;
 	char		limit[32];
@@ -100,8 +100,8 @@ parse_number(ClientOption *option, const char *text, bool set, char *why, size_t
 	long long	n;
 
 	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (end == text || errno != 0)
+	n = strtoll(given, &end, 10);
+	if (end == given || errno != 0)
 		n = -1;
 	while (isspace((unsigned char) *end))
 		end++;
@@ -110,7 +110,7 @@ parse_number(ClientOption *option, const char *text, bool set, char *why, size_t
 	else if (option->unit)
 		unit = find_unit(option, option->unit);
 
-	if (end == text || errno != 0 || (*end != '\0' && unit == NULL))
+	if (end == given || errno != 0 || (*end != '\0' && unit == NULL))
 	{
 		snprintf(why, size, "must be an integer");
 		if (units_of(option)->name)
@@ -119,7 +119,7 @@ parse_number(ClientOption *option, const char *text, bool set, char *why, size_t
 			for (unit = units_of(option); unit->name; unit++)
 				append_list(why, size, unit->name, unit == units_of(option));
 		}
-		append_value(option, text, why, size);
+		append_value(option, given, why, size);
 		return false;
 	}
 	if (unit && (n > INT64_MAX / unit->factor || n < INT64_MIN / unit->factor))
@@ -132,7 +132,7 @@ parse_number(ClientOption *option, const char *text, bool set, char *why, size_t
 		snprintf(why, size, "must be from %s to ", limit);
 		client_option_format_number(option, option->max, limit, sizeof(limit));
 		append(why, size, limit);
-		append_value(option, text, why, size);
+		append_value(option, given, why, size);
 		return false;
 	}
 	if (set)

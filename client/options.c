@@ -202,7 +202,7 @@ read_command_line(Reading *reading, int argc, char **argv)
 static bool
 is_foreign(const char *name)
 {
-	return strncmp(name, "SERVICE_", 8) == 0 || strcmp(name, "PORT") == 0 || strncmp(name, "PORT_", 5) == 0;
+	return strncmp(name, "SERVICE_", 8) == 0 || strncmp(name, "PORT=", 5) == 0 || strncmp(name, "PORT_", 5) == 0;
 }
 
 static void

@@ -33,7 +33,8 @@ typedef enum ClientOptionType
 
 /* Flags. */
 #define CLIENT_OPTION_SECRET	1	/* its value is never shown */
-#define CLIENT_OPTION_COMMAND	2	/* what to do rather than how: on the command line only */
+#define CLIENT_OPTION_COMMAND	2	/* what to do rather than how: on the
+									 * command line only */
 
 /* Where a value is from, the first wins. */
 typedef enum ClientOptionSource

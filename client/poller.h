@@ -26,7 +26,8 @@
 typedef struct PollerEvent
 {
 	void	   *data;
-	int			events;			/* CLIENT_READABLE, CLIENT_WRITABLE; both at errors and hang-ups */
+	int			events;			/* CLIENT_READABLE, CLIENT_WRITABLE; both at
+								 * errors and hang-ups */
 } PollerEvent;
 
 /* A descriptor of its own, closed at exec; -1, with errno. */

@@ -28,20 +28,23 @@
 #define CONNECT_TIMEOUT_MS	5000
 #define FIRST_PAUSE_MS		50
 #define LONGEST_PAUSE_MS	1000
-#define SETTLED_MS			1000	/* a connection that has lasted so long begins with short pauses again */
+#define SETTLED_MS			1000	/* a connection that has lasted so long
+									 * begins with short pauses again */
 #define SAY_AGAIN_MS		60000	/* that it still cannot connect */
 
 /* The call that runs. */
 typedef struct Call
 {
 	const ClientStatement *statement;
-	const char *const *values;
-	const int  *lengths;
+	const char *values[CLIENT_MAX_PARAMS];
+	int			lengths[CLIENT_MAX_PARAMS];
 	ClientResultFn fn;			/* NULL: none runs */
 	void	   *arg;
 	bool		sent;			/* the statement itself, rather than its text */
-	bool		complete;		/* the server is ready for the next: only now a transaction is committed */
-	PGresult   *result;			/* the first that failed, or the last; NULL: nothing came yet */
+	bool		complete;		/* the server is ready for the next: only now
+								 * a transaction is committed */
+	PGresult   *result;			/* the first that failed, or the last; NULL:
+								 * nothing came yet */
 } Call;
 
 struct ClientSession
@@ -60,17 +63,20 @@ struct ClientSession
 	const ClientStatement **prepared;
 	int			nprepared;
 	int			room;
-	char		last_words[FAILURE_TEXT];	/* what the server said when it closed the connection */
+	char		last_words[FAILURE_TEXT];	/* what the server said when it
+											 * closed the connection */
 	char		last_sqlstate[6];
 
 	ClientTimer timer;			/* of what the state waits for at most */
 	Call		call;
-	char		drop_reason[256];	/* the connection shall be given up; or empty */
+	char		drop_reason[256];	/* the connection shall be given up; or
+									 * empty */
 
 	int			tries;			/* since the last connection that lasted */
 	int64_t		connected;		/* when */
 	uint64_t	random;
-	int64_t		said;			/* when it last said that it cannot connect; 0: not yet */
+	int64_t		said;			/* when it last said that it cannot connect;
+								 * 0: not yet */
 	char		said_what[FAILURE_TEXT];
 };
 
@@ -161,7 +167,7 @@ tell_call(ClientSession *session, const ClientFailure *failure)
 
 	if (call.fn == NULL)
 		return;
-	session->call = (Call) {0};
+	memset(&session->call, 0, sizeof(Call));
 	if (has_succeeded(&call))
 	{
 		call.fn(call.arg, call.result, NULL);
@@ -222,18 +228,29 @@ lose(ClientSession *session, const ClientFailure *given)
 		tell_state(session, &failure);
 }
 
+/* Keeps libpq's word for what broke the connection, unless the server has said it; later ones are of no use. */
+static void
+note_break(ClientSession *session)
+{
+	const char *message = PQerrorMessage(session->conn);
+
+	if (session->last_words[0] != '\0')
+		return;
+	snprintf(session->last_words, FAILURE_TEXT, "%.*s", (int) strcspn(message, "\n"), message);
+	memcpy(session->last_sqlstate, "08006", 6);
+}
+
 /* The connection broke, by the server's last words or by libpq's. */
 static void
 lose_broken(ClientSession *session)
 {
 	ClientFailure failure;
 
+	note_break(session);
 	if (has_failed(&session->call))
 		failure = client_failure_of_result(session->call.result, false);
-	else if (session->last_words[0] != '\0')
-		failure = client_failure_of_words(session->last_sqlstate, session->last_words);
 	else
-		failure = client_failure_lost(PQerrorMessage(session->conn), false);
+		failure = client_failure_of_words(session->last_sqlstate, session->last_words);
 	lose(session, &failure);
 }
 
@@ -254,7 +271,7 @@ fail_to_connect(ClientSession *session)
 	lose(session, &failure);
 }
 
-/* Messages that are no errors of a call; and the FATAL one before the connection ends. */
+/* Messages that are no errors of a call; and the last one before the connection ends, which need not be an error. */
 static void
 receive_notice(void *arg, const PGresult *result)
 {
@@ -265,7 +282,7 @@ receive_notice(void *arg, const PGresult *result)
 
 	if (severity == NULL || sqlstate == NULL || message == NULL)
 		return;
-	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
+	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 || strncmp(sqlstate, "57P", 3) == 0)
 	{
 		snprintf(session->last_words, sizeof(session->last_words), "%s", message);
 		snprintf(session->last_sqlstate, sizeof(session->last_sqlstate), "%s", sqlstate);
@@ -431,6 +448,13 @@ receive_results(ClientSession *session)
 
 		if (result == NULL)
 			call->complete = true;
+		else if (PQresultStatus(result) == PGRES_FATAL_ERROR && PQstatus(session->conn) == CONNECTION_BAD &&
+				 PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL)
+		{
+			/* libpq's own: that no more comes */
+			PQclear(result);
+			return;
+		}
 		else if (has_failed(call))
 			PQclear(result);
 		else
@@ -505,6 +529,8 @@ exchange(ClientSession *session)
 {
 	bool		alive = PQconsumeInput(session->conn) != 0;
 
+	if (!alive)
+		note_break(session);
 	if (session->state == CLIENT_SESSION_BUSY)
 		receive_results(session);
 	/* in this order: some may have come behind the last result */
@@ -615,7 +641,7 @@ client_session_free(ClientSession *session)
 	close_connection(session);
 	client_timer_stop(session->loop, &session->timer);
 	PQclear(session->call.result);
-	session->call = (Call) {0};
+	memset(&session->call, 0, sizeof(Call));
 	session->freed = true;
 	enter(session);
 	leave(session);
@@ -632,12 +658,19 @@ client_session_call(ClientSession *session, const ClientStatement *statement,
 					const char *const *values, const int *lengths,
 					int64_t timeout, ClientResultFn fn, void *arg)
 {
+	int			i;
+
 	assert(session->state == CLIENT_SESSION_READY);
 	assert(statement->nparams <= CLIENT_MAX_PARAMS);
 	session->state = CLIENT_SESSION_BUSY;
-	session->call = (Call) {
-		.statement = statement, .values = values, .lengths = lengths, .fn = fn, .arg = arg
-	};
+	session->call.statement = statement;
+	session->call.fn = fn;
+	session->call.arg = arg;
+	for (i = 0; i < statement->nparams; i++)
+	{
+		session->call.values[i] = values[i];
+		session->call.lengths[i] = lengths[i];
+	}
 	if (!send_call(session))
 		client_session_drop(session, PQerrorMessage(session->conn));
 	else if (timeout > 0)

@@ -41,7 +41,8 @@ typedef enum ClientSessionState
 	CLIENT_SESSION_CONNECTING,
 	CLIENT_SESSION_READY,		/* for a call */
 	CLIENT_SESSION_BUSY,		/* with one */
-	CLIENT_SESSION_ENDED		/* could not connect, or lost, and was made to try once */
+	CLIENT_SESSION_ENDED		/* could not connect, or lost, and was made to
+								 * try once */
 } ClientSessionState;
 
 /* Why a call or a connection failed; what it points at lasts as long as the callback. */
@@ -49,7 +50,8 @@ typedef struct ClientFailure
 {
 	ClientAction action;
 	bool		outcome_unknown;	/* the call may have been committed */
-	char		sqlstate[6];	/* 08001, 08006: the connection, with no word from the server */
+	char		sqlstate[6];	/* 08001, 08006: the connection, with no word
+								 * from the server */
 	const char *message;
 	const char *detail;			/* or NULL */
 	const char *hint;			/* or NULL */
@@ -61,7 +63,8 @@ typedef struct ClientStatement
 	const char *name;			/* of the prepared statement */
 	const char *sql;
 	int			nparams;		/* up to CLIENT_MAX_PARAMS */
-	const Oid  *types;			/* of the parameters; NULL: the server infers them */
+	const Oid  *types;			/* of the parameters; NULL: the server infers
+								 * them */
 } ClientStatement;
 
 /*
@@ -77,11 +80,16 @@ typedef struct ClientSessionConfig
 	const char *user;			/* instead of the one in conninfo, unless NULL */
 	const char *password;
 	const char *application_name;
-	const char *const *settings;	/* name, value, name, value ... NULL: in effect from the first statement; or NULL */
+	const char *const *settings;	/* name, value, name, value ... NULL: in
+									 * effect from the first statement; or
+									 * NULL */
 	int64_t		connect_timeout;	/* milliseconds a host; 0: 5 seconds */
 	bool		once;			/* no second try: CLIENT_SESSION_ENDED */
 
-	/* The state is CLIENT_SESSION_READY, after connecting; or WAITING or ENDED, for the reason. */
+	/*
+	 * The state is CLIENT_SESSION_READY, after connecting; or WAITING or
+	 * ENDED, for the reason.
+	 */
 	void		(*on_state) (void *arg, ClientSessionState state, const ClientFailure *failure);
 	/* NULL: not wanted */
 	void		(*on_notify) (void *arg, const char *channel, const char *payload);
@@ -98,8 +106,9 @@ extern ClientSessionState client_session_state(const ClientSession *session);
 
 /*
  * Runs a statement in a session that is ready.  Parameters are in binary; a NULL
- * value is NULL; they stay until the callback comes.  A call that takes longer
- * than timeout milliseconds (0: no limit) fails, and its connection with it.
+ * value is NULL; what values point at stays until the callback comes, the two
+ * arrays need not.  A call that takes longer than timeout milliseconds (0: no
+ * limit) fails, and its connection with it.
  */
 extern void client_session_call(ClientSession *session, const ClientStatement *statement,
 								const char *const *values, const int *lengths,

@@ -38,7 +38,8 @@ struct ClientParameters
 	char	   *user;			/* or NULL */
 	char	   *password;		/* or NULL */
 	char	   *application_name;
-	char	   *options;		/* the server's settings, as for the postgres command */
+	char	   *options;		/* the server's settings, as for the postgres
+								 * command */
 	char	   *lists[NLISTS];	/* NULL: not given */
 	bool		rotated;
 };
@@ -50,6 +51,8 @@ static const char *const base_settings[] = {
 	"idle_in_transaction_session_timeout", "0",
 	"idle_session_timeout", "0",
 	"default_transaction_isolation", "read committed",
+	/* a backend whose call has run out of time does not hold its locks for longer */
+	"client_connection_check_interval", "2s",
 	NULL
 };
 
@@ -170,13 +173,19 @@ client_parameters_connect(const ClientParameters *parameters)
 
 #define ADD(name, value) (names[n] = (name), values[n++] = (value))
 
-	/* a server that is gone without a word is noticed in seconds, not hours, unless the user says otherwise */
+	/*
+	 * a server that is gone without a word is noticed in seconds, not hours,
+	 * unless the user says otherwise
+	 */
 	ADD("keepalives_idle", "10");
 	ADD("keepalives_interval", "5");
 	ADD("keepalives_count", "3");
 	ADD("tcp_user_timeout", "20000");
 
-	/* "dbname" may be a whole connection string; later ones replace what is in it */
+	/*
+	 * "dbname" may be a whole connection string; later ones replace what is
+	 * in it
+	 */
 	ADD("dbname", parameters->conninfo);
 	for (i = 0; parameters->rotated && i < NLISTS; i++)
 		if (parameters->lists[i])

@@ -55,7 +55,10 @@ static const Rule rules[] = {
 	{"EL001", CLIENT_FENCED, 0},
 	{"EL002", CLIENT_FENCED, 0},
 
-	/* objects that are not there or are another kind, and rights; but functions belong to the library */
+	/*
+	 * objects that are not there or are another kind, and rights; but
+	 * functions belong to the library
+	 */
 	{"42", CLIENT_FAULT, 0},
 	{"42883", CLIENT_STOP, 0},
 	{"3F000", CLIENT_FAULT, 0},
@@ -71,7 +74,10 @@ static const Rule rules[] = {
 	{"55006", CLIENT_RETRY, 0},
 	{"55P03", CLIENT_RETRY, 0},
 
-	/* cancelled; shut down, when a commit may have waited for a standby; the database is gone */
+	/*
+	 * cancelled; shut down, when a commit may have waited for a standby; the
+	 * database is gone
+	 */
 	{"57014", CLIENT_RETRY, 0},
 	{"57P", CLIENT_RETRY, UNKNOWN},
 	{"57P04", CLIENT_STOP, 0},
@@ -80,7 +86,10 @@ static const Rule rules[] = {
 	{"58", CLIENT_RETRY, 0},
 	{"58P01", CLIENT_STOP, 0},
 
-	/* the rest is CLIENT_STOP: logins, databases, EL005, corruption, errors of the program */
+	/*
+	 * the rest is CLIENT_STOP: logins, databases, EL005, corruption, errors
+	 * of the program
+	 */
 };
 
 /* NULL: none fits. */

@@ -16,9 +16,12 @@
 typedef enum ClientAction
 {
 	CLIENT_RETRY,				/* of the moment: the same call may work later */
-	CLIENT_FENCED,				/* somebody else has taken the place: begin anew, or leave it to them */
-	CLIENT_FAULT,				/* of who asked: the same call will always fail, others work */
-	CLIENT_STOP					/* of the installation or the program: somebody has to look */
+	CLIENT_FENCED,				/* somebody else has taken the place: begin
+								 * anew, or leave it to them */
+	CLIENT_FAULT,				/* of who asked: the same call will always
+								 * fail, others work */
+	CLIENT_STOP					/* of the installation or the program:
+								 * somebody has to look */
 } ClientAction;
 
 /* "retry", "fenced", "fault" or "stop": for lines of the log. */
