@@ -4,7 +4,7 @@
  *	  What the unit tests share: counting checks, vectors, random numbers.
  *
  * Programs over src/kafka include it after postgres_fe.h, tests of the server's
- * own code after postgres.h.
+ * own code after postgres.h, those of client/ as it is.
  *
  * IDENTIFICATION
  *	  test/unit/check.h
@@ -14,6 +14,8 @@
 #ifndef EL_CHECK_H
 #define EL_CHECK_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,9 +76,9 @@ xmalloc(size_t size)
 }
 
 /* xorshift64*: the same everywhere for the same seed */
-static uint64 random_state = UINT64_C(88172645463325252);
+static uint64_t random_state = UINT64_C(88172645463325252);
 
-static inline uint64
+static inline uint64_t
 next_random(void)
 {
 	random_state ^= random_state >> 12;
