@@ -51,7 +51,11 @@ static const char *const base_settings[] = {
 	"idle_in_transaction_session_timeout", "0",
 	"idle_session_timeout", "0",
 	"default_transaction_isolation", "read committed",
-	/* a backend whose call has run out of time does not hold its locks for longer */
+
+	/*
+	 * a backend whose call has run out of time does not hold its locks for
+	 * longer
+	 */
 	"client_connection_check_interval", "2s",
 	NULL
 };

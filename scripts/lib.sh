@@ -117,7 +117,7 @@ clean_environment() {
 # set_up [PACKAGE... --] "$@": more packages than the build needs, then the script's own arguments
 set_up() {
 	local -a packages=() run=() environment
-	local script=$0 owner='' home cache tree pg_config pkglibdir sharedir copied file changed=
+	local script=$0 owner='' home cache tree pg_config pkglibdir sharedir bindir copied file changed=
 
 	while [[ ${1:-} != -- ]]; do packages+=("$1"); shift; done
 	shift
@@ -146,6 +146,7 @@ set_up() {
 	pg_config=${PG_CONFIG:-/usr/lib/postgresql/15/bin/pg_config}
 	pkglibdir=$("$pg_config" --pkglibdir)
 	sharedir=$("$pg_config" --sharedir)
+	bindir=$("$pg_config" --bindir)
 	cd /	# a place that every user may be in
 	"${run[@]}" mkdir -p "$cache" || fail "$cache cannot be made: XDG_CACHE_HOME=FOLDER takes another place"
 
@@ -159,7 +160,7 @@ set_up() {
 	copied=$(rsync -rlp --checksum --delete --chmod=u+rwX --filter=':- .gitignore' --exclude=/.git \
 		${owner:+--chown="$owner:$owner"} --out-format='%o %n' "$root/" "$tree/")
 	# make does not see that a source file is gone
-	! grep -q '^del.* src/.*\.[ch]$' <<<"$copied" || "${run[@]}" make -s -C "$tree" PG_CONFIG="$pg_config" clean >/dev/null
+	! grep -qE '^del.* (src|client|broker)/.*\.[ch]$' <<<"$copied" || "${run[@]}" make -s -C "$tree" PG_CONFIG="$pg_config" clean >/dev/null
 
 	if ! "${run[@]}" make -q -C "$tree" PG_CONFIG="$pg_config" all >/dev/null 2>&1; then
 		say "set-up: building for $("$pg_config" --version)"
@@ -168,6 +169,9 @@ set_up() {
 	cmp -s "$tree/eventlog.so" "$pkglibdir/eventlog.so" || changed=yes
 	for file in "$tree/eventlog.control" "$tree"/src/eventlog--*.sql; do
 		cmp -s "$file" "$sharedir/extension/${file##*/}" || changed=yes
+	done
+	for file in "$tree"/build/eventlog-*; do
+		[[ ! -f $file ]] || cmp -s "$file" "$bindir/${file##*/}" || changed=yes
 	done
 	if [[ -n $changed ]]; then
 		say "set-up: installing the extension into $pkglibdir"

@@ -44,8 +44,8 @@ static bool drop_at_notify;
 
 static char *big;
 static int	big_len;
-static const Oid bytea[] = {BYTEAOID};
-static const ClientStatement echo = {"echo", "SELECT $1", 1, bytea};
+static const Oid echo_types[] = {BYTEAOID};
+static const ClientStatement echo = {"echo", "SELECT $1", 1, echo_types};
 
 static ClientTimer tick;
 static int64_t ticked;
@@ -119,12 +119,14 @@ on_result(void *arg, PGresult *result, const ClientFailure *failure)
 		printf("failed ");
 		print_failure(failure);
 	}
-	else if (statement && --chain > 0)
-		;
 	else if (statement)
-		print_result(result);
+	{
+		if (--chain <= 0)
+			print_result(result);
+	}
 	else
-		printf("big %s\n", PQgetlength(result, 0, 0) == big_len && memcmp(PQgetvalue(result, 0, 0), big, (size_t) big_len) == 0 ? "same" : "other");
+		printf("big %s\n", PQgetlength(result, 0, 0) == big_len &&
+			   memcmp(PQgetvalue(result, 0, 0), big, (size_t) big_len) == 0 ? "same" : "other");
 	PQclear(result);
 	free_if("result");
 	if (session && statement && chain > 0 && client_session_state(session) == CLIENT_SESSION_READY)
