@@ -18,7 +18,6 @@ typedef struct Encoder
 	KafkaOutput *out;
 	int16_t		version;
 	bool		flexible;
-	bool		in_tag;			/* what is put may be moved: no references */
 } Encoder;
 
 static void encode_struct(Encoder *e, const KafkaStruct *type, const char *data);
@@ -76,7 +75,7 @@ encode_bytes(Encoder *e, const KafkaField *field, bool nullable,
 {
 	if (!put_length(e, e->flexible, 4, nullable, bytes->len))
 		return;
-	if (field->type == KAFKA_RECORDS && !e->in_tag &&
+	if (field->type == KAFKA_RECORDS &&
 		(size_t) bytes->len >= e->out->reference_from)
 		kafka_output_refer(e->out, bytes->data, (size_t) bytes->len);
 	else
@@ -144,7 +143,8 @@ encode_field(Encoder *e, const KafkaField *field, const void *member)
 
 /*
  * Put the size of what was put since begin, in front of it.  What is put behind a
- * tag is small, and its size has one byte mostly, so it is moved.
+ * tag is small, so it is moved; there are no references in it, for no table has
+ * records there: see messages_test.c.
  */
 static void
 insert_size(Encoder *e, size_t begin)
@@ -174,7 +174,6 @@ goes_tagged(const Encoder *e, const KafkaField *field, const char *data)
 static void
 encode_tagged(Encoder *e, const KafkaStruct *type, const char *data)
 {
-	bool		in_tag = e->in_tag;
 	uint32_t	count = 0;
 	int			i;
 
@@ -182,7 +181,6 @@ encode_tagged(Encoder *e, const KafkaStruct *type, const char *data)
 		if (goes_tagged(e, &type->fields[i], data))
 			count++;
 	put_uvarint(e, count);
-	e->in_tag = true;
 	for (i = 0; i < type->n_fields && count > 0; i++)
 	{
 		const KafkaField *field = &type->fields[i];
@@ -195,7 +193,6 @@ encode_tagged(Encoder *e, const KafkaStruct *type, const char *data)
 		encode_field(e, field, data + field->offset);
 		insert_size(e, begin);
 	}
-	e->in_tag = in_tag;
 }
 
 static void

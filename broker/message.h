@@ -116,6 +116,17 @@ struct KafkaStruct
 	const KafkaField *fields;	/* in the order of the wire */
 };
 
+/* The table of a struct; and the type of arrays of it, where there are any. */
+#define KAFKA_TYPE(type) kafka_type_##type
+#define KAFKA_DESCRIBE(type) extern const KafkaStruct KAFKA_TYPE(type)
+#define KAFKA_DESCRIBE_ITEM(type) \
+	typedef struct type##Array \
+	{ \
+		int32_t		n; \
+		type	   *items; \
+	} type##Array; \
+	KAFKA_DESCRIBE(type)
+
 /* A request, a response or a header of one: a struct with versions. */
 typedef struct KafkaMessage
 {

@@ -54,7 +54,7 @@ on_every_version(OnVersion f)
 
 /* How many things it has on the wire. */
 static int
-check_struct(const KafkaMessage *message, const KafkaStruct *type, int16_t version)
+check_struct(const KafkaMessage *message, const KafkaStruct *type, int16_t version, bool in_tag)
 {
 	bool		flexible = version >= message->flexible_since;
 	int			last_tag = -1;
@@ -73,6 +73,8 @@ check_struct(const KafkaMessage *message, const KafkaStruct *type, int16_t versi
 		CHECK(field->offset >= end);
 		end = field->offset + (field->is_array ? sizeof(KafkaAnyArray) : kafka_field_size(field));
 		CHECK(end <= type->size);
+		/* what is behind a tag is moved when it is written */
+		CHECK(field->type != KAFKA_RECORDS || !(in_tag || field->tagged));
 		CHECK((field->child != NULL) == (field->type == KAFKA_STRUCT));
 		CHECK(field->since <= field->until && field->since >= 0);
 		if (has_length)
@@ -93,7 +95,7 @@ check_struct(const KafkaMessage *message, const KafkaStruct *type, int16_t versi
 			on_wire++;
 		/* so that the number of items is bounded by the bytes */
 		if (field->type == KAFKA_STRUCT)
-			CHECK(check_struct(message, field->child, version) > 0);
+			CHECK(check_struct(message, field->child, version, in_tag || field->tagged) > 0);
 	}
 	return on_wire;
 }
@@ -101,7 +103,7 @@ check_struct(const KafkaMessage *message, const KafkaStruct *type, int16_t versi
 static void
 check_table(const KafkaMessage *message, int16_t version)
 {
-	check_struct(message, message->body, version);
+	check_struct(message, message->body, version, false);
 }
 
 static void
