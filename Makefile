@@ -46,7 +46,7 @@ uninstall: uninstall-programs
 build/libeventlog-client.a: $(wildcard client/*.[ch]) client/Makefile
 	$(MAKE) -C client $(FOR_PROGRAMS)
 	@touch $@
-$(PROGRAMS): build/eventlog-%: build/libeventlog-client.a $(wildcard src/kafka/*.[ch]) $(wildcard $(PROGRAM_FOLDERS:%=%/*.[ch]) $(PROGRAM_FOLDERS:%=%/Makefile))
+$(PROGRAMS): build/eventlog-%: build/libeventlog-client.a $(wildcard src/kafka/*.[ch]) $(wildcard $(PROGRAM_FOLDERS:%=%/*.[ch]) $(PROGRAM_FOLDERS:%=%/*/*.[ch]) $(PROGRAM_FOLDERS:%=%/Makefile))
 	$(MAKE) -C $* $(FOR_PROGRAMS)
 	@touch $@
 

@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/arena.h"
-#include "broker/message.h"
+#include "broker/protocol/arena.h"
+#include "broker/protocol/message.h"
 
 /* OIDs of pg_type.dat. */
 #define BINARY_BYTEA		17

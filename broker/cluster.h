@@ -11,7 +11,7 @@
 #ifndef EL_BROKER_CLUSTER_H
 #define EL_BROKER_CLUSTER_H
 
-#include "broker/message.h"
+#include "broker/protocol/message.h"
 
 /* What clients know it by; empty until the server has told it. */
 extern KafkaString cluster_id(void);

@@ -16,7 +16,7 @@
 #ifndef EL_BROKER_CONNECTION_H
 #define EL_BROKER_CONNECTION_H
 
-#include "broker/codec.h"
+#include "broker/protocol/codec.h"
 #include "client/loop.h"
 
 typedef struct Connection Connection;

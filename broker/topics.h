@@ -14,7 +14,7 @@
 #ifndef EL_BROKER_TOPICS_H
 #define EL_BROKER_TOPICS_H
 
-#include "broker/message.h"
+#include "broker/protocol/message.h"
 #include "broker/pool.h"
 
 /* Bits of operations: Kafka's AclOperation. */

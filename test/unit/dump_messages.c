@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "broker/codec.h"
+#include "broker/protocol/codec.h"
 
 static const char *const type_names[] = {
 	[KAFKA_BOOL] = "bool",

@@ -12,7 +12,7 @@
  */
 #include "postgres_fe.h"
 
-#include "broker/codec.h"
+#include "broker/protocol/codec.h"
 
 #include "check.h"
 

@@ -15,7 +15,7 @@
  */
 #include "postgres_fe.h"
 
-#include "broker/bytes.h"
+#include "broker/protocol/bytes.h"
 #include "tree.h"
 
 #define ARENA_LIMIT ((size_t) 64 * 1024 * 1024)

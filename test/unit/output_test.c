@@ -12,9 +12,9 @@
  */
 #include "postgres_fe.h"
 
-#include "broker/arena.h"
-#include "broker/bytes.h"
-#include "broker/output.h"
+#include "broker/protocol/arena.h"
+#include "broker/protocol/bytes.h"
+#include "broker/protocol/output.h"
 
 #include "check.h"
 

@@ -11,7 +11,7 @@
 #ifndef EL_TREE_H
 #define EL_TREE_H
 
-#include "broker/codec.h"
+#include "broker/protocol/codec.h"
 
 #include "check.h"
 

@@ -4,12 +4,12 @@
  *	  The headers, and which API has which messages.
  *
  * IDENTIFICATION
- *	  broker/messages.c
+ *	  broker/protocol/messages.c
  *
  *-------------------------------------------------------------------------
  */
-#include "broker/messages.h"
-#include "broker/table.h"
+#include "broker/protocol/messages.h"
+#include "broker/protocol/table.h"
 
 #define THIS RequestHeader
 static const KafkaField RequestHeader_fields[] =

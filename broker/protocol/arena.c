@@ -5,14 +5,14 @@
  *	  back at once.
  *
  * IDENTIFICATION
- *	  broker/arena.c
+ *	  broker/protocol/arena.c
  *
  *-------------------------------------------------------------------------
  */
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "broker/arena.h"
+#include "broker/protocol/arena.h"
 
 /* The first block is of this size, header included; each next one of twice. */
 #define FIRST_BLOCK ((size_t) 2048)

@@ -5,14 +5,14 @@
  *	  SaslAuthenticate, Metadata and FindCoordinator.
  *
  * IDENTIFICATION
- *	  broker/messages_cluster.h
+ *	  broker/protocol/messages_cluster.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_MESSAGES_CLUSTER_H
 #define EL_BROKER_MESSAGES_CLUSTER_H
 
-#include "broker/message.h"
+#include "broker/protocol/message.h"
 
 /* in answers of others: which node leads, and where it is */
 

@@ -9,16 +9,16 @@
  * is one struct here, and what they call the same but is not has two names.
  *
  * IDENTIFICATION
- *	  broker/messages.h
+ *	  broker/protocol/messages.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_MESSAGES_H
 #define EL_BROKER_MESSAGES_H
 
-#include "broker/messages_cluster.h"
-#include "broker/messages_fetch.h"
-#include "broker/messages_produce.h"
+#include "broker/protocol/messages_cluster.h"
+#include "broker/protocol/messages_fetch.h"
+#include "broker/protocol/messages_produce.h"
 
 typedef struct RequestHeader
 {

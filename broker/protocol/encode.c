@@ -4,14 +4,14 @@
  *	  From structs to the bytes of Kafka's protocol, by their tables.
  *
  * IDENTIFICATION
- *	  broker/encode.c
+ *	  broker/protocol/encode.c
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
-#include "broker/bytes.h"
-#include "broker/codec.h"
+#include "broker/protocol/bytes.h"
+#include "broker/protocol/codec.h"
 
 typedef struct Encoder
 {

@@ -5,7 +5,7 @@
  *	  bytes elsewhere that writev() takes from where they are.
  *
  * IDENTIFICATION
- *	  broker/output.c
+ *	  broker/protocol/output.c
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/bytes.h"
-#include "broker/output.h"
+#include "broker/protocol/bytes.h"
+#include "broker/protocol/output.h"
 
 #define FIRST_CAPACITY 512
 #define FIRST_REFERENCES 8

@@ -9,7 +9,7 @@
  * frame.  So a caller may look at the end only.
  *
  * IDENTIFICATION
- *	  broker/output.h
+ *	  broker/protocol/output.h
  *
  *-------------------------------------------------------------------------
  */

@@ -4,12 +4,12 @@
  *	  Messages of those who write: Produce and InitProducerId.
  *
  * IDENTIFICATION
- *	  broker/messages_produce.c
+ *	  broker/protocol/messages_produce.c
  *
  *-------------------------------------------------------------------------
  */
-#include "broker/messages_produce.h"
-#include "broker/table.h"
+#include "broker/protocol/messages_produce.h"
+#include "broker/protocol/table.h"
 
 /* Produce (0) */
 

@@ -5,12 +5,12 @@
  *	  SaslAuthenticate, Metadata and FindCoordinator.
  *
  * IDENTIFICATION
- *	  broker/messages_cluster.c
+ *	  broker/protocol/messages_cluster.c
  *
  *-------------------------------------------------------------------------
  */
-#include "broker/messages_cluster.h"
-#include "broker/table.h"
+#include "broker/protocol/messages_cluster.h"
+#include "broker/protocol/table.h"
 
 /* in answers of others */
 

@@ -9,7 +9,7 @@
  * the struct points to lies in the frame it was decoded from or in the arena.
  *
  * IDENTIFICATION
- *	  broker/message.h
+ *	  broker/protocol/message.h
  *
  *-------------------------------------------------------------------------
  */

@@ -15,14 +15,14 @@
  * and no bytes may be left over.
  *
  * IDENTIFICATION
- *	  broker/decode.c
+ *	  broker/protocol/decode.c
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
-#include "broker/bytes.h"
-#include "broker/codec.h"
+#include "broker/protocol/bytes.h"
+#include "broker/protocol/codec.h"
 
 typedef struct Decoder
 {

@@ -6,17 +6,17 @@
  * Errors are static, untranslated phrases ("string is longer than what is left").
  *
  * IDENTIFICATION
- *	  broker/codec.h
+ *	  broker/protocol/codec.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_CODEC_H
 #define EL_BROKER_CODEC_H
 
-#include "broker/arena.h"
-#include "broker/fields.h"
-#include "broker/messages.h"
-#include "broker/output.h"
+#include "broker/protocol/arena.h"
+#include "broker/protocol/fields.h"
+#include "broker/protocol/messages.h"
+#include "broker/protocol/output.h"
 
 /* Bytes being read: a frame without its size, which must outlive the struct. */
 typedef struct KafkaReader

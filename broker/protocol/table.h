@@ -10,14 +10,14 @@
  * test/nightly/kafka_schemas compares all of it with Kafka's own schemas.
  *
  * IDENTIFICATION
- *	  broker/table.h
+ *	  broker/protocol/table.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_TABLE_H
 #define EL_BROKER_TABLE_H
 
-#include "broker/message.h"
+#include "broker/protocol/message.h"
 
 #define UP INT16_MAX
 

@@ -4,13 +4,13 @@
  *	  Fields and their defaults.
  *
  * IDENTIFICATION
- *	  broker/fields.c
+ *	  broker/protocol/fields.c
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
-#include "broker/fields.h"
+#include "broker/protocol/fields.h"
 
 size_t
 kafka_field_size(const KafkaField *field)

@@ -4,12 +4,12 @@
  *	  Messages of those who read: Fetch, ListOffsets and OffsetForLeaderEpoch.
  *
  * IDENTIFICATION
- *	  broker/messages_fetch.c
+ *	  broker/protocol/messages_fetch.c
  *
  *-------------------------------------------------------------------------
  */
-#include "broker/messages_fetch.h"
-#include "broker/table.h"
+#include "broker/protocol/messages_fetch.h"
+#include "broker/protocol/table.h"
 
 /* Fetch (1) */
 

@@ -4,7 +4,7 @@
  *	  Numbers as Kafka's protocol has them: big-endian, and unsigned varints.
  *
  * IDENTIFICATION
- *	  broker/bytes.h
+ *	  broker/protocol/bytes.h
  *
  *-------------------------------------------------------------------------
  */

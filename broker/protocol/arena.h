@@ -5,7 +5,7 @@
  *	  back at once.
  *
  * IDENTIFICATION
- *	  broker/arena.h
+ *	  broker/protocol/arena.h
  *
  *-------------------------------------------------------------------------
  */

@@ -4,14 +4,14 @@
  *	  Messages of those who read: Fetch, ListOffsets and OffsetForLeaderEpoch.
  *
  * IDENTIFICATION
- *	  broker/messages_fetch.h
+ *	  broker/protocol/messages_fetch.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_MESSAGES_FETCH_H
 #define EL_BROKER_MESSAGES_FETCH_H
 
-#include "broker/messages_cluster.h"
+#include "broker/protocol/messages_cluster.h"
 
 /* Fetch (1) */
 

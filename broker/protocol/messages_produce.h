@@ -4,14 +4,14 @@
  *	  Messages of those who write: Produce and InitProducerId.
  *
  * IDENTIFICATION
- *	  broker/messages_produce.h
+ *	  broker/protocol/messages_produce.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_MESSAGES_PRODUCE_H
 #define EL_BROKER_MESSAGES_PRODUCE_H
 
-#include "broker/messages_cluster.h"
+#include "broker/protocol/messages_cluster.h"
 
 /* Produce (0) */
 

@@ -4,15 +4,15 @@
  *	  Fields and their defaults.
  *
  * IDENTIFICATION
- *	  broker/fields.h
+ *	  broker/protocol/fields.h
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EL_BROKER_FIELDS_H
 #define EL_BROKER_FIELDS_H
 
-#include "broker/arena.h"
-#include "broker/messages.h"
+#include "broker/protocol/arena.h"
+#include "broker/protocol/messages.h"
 
 /* Strings are no longer in any version, not even where their length could be. */
 #define KAFKA_MAX_STRING INT16_MAX
