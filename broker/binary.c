@@ -14,7 +14,8 @@
 
 #include "broker/binary.h"
 
-#define ARRAY_HEADER	20		/* dimensions, nulls, type, length, lower bound */
+#define ARRAY_HEADER	20		/* dimensions, nulls, type, length, lower
+								 * bound */
 #define ITEM_HEADER		4		/* length */
 
 static void
@@ -44,7 +45,7 @@ binary_array_begin(BinaryArray *array, KafkaArena *arena, uint32_t type, int n, 
 	if (array->data == NULL)
 		return false;
 	array->size = (int) total;
-	array->len = n > 0 ? ARRAY_HEADER : 12;	/* an empty array has no dimension */
+	array->len = n > 0 ? ARRAY_HEADER : 12; /* an empty array has no dimension */
 	put_uint32(array->data, n > 0);
 	put_uint32(array->data + 4, 0);
 	put_uint32(array->data + 8, type);

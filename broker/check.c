@@ -103,8 +103,8 @@ check_server(void)
 		complain("PostgreSQL cannot be reached: %s%s", PQerrorMessage(conn), "");
 	else
 	{
-		PGresult   *result = PQexecParams(conn, query, 1, NULL, (const char *const[]) {settings.topic_schemas},
-										  NULL, NULL, 0);
+		const char *const parameters[] = {settings.topic_schemas};
+		PGresult   *result = PQexecParams(conn, query, 1, NULL, parameters, NULL, NULL, 0);
 
 		if (PQresultStatus(result) == PGRES_TUPLES_OK)
 			check_answers(conn, result);

@@ -34,18 +34,21 @@
 #define SCRATCH_SIZE		65536
 /* of a connection at a time, so that one that sends without end does not hold up others */
 #define READ_AT_ONCE		(4 * SCRATCH_SIZE)
-#define FRAME_FIRST			SCRATCH_SIZE	/* what a frame takes before more of it is there */
+#define FRAME_FIRST			SCRATCH_SIZE	/* what a frame takes before more
+											 * of it is there */
 #define ARENA_FACTOR		16	/* an arena may take so many times its frame */
 #define ARENA_LEAST			65536
 #define PIECES				64	/* of one writev() */
 /* an incomplete frame that holds memory others wait for */
 #define FRAME_TIMEOUT		30000
-#define MAX_BEFORE_LOGIN	65536	/* bytes of a request of who has not said who he is */
+#define MAX_BEFORE_LOGIN	65536	/* bytes of a request of who has not said
+									 * who he is */
 
 typedef enum ConnectionState
 {
 	OPEN,
-	ENDING,						/* nothing is read any more; what is in hand is answered */
+	ENDING,						/* nothing is read any more; what is in hand
+								 * is answered */
 	CLOSED						/* to be freed by whoever has it in hand */
 } ConnectionState;
 
@@ -86,8 +89,8 @@ static Connection *connections;
 static Connection *first_starved;
 static Connection *last_starved;
 static Connection *favoured;	/* gets memory for its frame whatever there is */
-static int64_t incomplete;		/* of the memory in hand, what frames have that
-								 * are not complete */
+static int64_t incomplete;		/* of the memory in hand, what frames have
+								 * that are not complete */
 static bool draining;
 static char scratch[SCRATCH_SIZE];
 
@@ -314,7 +317,8 @@ connection_request(Connection *c)
 		favoured = NULL;
 	if (request == NULL)
 	{
-		incomplete += (int64_t) c->frame_capacity;	/* it is given back as such */
+		incomplete += (int64_t) c->frame_capacity;	/* it is given back as
+													 * such */
 		connection_close(c, "out of memory");
 		return;
 	}

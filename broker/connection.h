@@ -31,8 +31,8 @@ struct Listener
 	ClientFd	watch;
 	char	   *host;			/* advertised */
 	int32_t		port;
-	Pool	   *pool;			/* in which its clients work; NULL: they have to
-								 * say who they are (sasl.c) */
+	Pool	   *pool;			/* in which its clients work; NULL: they have
+								 * to say who they are (sasl.c) */
 	Listener   *next;
 };
 
@@ -66,8 +66,8 @@ struct Request
 	void		(*abandon) (Request *request);	/* the client has gone, and
 												 * connection is NULL: the
 												 * handler lets go of it and
-												 * calls request_free(), now or
-												 * later; NULL: it is freed */
+												 * calls request_free(), now
+												 * or later; NULL: it is freed */
 
 	bool		answered;		/* the output is complete */
 	bool		closes;			/* the connection ends with it */

@@ -421,6 +421,7 @@ fetch_try(Fetch *f)
 	int64_t		bytes = 0;
 	bool		more = false;	/* than fits into this answer */
 	bool		unknown = false;
+	const KafkaBytes nothing = {NULL, 0};
 	Item	  **wanted;
 	int32_t    *limits;
 	int			n_wanted = 0;
@@ -462,7 +463,7 @@ fetch_try(Fetch *f)
 		if (p->known && (offset < p->log_start || offset > p->log_end))
 			item_error(item, KAFKA_OFFSET_OUT_OF_RANGE);
 		else if (p->known && offset >= p->stable)
-			item_answer(item, p->stable, p->log_start, (KafkaBytes) {NULL, 0});
+			item_answer(item, p->stable, p->log_start, nothing);
 		else
 		{
 			Read	   *read;
@@ -497,7 +498,10 @@ fetch_try(Fetch *f)
 
 	if (bytes == 0 && more)
 	{
-		/* whoever it shared with had the bytes: now by itself, when the first that has some gives them */
+		/*
+		 * whoever it shared with had the bytes: now by itself, when the first
+		 * that has some gives them
+		 */
 		f->alone = true;
 		fetch_drop_reads(f);
 		fetch_try(f);
@@ -509,7 +513,11 @@ fetch_try(Fetch *f)
 		fetch_answer(f);
 		return;
 	}
-	/* what was read is not enough, or nothing; it is read anew when there is more */
+
+	/*
+	 * what was read is not enough, or nothing; it is read anew when there is
+	 * more
+	 */
 	fetch_drop_reads(f);
 	if (f->failed && f->deadline > now + ERROR_PAUSE)
 		f->deadline = now + ERROR_PAUSE;

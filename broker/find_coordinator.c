@@ -25,14 +25,15 @@ handle_find_coordinator(Request *request)
 	static const char group_text[] = "this broker has no consumer groups yet; assign partitions, or consume by SQL";
 	static const char transaction_text[] = "this broker has no transactions yet";
 	const FindCoordinatorRequest *body = request->body;
-	const char *text = body->key_type == GROUP ? group_text : transaction_text;
-	KafkaString message = {text, (int32_t) strlen(text)};
+	KafkaString id = request->header.client_id;
+	KafkaString message;
 	FindCoordinatorResponse response;
 
-	client_log_limited(CLIENT_WARNING, "a client asks for a coordinator, which this broker does not have yet",
-					   CLIENT_BYTES("client_id", request->header.client_id.data,
-									request->header.client_id.len > 0 ? request->header.client_id.len : 0),
-					   CLIENT_TEXT("for", body->key_type == GROUP ? "a consumer group" : "a transaction"));
+	message.data = body->key_type == GROUP ? group_text : transaction_text;
+	message.len = (int32_t) strlen(message.data);
+	client_log_limited(CLIENT_WARNING, "a client asks for a coordinator",
+					   CLIENT_BYTES("client_id", id.data, id.len > 0 ? id.len : 0),
+					   CLIENT_TEXT("answer", message.data));
 	kafka_set_defaults(&KAFKA_TYPE(FindCoordinatorResponse), &response);
 	response.error_code = KAFKA_INVALID_REQUEST;
 	response.error_message = message;

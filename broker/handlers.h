@@ -19,9 +19,10 @@ typedef struct Handler
 	void		(*handle) (Request *request);
 	bool		in_turn;		/* only when all before it have been answered */
 	bool		before_login;	/* of clients that have not said who they are */
-	void		(*unsupported) (Request *request);	/* another version than the
-													 * announced ones; NULL: the
-													 * connection is closed */
+	void		(*unsupported) (Request *request);	/* another version than
+													 * the announced ones;
+													 * NULL: the connection is
+													 * closed */
 } Handler;
 
 extern const Handler *handler_of(int16_t key);

@@ -64,6 +64,8 @@ ask(Questions *q, const ClientStatement *statement, bool wide, ClientResultFn fn
 	BinaryArray ids,
 				partitions,
 				whats;
+	const char *values[3];
+	int			lengths[3];
 
 	if (q->n == 0)
 	{
@@ -86,9 +88,13 @@ ask(Questions *q, const ClientStatement *statement, bool wide, ClientResultFn fn
 		else
 			binary_array_put_int32(&whats, (int32_t) q->items[i].what);
 	}
-	pool_call(q->request->pool, statement,
-			  (const char *const[]) {ids.data, partitions.data, whats.data},
-			  (const int[]) {ids.len, partitions.len, whats.len}, fn, q);
+	values[0] = ids.data;
+	lengths[0] = ids.len;
+	values[1] = partitions.data;
+	lengths[1] = partitions.len;
+	values[2] = whats.data;
+	lengths[2] = whats.len;
+	pool_call(q->request->pool, statement, values, lengths, fn, q);
 }
 
 static int16_t

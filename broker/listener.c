@@ -252,7 +252,10 @@ listeners_open(ClientLoop *loop, Pool *pool)
 		}
 		else if (strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
 		{
-			/* nobody can come back to these; the host's own name is what Kafka takes, too */
+			/*
+			 * nobody can come back to these; the host's own name is what
+			 * Kafka takes, too
+			 */
 			if (gethostname(host, sizeof(host)) != 0)
 				strcpy(host, "localhost");
 		}

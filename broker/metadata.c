@@ -71,6 +71,7 @@ list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
 {
 	const MetadataRequest *body = request->body;
 	const TopicCache *cache = request->pool->topics;
+
 	/* version 0 has no null: there an empty list is all topics */
 	bool		all = body->topics.n < 0 ||
 		(body->topics.n == 0 && request->header.request_api_version == 0);
@@ -124,7 +125,10 @@ on_topics(void *arg, const ClientFailure *failure)
 	}
 	if (failure != NULL)
 	{
-		/* the answer has no place for an error of its own; a client asks again */
+		/*
+		 * the answer has no place for an error of its own; a client asks
+		 * again
+		 */
 		request_close(request, "PostgreSQL cannot be asked for topics");
 		return;
 	}

@@ -40,7 +40,8 @@ struct PoolSession
 	PoolSession *next;
 };
 
-#define UNUSED_MS	300000		/* after which the connections of a role are closed */
+#define UNUSED_MS	300000		/* after which the connections of a role are
+								 * closed */
 
 Pool	   *pools;
 

@@ -26,7 +26,8 @@
 #include "client/log.h"
 #include "client/memory.h"
 
-#define CALL_BYTES		(16 << 20)	/* a call takes no further batch beyond this */
+#define CALL_BYTES		(16 << 20)	/* a call takes no further batch beyond
+									 * this */
 #define CALL_BATCHES	1000
 #define N_BUCKETS		1024
 
@@ -36,7 +37,8 @@ typedef struct Produce
 	ProduceResponse response;
 	int16_t		acks;
 	int			n_left;			/* batches that have no result yet */
-	bool		unknown;		/* of one of them nobody knows what became of it */
+	bool		unknown;		/* of one of them nobody knows what became of
+								 * it */
 } Produce;
 
 typedef struct Batch
@@ -193,7 +195,10 @@ produce_done(Produce *p)
 	{
 		bool		failed = p->unknown;
 
-		/* without an answer, the end of the connection is what tells of an error */
+		/*
+		 * without an answer, the end of the connection is what tells of an
+		 * error
+		 */
 		for (int i = 0; i < p->response.responses.n; i++)
 		{
 			for (int j = 0; j < p->response.responses.items[i].partition_responses.n; j++)
@@ -224,7 +229,7 @@ static KafkaString
 copy_text(KafkaArena *arena, const char *text, int len)
 {
 	KafkaString copy = {NULL, -1};
-	char	   *data = text != NULL ? kafka_arena_alloc(arena, (size_t) len + 1) : NULL;
+	char	   *data = text !=NULL ? kafka_arena_alloc(arena, (size_t) len + 1) : NULL;
 
 	if (data != NULL)
 	{
@@ -514,7 +519,11 @@ on_topics(void *arg, const ClientFailure *failure)
 	return;
 
 no_memory:
-	/* what stands in lanes already is appended; the client does not hear of it */
+
+	/*
+	 * what stands in lanes already is appended; the client does not hear of
+	 * it
+	 */
 	p->unknown = true;
 	produce_start(p->request->pool->produce);
 	if (--p->n_left == 0)

@@ -98,20 +98,22 @@ answer(Request *request, const char *text)
 {
 	SaslAuthenticateResponse response;
 
-	request->closes = text != NULL;
+	request->closes = text !=NULL;
+
 	if (request->is_token)
 	{
-		if (text != NULL)
+		if (text !=NULL)
 			request_close(request, text);
 		else
 			request_answer_token(request);
 		return;
 	}
 	kafka_set_defaults(&KAFKA_TYPE(SaslAuthenticateResponse), &response);
-	if (text != NULL)
+	if (text !=NULL)
 	{
 		response.error_code = KAFKA_SASL_AUTHENTICATION_FAILED;
 		response.error_message.data = text;
+
 		response.error_message.len = (int32_t) strlen(text);
 	}
 	response.auth_bytes.len = 0;

@@ -17,7 +17,8 @@
 
 typedef enum BrokerAuthentication
 {
-	AUTHENTICATION_NONE,		/* whoever connects works as the user of conninfo */
+	AUTHENTICATION_NONE,		/* whoever connects works as the user of
+								 * conninfo */
 	AUTHENTICATION_PLAIN		/* as who he is for PostgreSQL: SASL PLAIN */
 } BrokerAuthentication;
 

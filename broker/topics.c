@@ -185,7 +185,11 @@ on_topics(void *arg, PGresult *result, const ClientFailure *failure)
 	if (result != NULL)
 	{
 		build(cache, result);
-		/* good enough for who has waited; who asks next, and knows of the change, gets it */
+
+		/*
+		 * good enough for who has waited; who asks next, and knows of the
+		 * change, gets it
+		 */
 		cache->valid = !cache->changed;
 	}
 	else

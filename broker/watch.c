@@ -28,7 +28,8 @@
 #include "broker/watch.h"
 #include "client/log.h"
 
-#define SILENCE		5000		/* milliseconds after which the server is taken to be gone */
+#define SILENCE		5000		/* milliseconds after which the server is
+								 * taken to be gone */
 #define PAUSE		1000		/* between tries */
 
 static struct
