@@ -168,7 +168,7 @@ test_json(void)
 	/* a line that is full is still one, and says that it is cut */
 	hear(say_too_much);
 	CHECK(count_lines(said) == 1);
-	CHECK(strstr(said, ",\"cut\":1}\n") != NULL);
+	CHECK(strstr(said, "\\u0001\",\"cut\":1}\n") != NULL);
 	CHECK(strlen(said) <= 8192);
 	client_log_format = CLIENT_LOG_TEXT;
 }

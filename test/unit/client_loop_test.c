@@ -215,6 +215,42 @@ test_freed_in_callback(void)
 }
 
 static void
+silence(void *arg, int events)
+{
+	End		   *e = arg;
+
+	e->calls++;
+	CHECK(events != 0);
+	client_loop_watch(loop, &e->victim->watch, 0);
+}
+
+/* A callback decides that nothing more is wanted of another whose event is found already. */
+static void
+test_silenced_in_callback(void)
+{
+	int			a[2],
+				b[2];
+	End		   *first,
+			   *second;
+
+	open_pair(a);
+	open_pair(b);
+	first = new_end(a[0]);
+	second = new_end(b[0]);
+	first->watch.fn = second->watch.fn = silence;
+	first->victim = second;
+	second->victim = first;
+	CHECK(client_loop_watch(loop, &first->watch, CLIENT_WRITABLE));
+	CHECK(client_loop_watch(loop, &second->watch, CLIENT_WRITABLE));
+	run_for(0);
+	CHECK((first->calls == 0) != (second->calls == 0));
+	free_end(first);
+	free_end(second);
+	close(a[1]);
+	close(b[1]);
+}
+
+static void
 free_itself(void *arg, int events)
 {
 	(void) events;
@@ -380,6 +416,38 @@ test_timers(void)
 	CHECK(out_of_order == 0);
 }
 
+static int	rung[100];
+static int	nrung;
+
+static void
+note_number(void *arg)
+{
+	rung[nrung++] = *(int *) arg;
+}
+
+/* Those of the same time come in the order in which they were started. */
+static void
+test_same_time(void)
+{
+	static ClientTimer timers[100];
+	static int	numbers[100];
+	int64_t		due = client_loop_now(loop) + 5;
+	int			i,
+				wrong = 0;
+
+	for (i = 0; i < 100; i++)
+	{
+		numbers[i] = i;
+		timers[i].fn = note_number;
+		timers[i].arg = &numbers[i];
+		client_timer_start(loop, &timers[i], due);
+	}
+	run_for(20);
+	for (i = 0; i < 100; i++)
+		wrong += rung[i] != i;
+	CHECK(nrung == 100 && wrong == 0);
+}
+
 typedef struct Greedy
 {
 	ClientTimer timer;
@@ -524,9 +592,11 @@ main(void)
 	test_hang_up();
 	test_freed_in_callback();
 	test_frees_itself();
+	test_silenced_in_callback();
 	test_number_again();
 	test_many_descriptors();
 	test_timers();
+	test_same_time();
 	test_no_starving();
 	test_coarse();
 	test_signals();

@@ -142,9 +142,9 @@ test_wrong_values(void)
 static void
 test_file(void)
 {
-	CHECK_TEXT(read_file("# nothing\n\n  backends = 4 # four\nlistener_name='it''s # \\'\\n\\101'\r\nMEMORY=1 GB\n"
+	CHECK_TEXT(read_file("# nothing\n\n  backends = 4 # four\nlistener_name='it''s # \\'\\n\\1017'\r\nMEMORY=1 GB\n"
 						 "idle-timeout = 1h\ninsecure = yes\ncolour = red"), "");
-	CHECK_TEXT(name, "it's # '\nA");
+	CHECK_TEXT(name, "it's # '\nA7");
 	CHECK(backends == 4 && memory == 1 << 30 && idle_timeout == 3600000 && insecure && colour == 0);
 
 	CHECK_TEXT(read_file("listener_name = ''\nbackends 4\nbackends = 'x\nbackends = '4' 5\n= 3\n"
