@@ -88,7 +88,7 @@ sub end_driver
 	my $line = hear();
 	my ($stalled) = $line =~ /^stalled (\d+)$/;
 	ok(defined $stalled, "$name: the driver ends well") or diag($line);
-	cmp_ok($stalled // 1e9, '<', 1000, '... and its loop has always turned');
+	cmp_ok($stalled // 1e9, '<', 5000, '... and its loop has always turned');
 	$driver->{run}->finish;
 	ok(!$driver->{run}->result, '... without a fault') or diag($driver->{stderr});
 	return;
