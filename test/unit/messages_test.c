@@ -828,6 +828,31 @@ test_hostile(void)
 	free(bytes);
 }
 
+/* New items are what Kafka takes for granted, structs in them too. */
+static void
+test_new_items(void)
+{
+	KafkaArena	arena;
+	FetchPartitionDataArray partitions;
+	int			i;
+
+	kafka_arena_init(&arena, 4096);
+	CHECK(KAFKA_NEW_ITEMS(&arena, &partitions, FetchPartitionData, 3));
+	CHECK(partitions.n == 3);
+	for (i = 0; i < partitions.n; i++)
+	{
+		CHECK(partitions.items[i].last_stable_offset == -1);
+		CHECK(partitions.items[i].current_leader.leader_epoch == -1);
+		CHECK(partitions.items[i].records.len == 0 && partitions.items[i].records.data != NULL);
+		CHECK(partitions.items[i].aborted_transactions.n == 0);
+	}
+	CHECK(KAFKA_NEW_ITEMS(&arena, &partitions, FetchPartitionData, 0));
+	CHECK(partitions.n == 0 && partitions.items == NULL);
+	CHECK(!KAFKA_NEW_ITEMS(&arena, &partitions, FetchPartitionData, 1000));
+	CHECK(partitions.n == 0 && partitions.items == NULL);
+	kafka_arena_free(&arena);
+}
+
 /* A table of pointers to the frame, not copies of it. */
 static void
 test_no_copy(void)
@@ -907,6 +932,7 @@ main(int argc, char **argv)
 	test_headers();
 	test_frames(argv[1]);
 	test_hostile();
+	test_new_items();
 	test_no_copy();
 	on_every_version(check_trees);
 	on_every_version(check_null);
