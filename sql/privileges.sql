@@ -168,8 +168,30 @@ SELECT 'internal tables', verb || ' ' || c.relname, format(statement, c.oid::reg
  WHERE c.relnamespace = '_eventlog'::regnamespace AND c.relkind IN ('r', 'p')
  ORDER BY c.relname, v.n;
 INSERT INTO priv.operation (part, name, statement)
-SELECT 'internal functions', p.proname, format('SELECT %s.%I(%s)', '_eventlog', p.proname, CASE WHEN pronargs > 0 THEN 'NULL' ELSE '' END)
-  FROM pg_proc p WHERE pronamespace = '_eventlog'::regnamespace AND NOT 'internal'::regtype = ANY (p.proargtypes) ORDER BY p.proname;
+SELECT 'internal functions', p.proname, format('%s %s.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, '_eventlog', p.proname,
+       CASE WHEN pronargs > 0 THEN 'NULL' ELSE '' END)
+  FROM pg_proc p WHERE pronamespace = '_eventlog'::regnamespace AND NOT 'internal'::regtype = ANY (p.proargtypes)
+   AND (p.proname !~ '^broker_' OR pronargs = 0) ORDER BY p.proname;
+-- eventlog-broker's functions tell what is refused by row
+CREATE FUNCTION priv.must(sqlstate text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF sqlstate IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = sqlstate;
+    END IF;
+    RETURN 'done';
+END $$;
+SELECT topic_id AS id FROM _eventlog.broker_topics('{priv}', '{orders}') \gset
+SELECT topic_id AS hidden_id FROM _eventlog.broker_topics('{priv_hidden}', '{orders}') \gset
+INSERT INTO priv.operation (part, name, statement)
+SELECT part, name, format($$SELECT priv.must(sqlstate) FROM _eventlog.%s$$, replace(replace(call, 'ID', quote_literal(:'id')), 'OTHER', quote_literal(:'hidden_id')))
+  FROM (VALUES
+('produce', 'broker_append', $$broker_append(ARRAY[ID::uuid], '{0}', '{"\\x000000000000000000000041ffffffff02900997510000000000000000018cc77850000000018cc7785000ffffffffffffffffffffffffffff000000011e0000000277107b226e223a20387d00"}')$$),
+('read', 'broker_fetch', $$broker_fetch(ARRAY[ID::uuid], '{0}', '{0}', '{1000}', 1000)$$),
+('read', 'broker_fetch by uuid, schema without USAGE', $$broker_fetch(ARRAY[OTHER::uuid], '{0}', '{0}', '{1000}', 1000)$$),
+('read', 'broker_list_offsets', $$broker_list_offsets(ARRAY[ID::uuid], '{0}', '{-1}')$$),
+('read', 'broker_epoch_end', $$broker_epoch_end(ARRAY[ID::uuid], '{0}', '{1}')$$),
+('read', 'broker_topics', $$broker_topics('{priv}', '{orders}')$$),
+('read', 'broker_topics, schema without USAGE', $$broker_topics('{priv_hidden}', '{orders}')$$)) AS b (part, name, call);
 INSERT INTO priv.operation (part, name, statement) VALUES
 ('internal functions', 'produce to committed_offsets', $$SELECT produce('_eventlog.committed_offsets', '["priv_made", "00000000-0000-0000-0000-000000000000", 0]', '{"next": 1}')$$),
 ('internal functions', 'read_topic of committed_offsets', $$SELECT read_topic('_eventlog.committed_offsets')$$),

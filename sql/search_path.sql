@@ -223,6 +223,17 @@ SELECT public.produce('hj.orders', 'g', '7', partition => 0);
 SELECT partition FROM public.flush();
 COMMIT;
 
+-- for eventlog-broker
+SELECT _eventlog.broker_interface();
+SELECT topic_id AS id FROM _eventlog.broker_topics('{hj}', '{orders}') \gset
+SELECT name, partitions, sqlstate FROM _eventlog.broker_topics('{hj}') WHERE topic_id OPERATOR(pg_catalog.=) :'id'::pg_catalog.uuid;
+BEGIN;
+SELECT sqlstate, message FROM _eventlog.broker_append(ARRAY[:'id']::pg_catalog.uuid[], '{0}', ARRAY['\x000000000000000000000041ffffffff02900997510000000000000000018cc77850000000018cc7785000ffffffffffffffffffffffffffff000000011e0000000277107b226e223a20387d00']::pg_catalog.bytea[], 'local');
+ROLLBACK;
+SELECT sqlstate, log_start FROM _eventlog.broker_fetch(ARRAY[:'id']::pg_catalog.uuid[], '{0}', '{0}', '{10000}', 10000);
+SELECT sqlstate, event_offset FROM _eventlog.broker_list_offsets(ARRAY[:'id']::pg_catalog.uuid[], '{0}', '{0}');
+SELECT sqlstate, leader_epoch FROM _eventlog.broker_epoch_end(ARRAY[:'id']::pg_catalog.uuid[], '{0}', '{100}');
+
 SELECT key, value FROM public.read_topic('hj.orders', 0) WHERE partition OPERATOR(pg_catalog.=) 0 AND event_offset OPERATOR(pg_catalog.<) 2;
 SELECT pg_catalog.count(*) FROM public.read_topic('hj.numbers');
 SELECT pg_catalog.count(*) FROM public.read_topic('hj.ids');
@@ -299,7 +310,8 @@ DROP TABLE hj.orders_dlq;
 SELECT is_called AS sprung FROM trap.count;
 
 RESET search_path;
--- what was not called above by the executor: the table access method's handler, the functions of a type
+-- what was not called above by the executor: the table access method's handler, the functions of a type, and what
+-- does not return
 DISCARD TEMP;
 SELECT pg_stat_force_next_flush();
 SELECT p.oid::regprocedure
