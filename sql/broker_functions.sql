@@ -190,6 +190,15 @@ SELECT a.* FROM _eventlog.broker_append(array_fill(:'arrays'::uuid, '{2}'), '{0,
 -- no more than a hundred records are named
 SELECT a.sqlstate, a.message, cardinality(a.bad_records), a.bad_records[100] FROM (SELECT string_agg(record(n, 'k', CASE WHEN n % 2 = 0 THEN '{' ELSE '{}' END::bytea), '' ORDER BY n) AS records FROM generate_series(0, 399) n) r,
     _eventlog.broker_append(ARRAY[:'orders']::uuid[], '{0}', ARRAY[batch(records, 400)]) a;
+-- a partition that is full of what a group has yet to consume refuses, by row; another one does not
+SELECT create_topic('wire.full', 2, 'bytea', 'bytea', '{"segment_bytes": 65536, "retention_bytes": 131072, "retain_until_consumed": true, "when_full": "reject"}');
+SELECT topic_id AS full FROM _eventlog.broker_topics('{wire}', '{full}') \gset
+SELECT produce('full', '\x01'::bytea, '\x02'::bytea, partition => 0);
+SELECT partition, event_offset FROM consume('wire_full', 'full', commit => true);
+SELECT a.sqlstate, a.message, a.base_offset, a.log_start FROM _eventlog.broker_append(array_fill(:'full'::uuid, '{7}'), '{0, 0, 0, 0, 0, 0, 1}', array_fill(one('k', repeat('x', 30000)::bytea), '{7}')) a;
+SELECT event_offset FROM consume('wire_full', 'full', commit => true) WHERE partition = 0;
+SELECT a.sqlstate, a.message, a.base_offset, a.log_start FROM _eventlog.broker_append(array_fill(:'full'::uuid, '{1}'), '{0}', ARRAY[one('k', repeat('x', 30000)::bytea)]) a;
+SELECT leave_group('wire_full');
 -- arguments
 SELECT * FROM _eventlog.broker_append(ARRAY[:'bytes']::uuid[], '{0, 1}', ARRAY[one('', '')]);
 SELECT * FROM _eventlog.broker_append(ARRAY[:'bytes']::uuid[], '{0}', '{}');
