@@ -42,6 +42,12 @@ EL_FUNCTION(eventlog_broker_fetch);
 /* Memory that a row begins with; it grows by doubling. */
 #define FIRST_BYTES		(64 * 1024)
 
+/* So much of it a session keeps for its next call: fresh memory costs more than the copy into it. */
+#define KEPT_BYTES		(4 * 1024 * 1024)
+
+static char *kept = NULL;		/* in TopMemoryContext */
+static size_t kept_size = 0;
+
 /* More is not returned, whatever is asked for, but for one batch. */
 #define MOST_BYTES		(512 * 1024 * 1024)
 
@@ -98,7 +104,21 @@ make_room(FetchCall *c, const FetchPart *part, uint32 len)
 		while (cap < need)
 			cap *= 2;
 		cap = Min(cap, MaxAllocSize);
-		c->buf = c->buf == NULL ? palloc(cap) : repalloc(c->buf, cap);
+		if (cap <= KEPT_BYTES)
+		{
+			kept = kept == NULL ? MemoryContextAlloc(TopMemoryContext, cap) :
+				repalloc(kept, cap);
+			kept_size = cap;
+			c->buf = kept;
+		}
+		else if (c->buf == kept)
+		{
+			c->buf = palloc(cap);
+			if (kept != NULL)
+				memcpy(c->buf, kept, part->len);
+		}
+		else
+			c->buf = repalloc(c->buf, cap);
 		c->cap = cap;
 	}
 	return c->buf + part->len;
@@ -223,7 +243,7 @@ eventlog_broker_fetch(PG_FUNCTION_ARGS)
 	ElPlaces	places;
 	const int64 *offsets;
 	const int32 *limits;
-	FetchCall	c = {.empty = true};
+	FetchCall	c = {.empty = true,.buf = kept,.cap = kept_size};
 
 	el_places(fcinfo, &places);
 	offsets = el_fixed_array(fcinfo, 2, "offsets", places.n);
