@@ -185,11 +185,14 @@ def codecs(conninfo):
     except ImportError:
         print("ok - # SKIP no kafka-python")
         return
-    builder = DefaultRecordBatchBuilder(magic=2, compression_type=0, is_transactional=False, producer_id=-1, producer_epoch=-1,
-                                        base_sequence=-1, batch_size=100000)
-    for n in range(100):
-        builder.append(n, timestamp=1704067200000 + n, key=b"k%d" % n, value=b"v", headers=[("h", b"x")])
-    check(b.append(target, bytes(builder.build()))[0][0] is None, "a batch of kafka-python's is appended")
+    for number in 0, 3, 4:
+        builder = DefaultRecordBatchBuilder(magic=2, compression_type=number, is_transactional=False, producer_id=-1, producer_epoch=-1,
+                                            base_sequence=-1, batch_size=100000)
+        for n in range(100):
+            builder.append(n, timestamp=1704067200000 + n, key=b"k%d" % n, value=b"v", headers=[("h", b"x")])
+        sent = bytes(builder.build())
+        wrong, base = b.append(target, sent)[0][:2]
+        check(wrong is None and b.read_all(target, base)[0][16:] == sent[16:], f"a batch of kafka-python's, codec {number}", wrong)
 
 
 def watch(conninfo):
