@@ -1,14 +1,15 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034
 #
-# The client libraries that tests use, and how they are had; for test/drivers/run and test/examples/run.
-# Their packages are pinned (package-lock.json, go.sum, pom.xml; psycopg is Debian's) and fetched once.
+# The client libraries that tests use, and how they are had; for test/drivers/run, test/examples/run and test/nightly/orms.
+# Their packages are pinned (package-lock.json, go.sum, pom.xml; psycopg is Debian's) and fetched once. Those of the drivers,
+# or of the folder that $programs names.
 
 # shellcheck source=scripts/indexes.sh
 . "$root/scripts/indexes.sh"
 
-drivers=$root/test/drivers
-cache=$EVENTLOG_CACHE/drivers
+programs=${programs:-$root/test/drivers}
+cache=$EVENTLOG_CACHE/${programs##*/}
 failed=0
 export GOPATH=$cache/go GOMODCACHE=$cache/go/mod GOCACHE=$cache/go/build GOTOOLCHAIN=local GOFLAGS=-mod=readonly
 mkdir -p "$cache"/{node,go,java}
@@ -44,9 +45,9 @@ driver() {
 # Fetching is skipped when what was fetched still fits. These run in a condition, where set -e is off: hence &&.
 
 fetch_node() {
-	cmp -s "$drivers/node/package-lock.json" "$cache/node/fetched" ||
-		{ answers npm && cp "$drivers"/node/package*.json "$cache/node" && npm --prefix "$cache/node" --cache "$cache/npm" ci --omit=peer --no-audit --no-fund &&
-		  cp "$drivers/node/package-lock.json" "$cache/node/fetched"; }
+	cmp -s "$programs/node/package-lock.json" "$cache/node/fetched" ||
+		{ answers npm && cp "$programs"/node/package*.json "$cache/node" && npm --prefix "$cache/node" --cache "$cache/npm" ci --omit=peer --no-audit --no-fund &&
+		  cp "$programs/node/package-lock.json" "$cache/node/fetched"; }
 }
 run_node() { NODE_PATH=$cache/node/node_modules node "$@"; }
 
@@ -56,13 +57,17 @@ build_go() {
 		{ GOPROXY=off go build -o "$cache/go/$2" . || { answers go && go build -o "$cache/go/$2" .; }; }
 }
 
-# build_java FILE CLASS
-build_java() {
-	cmp -s "$drivers/java/pom.xml" "$cache/java/fetched" ||
+fetch_java() {
+	cmp -s "$programs/java/pom.xml" "$cache/java/fetched" ||
 		{ answers mvn && rm -rf "$cache/java/lib" &&
-		  mvn -B -q -Dmaven.repo.local="$cache/maven" -f "$drivers/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/java/lib" &&
-		  cp "$drivers/java/pom.xml" "$cache/java/fetched"; } || return
+		  mvn -B -q -Dmaven.repo.local="$cache/maven" -f "$programs/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/java/lib" &&
+		  cp "$programs/java/pom.xml" "$cache/java/fetched"; }
+}
+
+# compile_java FILE CLASS
+compile_java() {
 	[[ $cache/java/classes/$2.class -nt $1 ]] ||
 		javac -encoding UTF-8 -cp "$cache/java/lib/*" -d "$cache/java/classes" "$1"
 }
+build_java() { fetch_java && compile_java "$@"; }
 run_java() { java -Dfile.encoding=UTF-8 -cp "$cache/java/classes:$cache/java/lib/*" "$@"; }
