@@ -6,7 +6,7 @@
 ARG PG_MAJOR=15
 FROM postgres:$PG_MAJOR-bookworm AS build
 RUN apt-get update && \
-	apt-get install -y --no-install-recommends build-essential libicu-dev liblz4-dev libzstd-dev postgresql-server-dev-$PG_MAJOR
+	apt-get install -y --no-install-recommends build-essential libicu-dev liblz4-dev libzstd-dev postgresql-server-dev-$PG_MAJOR zlib1g-dev
 COPY . /usr/src/eventlog
 RUN make -C /usr/src/eventlog -j"$(nproc)" PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config && \
 	make -C /usr/src/eventlog install DESTDIR=/installed PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config

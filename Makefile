@@ -1,6 +1,6 @@
 # eventlog: a Kafka log inside PostgreSQL
 #
-#   make && make install		needs the server headers, liblz4 and libzstd
+#   make && make install		needs the server headers, liblz4, zlib and libzstd
 #				with libpq's headers, programs as well (WITH_PROGRAMS=no: none)
 #   make installcheck			regression and isolation tests on private servers
 #   make deb [DEB=FOLDER]		Debian packages, in build/deb or there
@@ -12,7 +12,7 @@ DATA = $(sort $(wildcard src/eventlog--*.sql))
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -fvisibility=hidden
-SHLIB_LINK = -llz4 -lzstd
+SHLIB_LINK = -llz4 -lz -lzstd
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8 --no-locale --temp-instance=./tmp_check --temp-config=test/eventlog.conf

@@ -137,7 +137,7 @@ el_batch_finish(ElBatchBuilder *b, ElCodec codec, ElScratch *scratch,
 	Assert(!b->keep_offsets || b->last_delta >= b->count - 1);
 	Assert(b->keep_offsets || b->base_offset == 0);
 
-	if (codec == EL_CODEC_LZ4 || codec == EL_CODEC_ZSTD)
+	if (el_codec_is_written(codec))
 	{
 		size_t		size;
 

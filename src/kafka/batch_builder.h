@@ -66,7 +66,7 @@ extern void el_batch_add(ElBatchBuilder *b, const ElRecord *r);
 
 /*
  * Write the header, compress with the codec if that makes the batch smaller
- * (else store it plain; codecs that are only known by name store it plain,
+ * (else store it plain; codecs that are read and not written store it plain,
  * too), compute the CRC.  Base offset 0 unless it is sparse, leader epoch and
  * producer fields -1; the batch must have a record.  Returns the batch's
  * bytes, in the builder's own buffer or in *scratch (grown as needed, reused

@@ -101,10 +101,6 @@ open_batch(ElBatchReader *r, const char *batch, size_t len, bool skip_crc)
 		return NULL;
 
 	codec = (ElCodec) (h->attributes & EL_ATTR_CODEC_MASK);
-	if (codec == EL_CODEC_GZIP)
-		return "codec gzip is not supported";
-	if (codec == EL_CODEC_SNAPPY)
-		return "codec snappy is not supported";
 	if (codec != EL_CODEC_NONE)
 	{
 		size_t		size;

@@ -20,10 +20,13 @@
 #endif
 
 #include <lz4frame.h>
+#define ZLIB_CONST
+#include <zlib.h>
 #include <zstd.h>
 
 #include "kafka/compression.h"
 #include "kafka/scratch.h"
+#include "kafka/snappy.h"
 
 /* Kafka's producers and brokers default to level 3 too. */
 #define ZSTD_LEVEL 3
@@ -35,11 +38,16 @@
 #define DECOMPRESS_FIRST_MIN ((size_t) 64 * 1024)
 #define DECOMPRESS_FIRST_RATIO 64
 
+/* The largest window, and 16: gzip's header and trailer, not zlib's. */
+#define GZIP_WINDOW_BITS (MAX_WBITS + 16)
+
 /* Made at first use, never freed. */
 static LZ4F_cctx *lz4_cctx = NULL;
 static LZ4F_dctx *lz4_dctx = NULL;
 static ZSTD_CCtx *zstd_cctx = NULL;
 static ZSTD_DCtx *zstd_dctx = NULL;
+static z_stream gzip_dctx;
+static bool gzip_dctx_made = false;
 
 /* Did a decompression use lz4_dctx and not come to its end? */
 static bool lz4_dctx_in_use = false;
@@ -69,7 +77,7 @@ el_compress_records(ElCodec codec, const char *src, size_t len, size_t room,
 	char	   *dst;
 	size_t		cap;
 
-	Assert(codec == EL_CODEC_LZ4 || codec == EL_CODEC_ZSTD);
+	Assert(el_codec_is_written(codec));
 	if (codec == EL_CODEC_LZ4)
 		need += LZ4F_HEADER_SIZE_MAX +
 			LZ4F_compressBound(len, &lz4_preferences);
@@ -123,9 +131,37 @@ el_compress_records(ElCodec codec, const char *src, size_t len, size_t room,
 	return size < len ? size : 0;
 }
 
+/* decompress_step() for gzip.  A member that follows on another begins anew. */
+static const char *
+gunzip_step(const char *src, size_t len, size_t *in, char *dst, size_t size,
+			size_t *out, bool *member_complete)
+{
+	/* both fit: zlib counts in unsigned int */
+	uInt		src_size = (uInt) Min(len - *in, (size_t) INT_MAX);
+	uInt		dst_size = (uInt) Min(size - *out, (size_t) INT_MAX);
+	int			ret;
+
+	if (*member_complete)
+		inflateReset(&gzip_dctx);
+	gzip_dctx.next_in = (const Bytef *) src + *in;
+	gzip_dctx.avail_in = src_size;
+	gzip_dctx.next_out = (Bytef *) dst + *out;
+	gzip_dctx.avail_out = dst_size;
+	ret = inflate(&gzip_dctx, Z_NO_FLUSH);
+	*in += src_size - gzip_dctx.avail_in;
+	*out += dst_size - gzip_dctx.avail_out;
+	*member_complete = ret == Z_STREAM_END;
+
+	/* Z_BUF_ERROR: no progress, as at the end of what is there */
+	if (ret == Z_OK || ret == Z_STREAM_END || ret == Z_BUF_ERROR)
+		return NULL;
+	return ret == Z_MEM_ERROR ? "out of memory" : "gzip stream is corrupt";
+}
+
 /*
  * Decompress a piece: src from *in into dst, of which size bytes may be used,
- * from *out.  Both advance.  Returns NULL or what is wrong.
+ * from *out.  Both advance.  *frame_complete is what the step before has said,
+ * false before the first.  Returns NULL or what is wrong.
  */
 static const char *
 decompress_step(ElCodec codec, const char *src, size_t len, size_t *in,
@@ -145,6 +181,8 @@ decompress_step(ElCodec codec, const char *src, size_t len, size_t *in,
 		*out += dst_size;
 		*frame_complete = ret == 0;
 	}
+	else if (codec == EL_CODEC_GZIP)
+		return gunzip_step(src, len, in, dst, size, out, frame_complete);
 	else
 	{
 		ZSTD_inBuffer input;
@@ -201,6 +239,17 @@ start_decompression(ElCodec codec, const char *src, size_t len, size_t most,
 		/* Kafka's frames do not tell their size */
 		*first = len * 4;
 	}
+	else if (codec == EL_CODEC_GZIP)
+	{
+		if (gzip_dctx_made)
+			inflateReset(&gzip_dctx);
+		else if (inflateInit2(&gzip_dctx, GZIP_WINDOW_BITS) != Z_OK)
+			return "out of memory";
+		gzip_dctx_made = true;
+
+		/* the size is told at the end only, and without what it has over 4 GB */
+		*first = len * 4;
+	}
 	else
 	{
 		unsigned long long claim = ZSTD_getFrameContentSize(src, len);
@@ -225,6 +274,29 @@ start_decompression(ElCodec codec, const char *src, size_t len, size_t most,
 	return NULL;
 }
 
+/*
+ * el_decompress_records() for Snappy, in one step: its blocks cannot claim
+ * more than a multiple of their size.
+ */
+static const char *
+decompress_snappy(const char *src, size_t len, size_t most,
+				  ElScratch *scratch, size_t *out_len)
+{
+	uint64		size;
+
+	if (!el_snappy_size(src, len, &size))
+		return "snappy stream is corrupt";
+	if (size > most)
+		return "decompressed records are too large";
+	if (scratch->cap < Max(size, 1))
+		el_scratch_enlarge(&scratch->buf, &scratch->cap,
+						   Max((size_t) size, 1), 0);
+	if (!el_snappy_decompress(src, len, scratch->buf, (size_t) size))
+		return "snappy stream is corrupt";
+	*out_len = (size_t) size;
+	return NULL;
+}
+
 /* From the first allocation on the buffer doubles as it fills, up to most. */
 const char *
 el_decompress_records(ElCodec codec, const char *src, size_t len, size_t most,
@@ -233,10 +305,14 @@ el_decompress_records(ElCodec codec, const char *src, size_t len, size_t most,
 	size_t		in = 0;
 	size_t		out = 0;
 	size_t		first;
+	bool		frame_complete = false;
 	const char *error;
 
-	Assert(codec == EL_CODEC_LZ4 || codec == EL_CODEC_ZSTD);
+	Assert(codec >= EL_CODEC_GZIP && codec <= EL_CODEC_ZSTD);
 	Assert(most < EL_MAX_ALLOC);
+
+	if (codec == EL_CODEC_SNAPPY)
+		return decompress_snappy(src, len, most, scratch, out_len);
 
 	error = start_decompression(codec, src, len, most, &first);
 	if (error != NULL)
@@ -249,7 +325,6 @@ el_decompress_records(ElCodec codec, const char *src, size_t len, size_t most,
 		size_t		in_before = in;
 		size_t		out_before = out;
 		size_t		size;
-		bool		frame_complete;
 
 		if (out >= most)
 			return "decompressed records are too large";

@@ -20,11 +20,18 @@
 typedef enum ElCodec
 {
 	EL_CODEC_NONE = 0,
-	EL_CODEC_GZIP = 1,			/* reading only: refused with a clear error */
+	EL_CODEC_GZIP = 1,			/* read, not written */
 	EL_CODEC_SNAPPY = 2,		/* the same */
 	EL_CODEC_LZ4 = 3,			/* LZ4 frame, 64 KB independent blocks */
 	EL_CODEC_ZSTD = 4
 } ElCodec;
+
+/* Is the codec one that el_compress_records() knows? */
+static inline bool
+el_codec_is_written(ElCodec codec)
+{
+	return codec == EL_CODEC_LZ4 || codec == EL_CODEC_ZSTD;
+}
 
 /*
  * Compress len bytes (LZ4 or zstd) into *scratch, behind room bytes that are
@@ -36,9 +43,10 @@ extern size_t el_compress_records(ElCodec codec, const char *src, size_t len,
 								  size_t room, ElScratch *scratch);
 
 /*
- * Decompress len bytes (LZ4 or zstd) into *scratch: *out_len bytes, never more
- * than most, whatever the stream claims.  Several frames in a row are one
- * stream.  Returns NULL or what is wrong, a static phrase.
+ * Decompress len bytes of any codec but none into *scratch: *out_len bytes,
+ * never more than most, whatever the stream claims.  Several frames in a row
+ * are one stream, as are members of gzip.  Returns NULL or what is wrong, a
+ * static phrase.
  */
 extern const char *el_decompress_records(ElCodec codec,
 										 const char *src, size_t len,

@@ -92,7 +92,8 @@ typedef struct Compaction
 	ElScratch	scratch;
 	uint64		fxid;			/* greatest in the open batch */
 	int32		leader_epoch;	/* of the open batch */
-	ElCodec		codec;			/* strongest in the open batch */
+	ElCodec		codec;			/* strongest in the open batch; gzip and
+								 * Snappy, the weakest, make it plain */
 	uint64		pos;
 	int64		seg_time;		/* greatest event time in the segment at hand */
 	uint32		time_page;		/* page in that segment that was the first to

@@ -21,7 +21,8 @@
 typedef struct ElCompaction
 {
 	ElCodec		codec;			/* of what it writes, unless events had a
-								 * stronger one */
+								 * stronger one; those of gzip and Snappy,
+								 * which are not written, get this one */
 	int64		now_ms;
 	int64		delete_retention_ms;	/* tombstones stay that long after
 										 * they were first met; -1: for ever */

@@ -10,6 +10,8 @@
  *	2	the records of a plain batch, after 2 bytes each for their number and
  *		the last offset delta
  *	3	the same, compressed here with LZ4 or zstd before it is read
+ *	4	the same, compressed already, with gzip
+ *	5	with Snappy
  *
  * With a limit of 16 MB in place of 1 GB: the fuzzer finds zip bombs in
  * seconds.
@@ -191,7 +193,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	mode = data[0] & 3;
+	mode = data[0] % 6;
 	data++;
 	size--;
 
@@ -233,6 +235,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			else
 				codec = EL_CODEC_NONE;
 		}
+		else if (mode >= 4)
+			codec = mode == 4 ? EL_CODEC_GZIP : EL_CODEC_SNAPPY;
 		len = EL_BATCH_HEADER_SIZE + size;
 		batch = malloc(len);
 		memset(batch, 0, EL_BATCH_HEADER_SIZE);

@@ -20,6 +20,7 @@
 #include "postgres_fe.h"
 
 #include "check.h"
+#include "encoders.h"
 #include "kafka/batch.h"
 
 /* Names of headers; none needs escaping in JSON. */
@@ -194,7 +195,7 @@ write_seeds(const char *dir)
 	ElScratch	scratch = {0};
 	int			i;
 
-	for (i = 0; i < 24; i++)
+	for (i = 0; i < 36; i++)
 	{
 		char		path[4096];
 		char		prefix[5] = {0};
@@ -205,7 +206,7 @@ write_seeds(const char *dir)
 
 		snprintf(path, sizeof(path), "%s/%d", dir, i);
 		f = create(path);
-		/* see fuzz_batch.c for the four kinds of input */
+		/* see fuzz_batch.c for the kinds of input */
 		prefix[0] = (char) (i / 6);
 		if (prefix[0] < 2)
 			write_bytes(f, prefix, 1);
@@ -217,7 +218,17 @@ write_seeds(const char *dir)
 			batch += EL_BATCH_HEADER_SIZE;
 			len -= EL_BATCH_HEADER_SIZE;
 		}
-		write_bytes(f, batch, len);
+		if (prefix[0] >= 4)
+		{
+			char	   *stream = prefix[0] == 4 ? gzip_member(batch, len, i % 10, NULL, &len) :
+				i % 2 ? snappy_block(batch, len, &len) :
+				snappy_framed(batch, len, 100, &len);
+
+			write_bytes(f, stream, len);
+			free(stream);
+		}
+		else
+			write_bytes(f, batch, len);
 		fclose(f);
 	}
 	pfree(b.buf);

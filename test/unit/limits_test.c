@@ -17,18 +17,30 @@
 #include <zstd.h>
 
 #include "check.h"
+#include "encoders.h"
 #include "kafka/batch.h"
 
 #define LIMIT ((size_t) 1024 * 1024)
+
+static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD, EL_CODEC_GZIP, EL_CODEC_SNAPPY};
 
 static char *
 compressed_zeros(ElCodec codec, size_t size, bool tell_size, size_t *len)
 {
 	char	   *zeros = xmalloc(size);
 	size_t		cap = ZSTD_compressBound(size) + size;
-	char	   *stream = xmalloc(cap);
+	char	   *stream;
 
 	memset(zeros, 0, size);
+	if (codec == EL_CODEC_GZIP || codec == EL_CODEC_SNAPPY)
+	{
+		/* gzip tells its size at the end, Snappy always at the start */
+		stream = codec == EL_CODEC_GZIP ? gzip_member(zeros, size, 9, NULL, len) :
+			snappy_block(zeros, size, len);
+		free(zeros);
+		return stream;
+	}
+	stream = xmalloc(cap);
 	if (codec == EL_CODEC_LZ4)
 	{
 		LZ4F_preferences_t prefs;
@@ -56,18 +68,17 @@ compressed_zeros(ElCodec codec, size_t size, bool tell_size, size_t *len)
 static void
 test_abandoned_stream(void)
 {
-	static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
 	int			i;
 
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 16; i++)
 	{
-		ElCodec		codec = codecs[i & 1];
+		ElCodec		codec = codecs[i % 4];
 		ElScratch	scratch = {NULL, 0};
 		size_t		bad_len;
 		size_t		good_len;
 		size_t		out = 0;
-		char	   *bad = compressed_zeros(codec, 300000, (i & 2) != 0, &bad_len);
-		char	   *good = compressed_zeros(codec, 1000, (i & 4) != 0, &good_len);
+		char	   *bad = compressed_zeros(codec, 300000, (i & 4) != 0, &bad_len);
+		char	   *good = compressed_zeros(codec, 1000, (i & 8) != 0, &good_len);
 
 		CHECK(el_decompress_records(codec, bad, bad_len - 8, LIMIT, &scratch,
 									&out) != NULL);
@@ -80,11 +91,53 @@ test_abandoned_stream(void)
 	}
 }
 
+/*
+ * Snappy is decompressed in one step, into what it claims: no claim is
+ * believed that its bytes could not keep, nor many of them that are too much
+ * together.
+ */
+static void
+test_snappy_claims(void)
+{
+	static const char header[] = "\x82SNAPPY\0\0\0\0\1\0\0\0\1";
+	static const char block[] = "\0\0\0\x06" "\x80\x01" "\0z" "\1\1";	/* 128 */
+	size_t		count = LIMIT / 128 + 1;
+	size_t		len = 16 + count * 10;
+	char	   *stream = xmalloc(len);
+	ElScratch	scratch = {NULL, 0};
+	size_t		out;
+	size_t		i;
+
+	/* 4 GB - 1 and 256 MB in a few bytes */
+	CHECK_TEXT(el_decompress_records(EL_CODEC_SNAPPY, "\xff\xff\xff\xff\x0f\0z", 7,
+									 LIMIT, &scratch, &out),
+			   "snappy stream is corrupt");
+	CHECK_TEXT(el_decompress_records(EL_CODEC_SNAPPY, "\x80\x80\x80\x80\x01\0z", 7,
+									 LIMIT, &scratch, &out),
+			   "snappy stream is corrupt");
+	CHECK(scratch.cap == 0);
+
+	memcpy(stream, header, 16);
+	for (i = 0; i < count; i++)
+		memcpy(stream + 16 + i * 10, block, 10);
+	CHECK_TEXT(el_decompress_records(EL_CODEC_SNAPPY, stream, len, LIMIT,
+									 &scratch, &out),
+			   "decompressed records are too large");
+	CHECK(scratch.cap == 0);
+	/* the same, below the limit: now what the blocks hold is looked at */
+	CHECK_TEXT(el_decompress_records(EL_CODEC_SNAPPY, stream, len, 2 * LIMIT,
+									 &scratch, &out),
+			   "snappy stream is corrupt");
+	CHECK(scratch.cap <= 22 * len);
+	pfree(scratch.buf);
+	free(stream);
+}
+
 /* A reader's own limit; without one, the general one. */
 static void
 test_reader_limit(void)
 {
-	static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
+	static const ElCodec written[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
 	char	   *value = xmalloc(2 * LIMIT);
 	int			c;
 
@@ -103,7 +156,7 @@ test_reader_limit(void)
 		rec.value_len = 2 * LIMIT;
 		el_batch_begin(&b);
 		el_batch_add(&b, &rec);
-		batch = el_batch_finish(&b, codecs[c], &scratch, &len);
+		batch = el_batch_finish(&b, written[c], &scratch, &len);
 
 		reader.max_uncompressed = LIMIT;
 		CHECK(!el_batch_open(&reader, batch, len, false));
@@ -134,11 +187,10 @@ test_reader_limit(void)
 int
 main(void)
 {
-	static const ElCodec codecs[] = {EL_CODEC_LZ4, EL_CODEC_ZSTD};
 	int			c;
 	int			tell_size;
 
-	for (c = 0; c < 2; c++)
+	for (c = 0; c < 4; c++)
 		for (tell_size = 0; tell_size < 2; tell_size++)
 		{
 			const size_t sizes[] = {0, 1, 65535, 65536, 65537, 300000,
@@ -168,6 +220,8 @@ main(void)
 				/* a claim alone allocates little */
 				if (error != NULL && tell_size && codecs[c] == EL_CODEC_ZSTD)
 					CHECK(scratch.cap <= LIMIT);
+				if (error != NULL && codecs[c] == EL_CODEC_SNAPPY)
+					CHECK(scratch.cap == 0);
 				pfree(scratch.buf);
 
 				/* a buffer that happens to be larger is no reason to go on */
@@ -196,6 +250,7 @@ main(void)
 		pfree(scratch.buf);
 		free(stream);
 	}
+	test_snappy_claims();
 	test_abandoned_stream();
 	test_reader_limit();
 	return check_summary();
