@@ -93,10 +93,6 @@ check_header(const char *batch, size_t len, ElBatchHeader *h,
 		return fault_is(fault, INVALID, "base offset is not 0");
 	if (h->record_count < 1 || h->record_count - 1 != h->last_offset_delta)
 		return fault_is(fault, INVALID, "record count does not match the offsets");
-	if (codec == EL_CODEC_GZIP)
-		return fault_is(fault, NOT_SUPPORTED, "codec gzip is not supported");
-	if (codec == EL_CODEC_SNAPPY)
-		return fault_is(fault, NOT_SUPPORTED, "codec snappy is not supported");
 	return true;
 }
 
