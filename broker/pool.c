@@ -35,8 +35,7 @@ struct PoolSession
 {
 	Pool	   *pool;
 	ClientSession *session;
-	ClientResultFn fn;			/* of the call that runs */
-	void	   *arg;
+	PoolCall   *call;			/* that runs, or NULL */
 	PoolSession *next;
 };
 
@@ -60,11 +59,12 @@ static void
 on_result(void *arg, PGresult *result, const ClientFailure *failure)
 {
 	PoolSession *s = arg;
-	ClientResultFn fn = s->fn;
+	PoolCall   *call = s->call;
 
-	s->fn = NULL;
+	s->call = NULL;
 	s->pool->n_calls--;
-	fn(s->arg, result, failure);
+	call->fn(call->arg, result, failure);
+	free(call);
 	pool_start_calls(s->pool);
 }
 
@@ -133,11 +133,9 @@ pool_start_calls(Pool *pool)
 		pool->first_call = call->next;
 		if (pool->first_call == NULL)
 			pool->last_call = NULL;
-		s->fn = call->fn;
-		s->arg = call->arg;
+		s->call = call;
 		client_session_call(s->session, call->statement, call->values, call->lengths,
 							settings.request_timeout, on_result, s);
-		free(call);
 	}
 	produce_start(pool->produce);
 }
@@ -242,6 +240,7 @@ pool_free(Pool *pool)
 
 		pool->sessions = s->next;
 		client_session_free(s->session);
+		free(s->call);
 		free(s);
 	}
 	while (pool->first_call != NULL)
