@@ -76,6 +76,7 @@ open_session(Pool *pool)
 		"lock_timeout", "0",
 		"idle_in_transaction_session_timeout", "0",
 		"search_path", "pg_catalog",
+		"client_connection_check_interval", "2s",	/* a call that was given up ends */
 		"client_encoding", "UTF8",
 		NULL
 	};
@@ -164,6 +165,8 @@ on_timer(void *arg)
 	}
 	if (pool->first_call != NULL)
 		client_timer_start_coarse(pool->loop, &pool->timer, pool->first_call->deadline);
+	else
+		produce_start(pool->produce);
 }
 
 void

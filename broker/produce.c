@@ -310,7 +310,8 @@ on_appended(void *arg, PGresult *result, const ClientFailure *failure)
 {
 	ProduceCall *call = arg;
 	ProduceQueue *queue = call->queue;
-	bool		again = failure != NULL && failure->action != CLIENT_RETRY && call->n > 1;
+	bool		again = failure != NULL && failure->action != CLIENT_RETRY &&
+		!failure->outcome_unknown && call->n > 1;
 
 	if (failure != NULL)
 		client_log_limited(CLIENT_WARNING, "batches were not appended",
