@@ -21,6 +21,7 @@
 #include "broker/topics.h"
 
 #define NOT_ASKED	INT32_MIN	/* for authorized operations */
+#define ARENA_SLACK	64			/* that an array of partitions may take beside its items */
 
 /* Kafka's rule: org.apache.kafka.common.internals.Topic.validate(). */
 static bool
@@ -114,6 +115,7 @@ static void
 on_topics(void *arg, const ClientFailure *failure)
 {
 	Request    *request = arg;
+	const TopicCache *cache = request->pool->topics;
 	MetadataResponse response;
 	KafkaInt32Array nodes;
 	MetadataResponseBroker *broker;
@@ -133,6 +135,10 @@ on_topics(void *arg, const ClientFailure *failure)
 		return;
 	}
 	kafka_set_defaults(&KAFKA_TYPE(MetadataResponse), &response);
+	/* what there is to say does not depend on the size of the request */
+	request->arena.limit += topics_count(cache) * sizeof(MetadataResponseTopic) +
+		(size_t) topics_count_partitions(cache) * sizeof(MetadataResponsePartition) +
+		(size_t) topics_count(cache) * ARENA_SLACK;
 	nodes.n = 1;
 	nodes.items = kafka_arena_alloc(&request->arena, sizeof(int32_t));
 	if (nodes.items == NULL ||

@@ -41,6 +41,7 @@ struct TopicCache
 	Topic	  **by_name;
 	Topic	  **by_id;
 	uint32_t	mask;			/* of both */
+	int64_t		n_partitions;	/* of all topics */
 
 	KafkaArena	arena;			/* of the parameter */
 	BinaryArray schemas;
@@ -122,6 +123,7 @@ forget(TopicCache *cache)
 	cache->topics = NULL;
 	cache->by_name = cache->by_id = NULL;
 	cache->n = 0;
+	cache->n_partitions = 0;
 }
 
 void
@@ -164,6 +166,7 @@ build(TopicCache *cache, PGresult *result)
 		t->relid = (Oid) binary_int32(result, i, 2, 0);
 		t->n_partitions = binary_int32_array(result, i, 3, &t->epochs);
 		t->operations = binary_int32(result, i, 4, 0);
+		cache->n_partitions += t->n_partitions;
 		slot = &cache->by_name[hash_bytes(t->name.data, t->name.len) & cache->mask];
 		t->next_by_name = *slot;
 		*slot = t;
@@ -278,6 +281,12 @@ int
 topics_count(const TopicCache *cache)
 {
 	return cache->n;
+}
+
+int64_t
+topics_count_partitions(const TopicCache *cache)
+{
+	return cache->n_partitions;
 }
 
 const Topic *

@@ -51,6 +51,7 @@ extern void topics_invalidate(TopicCache *cache);
 extern const Topic *topics_by_name(const TopicCache *cache, KafkaString name);
 extern const Topic *topics_by_id(const TopicCache *cache, const KafkaUuid *id);
 extern int	topics_count(const TopicCache *cache);
+extern int64_t topics_count_partitions(const TopicCache *cache);
 extern const Topic *topics_get(const TopicCache *cache, int i);
 
 /* For a topic that a request names, or gives the id of (with_id); *error is 0, 3, 29 or 100. */
