@@ -86,6 +86,8 @@ typedef struct Fetch
 	int64_t		deadline;
 	ClientTimer timer;
 	bool		failed;			/* some partition has an error */
+	bool		settled;		/* nothing changes the answer any more, which
+								 * waits for its time */
 	bool		alone;			/* shares no read */
 } Fetch;
 
@@ -403,7 +405,9 @@ on_deadline(void *arg)
 {
 	Fetch	   *f = arg;
 
-	if (f->n_reading == 0)
+	if (f->settled)
+		fetch_answer(f);
+	else if (f->n_reading == 0)
 		fetch_try(f);
 }
 
@@ -507,7 +511,7 @@ fetch_try(Fetch *f)
 		fetch_try(f);
 		return;
 	}
-	if (bytes >= (body->min_bytes > 0 ? body->min_bytes : 0) || more ||
+	if (bytes >= (body->min_bytes > 0 ? body->min_bytes : 0) || more || f->n_items == 0 ||
 		now >= f->deadline || (f->failed && bytes > 0))
 	{
 		fetch_answer(f);
@@ -519,9 +523,16 @@ fetch_try(Fetch *f)
 	 * more
 	 */
 	fetch_drop_reads(f);
-	if (f->failed && f->deadline > now + ERROR_PAUSE)
-		f->deadline = now + ERROR_PAUSE;
-	if (unknown && watch_is_live() && !f->failed)
+	if (f->failed)
+	{
+		/* but not errors: where they come from PostgreSQL's absence, trying again may take long */
+		f->settled = true;
+		if (f->deadline > now + ERROR_PAUSE)
+			f->deadline = now + ERROR_PAUSE;
+		client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
+		return;
+	}
+	if (unknown && watch_is_live())
 	{
 		fetch_try(f);
 		return;
