@@ -24,8 +24,10 @@
 #include "client/memory.h"
 
 #define ACCEPT_AT_ONCE	64
+#define ACCEPT_PAUSE	200		/* milliseconds, when there are no descriptors */
 
 static Listener *listeners;
+static ClientTimer pause_timer;
 static ClientLoop *the_loop;
 
 /*
@@ -87,9 +89,12 @@ accept_client(int fd, char *peer)
 
 	if (client < 0)
 	{
+		int			saved = errno;
+
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED && errno != EINTR)
 			client_log_limited(CLIENT_WARNING, "a client cannot be accepted",
 							   CLIENT_TEXT("reason", strerror(errno)));
+		errno = saved;
 		return -1;
 	}
 	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -102,15 +107,53 @@ accept_client(int fd, char *peer)
 	return client;
 }
 
+/* False: the system refuses. */
+static bool
+listen_again(void)
+{
+	for (Listener *listener = listeners; listener != NULL; listener = listener->next)
+	{
+		if (!client_loop_watch(the_loop, &listener->watch, CLIENT_READABLE))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_pause_end(void *arg)
+{
+	if (!listen_again())
+		client_timer_start(the_loop, &pause_timer, client_loop_now(the_loop) + ACCEPT_PAUSE);
+}
+
+/* Who cannot be accepted would be told again and again. */
+static void
+pause_listening(void)
+{
+	for (Listener *listener = listeners; listener != NULL; listener = listener->next)
+		client_loop_watch(the_loop, &listener->watch, 0);
+	pause_timer.fn = on_pause_end;
+	client_timer_start(the_loop, &pause_timer, client_loop_now(the_loop) + ACCEPT_PAUSE);
+}
+
 static void
 on_accept(void *arg, int events)
 {
 	Listener   *listener = arg;
 	char		peer[PEER_SIZE];
-	int			fd;
 
-	for (int i = 0; i < ACCEPT_AT_ONCE && (fd = accept_client(listener->watch.fd, peer)) >= 0; i++)
+	for (int i = 0; i < ACCEPT_AT_ONCE; i++)
+	{
+		int			fd = accept_client(listener->watch.fd, peer);
+
+		if (fd < 0)
+		{
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				pause_listening();
+			return;
+		}
 		connection_new(the_loop, fd, listener, peer);
+	}
 }
 
 static int
@@ -273,6 +316,7 @@ listeners_open(ClientLoop *loop, Pool *pool)
 void
 listeners_close(ClientLoop *loop)
 {
+	client_timer_stop(loop, &pause_timer);
 	while (listeners != NULL)
 	{
 		Listener   *listener = listeners;

@@ -20,7 +20,7 @@ extern void listeners_close(ClientLoop *loop);
 /* A socket that listens on host:port; -1, having said why. */
 extern int	listen_on(const char *address);
 
-/* A client of a socket that listens, its address in peer; -1: there is none now. */
+/* A client of a socket that listens, its address in peer; -1, with errno: there is none now. */
 #define PEER_SIZE 1100
 extern int	accept_client(int fd, char *peer);
 
