@@ -43,6 +43,8 @@
 #define FRAME_TIMEOUT		30000
 #define MAX_BEFORE_LOGIN	65536	/* bytes of a request of who has not said
 									 * who he is */
+/* the same of answers that nobody reads */
+#define ANSWER_TIMEOUT		30000
 
 typedef enum ConnectionState
 {
@@ -66,6 +68,7 @@ struct Connection
 			   *next;			/* of all */
 
 	int64_t		last_heard;
+	int64_t		last_sent;		/* when answers last moved, if there are some */
 	int64_t		frame_began;	/* 0: between frames */
 	char		head[4];		/* the size of a frame */
 	int			head_len;
@@ -88,6 +91,8 @@ ConnectionCounts connection_counts;
 static Connection *connections;
 static Connection *first_starved;
 static Connection *last_starved;
+static ClientTimer feed_timer;	/* when memory has come back */
+static ClientLoop *feed_loop;
 static Connection *favoured;	/* gets memory for its frame whatever there is */
 static int64_t incomplete;		/* of the memory in hand, what frames have
 								 * that are not complete */
@@ -136,9 +141,31 @@ feed_starved(void)
 }
 
 static void
-give_back(size_t size)
+on_feed_timer(void *arg)
 {
-	connection_counts.memory -= (int64_t) size;
+	feed_starved();
+}
+
+/* Those that wait for it go on soon, but not from within whatever this is. */
+void
+connection_memory(int64_t bytes)
+{
+	connection_counts.memory += bytes;
+	if (bytes < 0 && first_starved != NULL && feed_timer.place == 0)
+	{
+		feed_timer.fn = on_feed_timer;
+		client_timer_start(feed_loop, &feed_timer, client_loop_now(feed_loop));
+	}
+}
+
+/* Counts what the request takes by now. */
+static void
+request_count(Request *request)
+{
+	size_t		size = sizeof(Request) + request->frame_size + request->arena.taken + request->output.capacity;
+
+	connection_memory((int64_t) size - (int64_t) request->counted);
+	request->counted = size;
 }
 
 /*
@@ -205,7 +232,7 @@ request_free(Request *request)
 	kafka_output_free(&request->output);
 	kafka_arena_free(&request->arena);
 	free(request->frame);
-	give_back(request->frame_size);
+	connection_memory(-(int64_t) request->counted);
 	free(request);
 }
 
@@ -221,6 +248,7 @@ request_done(Request *request)
 	Connection *c = request->connection;
 
 	request->answered = true;
+	request_count(request);
 	if (c == NULL)
 	{
 		request_free(request);
@@ -329,6 +357,7 @@ connection_request(Connection *c)
 	request->frame = c->frame;
 	request->frame_size = c->frame_capacity;
 	request->frame_len = c->frame_size;
+	request->counted = c->frame_capacity;
 	c->frame = NULL;
 	c->frame_capacity = c->frame_len = c->frame_size = 0;
 	c->head_len = 0;
@@ -390,6 +419,7 @@ connection_request(Connection *c)
 		request_close(request, NULL);
 		return;
 	}
+	request_count(request);
 	if (!handler->in_turn || c->first == request)
 		handler->handle(request);
 }
@@ -419,6 +449,7 @@ connection_starve(Connection *c, const char *data, size_t len)
 		memcpy(c->left, data, len);
 	c->left_len = len;
 	c->starved = true;
+	feed_loop = c->loop;
 	if (last_starved != NULL)
 		last_starved->next_starved = c;
 	else
@@ -452,7 +483,12 @@ connection_feed(Connection *c, const char *data, size_t len)
 			if (size == 0 || size > settings.max_request_size ||
 				(c->pool == NULL && size > MAX_BEFORE_LOGIN))
 			{
-				connection_close(c, bad_size(c->head));
+				client_log_limited(CLIENT_INFO, "a connection is closed",
+								   CLIENT_TEXT("client", c->peer),
+								   CLIENT_TEXT("reason", bad_size(c->head)));
+				c->state = ENDING;
+				if (c->first == NULL)
+					connection_close(c, NULL);
 				return;
 			}
 			c->frame_size = size;
@@ -566,6 +602,8 @@ connection_flush(Connection *c)
 		c->depth--;
 		return;
 	}
+	if ((c->watch.wanted & CLIENT_WRITABLE) == 0)
+		c->last_sent = client_loop_now(c->loop);
 	while (c->state != CLOSED && c->first != NULL && c->first->answered)
 	{
 		struct iovec pieces[PIECES];
@@ -594,7 +632,7 @@ connection_flush(Connection *c)
 			break;
 		}
 		connection_counts.bytes_out += n;
-		c->last_heard = client_loop_now(c->loop);
+		c->last_heard = c->last_sent = client_loop_now(c->loop);
 		while (n > 0 || (c->first != NULL && c->state != CLOSED && c->first->answered &&
 						 kafka_output_unsent(&c->first->output) == 0))
 		{
@@ -655,8 +693,11 @@ connection_close(Connection *c, const char *reason)
 {
 	if (c->state != CLOSED || c->watch.fd >= 0)
 	{
-		client_log(reason != NULL ? CLIENT_INFO : CLIENT_DEBUG, "a connection has ended",
-				   CLIENT_TEXT("client", c->peer), CLIENT_TEXT("reason", reason));
+		if (reason != NULL)
+			client_log_limited(CLIENT_INFO, "a connection has ended",
+							   CLIENT_TEXT("client", c->peer), CLIENT_TEXT("reason", reason));
+		else
+			client_log(CLIENT_DEBUG, "a connection has ended", CLIENT_TEXT("client", c->peer));
 		client_loop_unwatch(c->loop, &c->watch);
 		close(c->watch.fd);
 		c->watch.fd = -1;
@@ -699,7 +740,7 @@ connection_close(Connection *c, const char *reason)
 		if (favoured == c)
 			favoured = NULL;
 		incomplete -= (int64_t) c->frame_capacity;
-		give_back(c->frame_capacity);
+		connection_memory(-(int64_t) c->frame_capacity);
 		free(c->frame);
 		free(c->left);
 		c->frame = c->left = NULL;
@@ -795,8 +836,11 @@ connections_sweep(void)
 		else if (c->frame_began != 0 && now - c->frame_began > FRAME_TIMEOUT &&
 				 connection_counts.memory > settings.memory / 2)
 			connection_close(c, "a request does not come to its end while memory is short");
-		else if (c->first != NULL && c->first->answered && now - c->last_heard > settings.idle_timeout)
+		else if (c->first != NULL && c->first->answered && now - c->last_sent > settings.idle_timeout)
 			connection_close(c, "does not read its answers");
+		else if (c->first != NULL && c->first->answered && now - c->last_sent > ANSWER_TIMEOUT &&
+				 connection_counts.memory > settings.memory / 2)
+			connection_close(c, "does not read its answers while memory is short");
 	}
 	feed_starved();
 }
@@ -830,4 +874,6 @@ connections_close_all(void)
 {
 	while (connections != NULL)
 		connection_close(connections, NULL);
+	if (feed_loop != NULL)
+		client_timer_stop(feed_loop, &feed_timer);
 }

@@ -61,6 +61,7 @@ struct Request
 	size_t		frame_size;		/* of its memory */
 	size_t		frame_len;
 	bool		is_token;		/* of SASL, without a header */
+	size_t		counted;		/* of connection_counts.memory */
 
 	void	   *state;			/* the handler's */
 	void		(*abandon) (Request *request);	/* the client has gone, and
@@ -107,6 +108,9 @@ extern void request_free(Request *request);
 
 /* For abandon: a callback that is yet to come frees it. */
 extern void request_keep(Request *request);
+
+/* So many bytes more are in hand, or less. */
+extern void connection_memory(int64_t bytes);
 
 /* Takes over a socket that was accepted. */
 extern void connection_new(ClientLoop *loop, int fd, const Listener *listener, const char *peer);

@@ -112,7 +112,7 @@ read_call_release(ReadCall *call)
 	if (--call->n_reads > 0)
 		return;
 	PQclear(call->result);
-	connection_counts.memory -= call->size;
+	connection_memory(-call->size);
 	kafka_arena_free(&call->arena);
 	free(call->reads);
 	free(call);
@@ -203,7 +203,7 @@ on_fetched(void *arg, PGresult *result, const ClientFailure *failure)
 	if (result != NULL)
 	{
 		call->size = (int64_t) PQresultMemorySize(result);
-		connection_counts.memory += call->size;
+		connection_memory(call->size);
 	}
 	call->n_reads++;			/* ours */
 	for (int i = 0; i < call->n_rows; i++)
