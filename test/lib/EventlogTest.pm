@@ -10,8 +10,10 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use File::Basename qw(dirname);
 use File::Path qw(rmtree);
+use IO::Socket::INET;
 use IPC::Run ();
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
@@ -52,6 +54,13 @@ our @EXPORT = qw(
   events
   session_pid
   wait_until
+  start_broker
+  broker_lives
+  stop_broker
+  kill_broker
+  broker_metric
+  kcat
+  run_frames
 );
 
 # PostgreSQL::Test::Cluster::init, but with the encoding and the locale of
@@ -531,6 +540,167 @@ sub crc32c
 	my $crc = 0xFFFFFFFF;
 	$crc = $crc_table[($crc ^ $_) & 0xFF] ^ $crc >> 8 foreach unpack 'C*', $data;
 	return $crc ^ 0xFFFFFFFF;
+}
+
+#
+# eventlog-broker, and kcat
+#
+
+my %brokers;
+my $sanitizers = '-fsanitize=address,undefined -fno-sanitize-recover=all';
+
+# The program, built if it is not; with sanitizers, if that is asked for and the compiler has them.
+sub build_broker
+{
+	my ($sanitize) = @_;
+	my $folder = ($ENV{EVENTLOG_CACHE} // $PostgreSQL::Test::Utils::tmp_check) . '/broker_test';
+	my $cflags = '-O2 -g';
+
+	mkdir $folder;
+	if ($sanitize && IPC::Run::run([ 'sh', '-c', "echo 'int main(void) { return 0; }' | cc $sanitizers -x c - -o $folder/probe && $folder/probe" ],
+			'>', \my $out, '2>', \my $err))
+	{
+		$cflags = "-O1 -g $sanitizers";
+		$folder .= '/checked';
+	}
+	delete local $ENV{MAKEFLAGS};
+	system_or_bail('make', '-s', '-C', dirname(__FILE__) . '/../../broker', "OUT=$folder", 'PG_CONFIG=' . ($ENV{PG_CONFIG} // 'pg_config'),
+		"CFLAGS=$cflags", 'all');
+	return "$folder/eventlog-broker";
+}
+
+# Starts a broker of a cluster and waits until it listens, and is told of changes.
+#
+#   name      of its log
+#   port      default: a free one
+#   options   of the program
+#   sanitize  see build_broker()
+#   rlimits   for prlimit, such as --nofile=100
+#
+# Returns {port, status, pid, log}.
+sub start_broker
+{
+	my ($node, %arg) = @_;
+	my %broker = (
+		name => $arg{name} // $node->name . '_broker',
+		port => $arg{port} // PostgreSQL::Test::Cluster::get_free_port(),
+		status => PostgreSQL::Test::Cluster::get_free_port());
+	my $program = build_broker($arg{sanitize});
+
+	$broker{log} = "$PostgreSQL::Test::Utils::log_path/$broker{name}.log";
+	append_to_file($broker{log}, '');
+	my $seen = -s $broker{log};
+	my @command = ($program, '--conninfo', $node->connstr('postgres'), '--listeners', "127.0.0.1:$broker{port}",
+		'--status-listener', "127.0.0.1:$broker{status}", @{ $arg{options} // [] });
+	unshift @command, 'prlimit', @{ $arg{rlimits} } if $arg{rlimits};
+
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		open(STDIN, '<', '/dev/null') or POSIX::_exit(127);
+		open(STDOUT, '>>', $broker{log}) or POSIX::_exit(127);
+		open(STDERR, '>&', \*STDOUT) or POSIX::_exit(127);
+		no warnings 'exec';
+		exec @command or POSIX::_exit(127);
+	}
+	$broker{pid} = $pid;
+	$brokers{$pid} = \%broker;
+	wait_until(
+		sub {
+			broker_lives(\%broker) or die "the broker has ended: " . substr(slurp_file($broker{log}, $seen), -2000);
+			my $log = slurp_file($broker{log}, $seen);
+			return $log =~ / listening / && $log =~ /changes are told/;
+		}) or die 'the broker does not listen';
+	return \%broker;
+}
+
+# Whether it runs; keeps in mind how it has ended.
+sub broker_lives
+{
+	my ($broker) = @_;
+	return 0 if defined $broker->{ended};
+	return 1 unless waitpid($broker->{pid}, POSIX::WNOHANG()) == $broker->{pid};
+	$broker->{ended} = $?;
+	delete $brokers{ $broker->{pid} };
+	return 0;
+}
+
+sub end_broker
+{
+	my ($broker, $signal) = @_;
+	kill $signal, $broker->{pid} if broker_lives($broker);
+	wait_until(sub { !broker_lives($broker) }, 60) or kill 'KILL', $broker->{pid};
+	return;
+}
+
+# Ends it as a service manager does: a test that it has lived until then, ends well, and has not said what it must not.
+sub stop_broker
+{
+	my ($broker) = @_;
+	my $lived = broker_lives($broker);
+
+	end_broker($broker, 'TERM');
+	my $log = slurp_file($broker->{log});
+	my $bad = $log =~ /(.*(?:runtime error|AddressSanitizer|LeakSanitizer|Assertion).*)/ ? $1 : '';
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(($lived ? 'lived' : 'had ended') . ", $broker->{ended}, $bad", 'lived, 0, ', "$broker->{name} has lived, and ends when it is told to");
+	return;
+}
+
+# As when its machine dies.
+sub kill_broker
+{
+	my ($broker) = @_;
+	end_broker($broker, 'KILL');
+	return;
+}
+
+# A test must not leave one behind, nor pass when one has ended by itself.
+END
+{
+	my $status = $?;
+
+	foreach my $broker (values %brokers)
+	{
+		if (!broker_lives($broker))
+		{
+			diag("$broker->{name} has ended: $broker->{ended}");
+			$status ||= 1;
+		}
+		end_broker($broker, 'KILL');
+	}
+	$? = $status;
+}
+
+# One of the numbers of /metrics.
+sub broker_metric
+{
+	my ($broker, $name) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $broker->{status}, Timeout => 10) or die "/metrics: $!";
+	print $socket "GET /metrics HTTP/1.1\r\n\r\n";
+	local $/;
+	my $answer = <$socket>;
+	return $answer =~ /^eventlog_broker_$name (\d+)$/m ? $1 : die "no $name in $answer";
+}
+
+# kcat, limited in time and in what it says of errors: (stdout, stderr).
+sub kcat
+{
+	my ($broker, $stdin, @arguments) = @_;
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run([ 'bash', '-c', '{ timeout ${KCAT_TIMEOUT:-60} kcat "$@" 2>&3; } 3> >(head -c 4000 >&2; cat >/dev/null)', 'kcat', '-b', "127.0.0.1:$broker->{port}", @arguments ],
+		'<', \$stdin, '>', \$out, '2>', \$err);
+	return ($out, $err);
+}
+
+# Runs a Python program of this folder on the broker's port: the lines "name<tab>value" that it prints, as a hash.
+sub run_frames
+{
+	my ($broker, $program, @arguments) = @_;
+	my ($out, $err) = run_command([ '/usr/bin/python3', dirname(__FILE__) . "/$program", $broker->{port}, @arguments ]);
+	die "$program @arguments: $err" if $err ne '';
+	return { map { my @field = split /\t/, $_, 2; $field[0] => $field[1] } split /\n/, $out };
 }
 
 1;

@@ -1,0 +1,231 @@
+"""Kafka's protocol, frame by frame: what tests need to send what no client would send, and to see what comes back.
+
+Few messages, in one version each, none of them flexible.
+"""
+
+import socket
+import struct
+import time
+
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
+VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 1, METADATA: 1, API_VERSIONS: 0}
+
+
+def _crc_table():
+    table = []
+    for i in range(256):
+        for _ in range(8):
+            i = i >> 1 ^ 0x82F63B78 if i & 1 else i >> 1
+        table.append(i)
+    return table
+
+
+_CRC_TABLE = _crc_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def varint(n):
+    n = n << 1 ^ n >> 63
+    n &= (1 << 64) - 1
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def text(s):
+    if s is None:
+        return struct.pack(">h", -1)
+    s = s.encode()
+    return struct.pack(">h", len(s)) + s
+
+
+def array(items):
+    return struct.pack(">i", len(items)) + b"".join(items)
+
+
+def nullable(data):
+    return struct.pack(">i", -1) if data is None else struct.pack(">i", len(data)) + data
+
+
+def record(delta, key, value, headers=()):
+    def part(data):
+        return varint(-1) if data is None else varint(len(data)) + data
+
+    body = b"\0" + varint(0) + varint(delta) + part(key) + part(value) + varint(len(headers))
+    for name, what in headers:
+        body += part(name.encode()) + part(what)
+    return varint(len(body)) + body
+
+
+def batch(records, base=0, attributes=0, count=None, delta=None, crc=None, magic=2, at=None, producer=(-1, -1, -1)):
+    """A batch of (key, value) pairs; what else is given makes it wrong."""
+    at = int(time.time() * 1000) if at is None else at
+    count = len(records) if count is None else count
+    delta = len(records) - 1 if delta is None else delta
+    body = struct.pack(">hiqqqhii", attributes, delta, at, at, *producer, count)
+    body += b"".join(record(i, key, value) for i, (key, value) in enumerate(records))
+    crc = crc32c(body) if crc is None else crc
+    return struct.pack(">qiibI", base, len(body) + 9, 0, magic, crc) + body
+
+
+def request(key, body, correlation=1, version=None, tags=b""):
+    head = struct.pack(">hhi", key, VERSIONS[key] if version is None else version, correlation) + text("frames") + tags
+    return struct.pack(">i", len(head + body)) + head + body
+
+
+def produce(topic, partition, records, acks=-1, correlation=1):
+    return produce_all([(topic, partition, records)], acks, correlation)
+
+
+def produce_all(parts, acks=-1, correlation=1):
+    topics = [text(topic) + array([struct.pack(">i", partition) + nullable(records)]) for topic, partition, records in parts]
+    return request(PRODUCE, text(None) + struct.pack(">hi", acks, 10000) + array(topics), correlation)
+
+
+def fetch(parts, wait=500, least=1, most=50 << 20, part_most=1 << 20, correlation=1, session=0, epoch=-1):
+    """parts: (topic, partition, offset)"""
+    topics = [text(topic) + array([struct.pack(">iiqqi", partition, epoch, offset, -1, part_most)])
+              for topic, partition, offset in parts]
+    body = struct.pack(">iiiibii", -1, wait, least, most, 0, session, -1) + array(topics) + array([]) + text("")
+    return request(FETCH, body, correlation)
+
+
+def list_offsets(topic, partition, when, correlation=1):
+    return request(LIST_OFFSETS, struct.pack(">i", -1) + array([text(topic) + array([struct.pack(">iq", partition, when)])]),
+                   correlation)
+
+
+def metadata(topics, correlation=1):
+    return request(METADATA, struct.pack(">i", -1) if topics is None else array([text(t) for t in topics]), correlation)
+
+
+def api_versions(correlation=1, version=None):
+    return request(API_VERSIONS, b"", correlation, version, b"\0" if version else b"")
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, format_):
+        values = struct.unpack_from(">" + format_, self.data, self.at)
+        self.at += struct.calcsize(">" + format_)
+        return values[0] if len(values) == 1 else values
+
+    def raw(self, n):
+        self.at += max(n, 0)
+        return None if n < 0 else self.data[self.at - n:self.at]
+
+    def text(self):
+        data = self.raw(self.take("h"))
+        return None if data is None else data.decode()
+
+    def array(self, item):
+        return [item() for _ in range(max(self.take("i"), 0))]
+
+
+def read_produce(data):
+    """[(topic, partition, error, base offset, log start)]"""
+    r = Reader(data)
+    topics = r.array(lambda: (r.text(), r.array(lambda: r.take("ihqqq"))))
+    return [(topic, p[0], p[1], p[2], p[4]) for topic, parts in topics for p in parts]
+
+
+def read_fetch(data):
+    """(error, [(topic, partition, error, high watermark, log start, records)])"""
+    r = Reader(data)
+    _, error, _ = r.take("ihi")
+
+    def partition():
+        index, wrong, high, _, start = r.take("ihqqq")
+        r.array(lambda: r.take("qq"))
+        r.take("i")
+        return index, wrong, high, start, r.raw(r.take("i")) or b""
+
+    topics = r.array(lambda: (r.text(), r.array(partition)))
+    return error, [(topic, *p) for topic, parts in topics for p in parts]
+
+
+def read_list_offsets(data):
+    """[(topic, partition, error, time, offset)]"""
+    r = Reader(data)
+    topics = r.array(lambda: (r.text(), r.array(lambda: r.take("ihqq"))))
+    return [(topic, *p) for topic, parts in topics for p in parts]
+
+
+def read_metadata(data):
+    """{topic: (error, partitions)}"""
+    r = Reader(data)
+    r.array(lambda: (r.take("i"), r.text(), r.take("i"), r.text()))
+    r.take("i")
+
+    def partition():
+        r.take("hii")
+        r.array(lambda: r.take("i"))
+        r.array(lambda: r.take("i"))
+
+    def topic():
+        error, name, _ = r.take("h"), r.text(), r.take("b")
+        return name, (error, len(r.array(partition)))
+
+    return dict(r.array(topic))
+
+
+def batches(data):
+    """[(base offset, last offset delta, attributes)] of a fetched partition"""
+    found, at = [], 0
+    while at + 61 <= len(data):
+        base, length = struct.unpack_from(">qi", data, at)
+        attributes, delta = struct.unpack_from(">hi", data, at + 21)
+        found.append((base, delta, attributes))
+        at += 12 + length
+    return found
+
+
+class Client:
+    def __init__(self, port, timeout=60, buffer=None):
+        self.socket = socket.socket()
+        if buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(timeout)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def _exactly(self, n):
+        parts, have = [], 0
+        while have < n:
+            part = self.socket.recv(min(n - have, 1 << 20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            have += len(part)
+        return b"".join(parts)
+
+    def receive(self):
+        """(correlation id, body) of the next answer; EOFError: the connection has ended."""
+        try:
+            size = struct.unpack(">i", self._exactly(4))[0]
+            data = self._exactly(size)
+        except (ConnectionResetError, BrokenPipeError):
+            raise EOFError from None
+        return struct.unpack(">i", data[:4])[0], data[4:]
+
+    def ask(self, data):
+        self.send(data)
+        return self.receive()[1]
+
+    def close(self):
+        self.socket.close()
