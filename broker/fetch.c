@@ -525,7 +525,10 @@ fetch_try(Fetch *f)
 	fetch_drop_reads(f);
 	if (f->failed)
 	{
-		/* but not errors: where they come from PostgreSQL's absence, trying again may take long */
+		/*
+		 * but not errors: where they come from PostgreSQL's absence, trying
+		 * again may take long
+		 */
 		f->settled = true;
 		if (f->deadline > now + ERROR_PAUSE)
 			f->deadline = now + ERROR_PAUSE;

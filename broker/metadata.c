@@ -21,7 +21,8 @@
 #include "broker/topics.h"
 
 #define NOT_ASKED	INT32_MIN	/* for authorized operations */
-#define ARENA_SLACK	64			/* that an array of partitions may take beside its items */
+#define ARENA_SLACK	64			/* that an array of partitions may take beside
+								 * its items */
 
 /* Kafka's rule: org.apache.kafka.common.internals.Topic.validate(). */
 static bool

@@ -76,7 +76,8 @@ open_session(Pool *pool)
 		"lock_timeout", "0",
 		"idle_in_transaction_session_timeout", "0",
 		"search_path", "pg_catalog",
-		"client_connection_check_interval", "2s",	/* a call that was given up ends */
+		"client_connection_check_interval", "2s",	/* a call that was given
+													 * up ends */
 		"client_encoding", "UTF8",
 		NULL
 	};
