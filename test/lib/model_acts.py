@@ -286,7 +286,17 @@ class Acts(Calls):
         self.heard(conn, member, outcome)
         if outcome.state is None:
             self.world.leave(member, conn)
+            if who == "s":
+                self.forgive(conn.tx, group)
         self.finish_auto(conn, outcome)
+
+    @staticmethod
+    def forgive(tx, group):
+        """The session has left: what it had lost of earlier transactions is owed no word, whatever is rolled back."""
+        for view in [tx.view, *(save[1] for save in tx.saves)]:
+            for (g, key), part in list(view.parts.items()):
+                if g is group and part.lost:
+                    view.parts[g, key] = part._replace(lost=False)
 
     def heartbeat(self, conn, group, who, style="plain", token=None):
         member, expect = self.expect_member(conn, group, who, token, joins=False, working=False)
