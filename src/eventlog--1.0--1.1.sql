@@ -154,6 +154,14 @@ CREATE FUNCTION _eventlog.broker_append(topic_ids uuid[], partitions int[], batc
 COMMENT ON FUNCTION _eventlog.broker_append(uuid[], int[], bytea[], text) IS
     'eventlog: append Kafka''s record batches at once; a row for each, in order';
 
+CREATE SEQUENCE _eventlog.producer_ids;
+SELECT pg_catalog.pg_extension_config_dump('_eventlog.producer_ids', '');
+GRANT SELECT, UPDATE ON _eventlog.producer_ids TO pg_database_owner;
+COMMENT ON SEQUENCE _eventlog.producer_ids IS 'eventlog: ids of Kafka''s idempotent producers';
+CREATE FUNCTION _eventlog.broker_init_producer() RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_init_producer';
+COMMENT ON FUNCTION _eventlog.broker_init_producer() IS 'eventlog: an id for an idempotent producer, which no log has';
+
 CREATE FUNCTION _eventlog.broker_fetch(topic_ids uuid[], partitions int[], offsets bigint[], limits int[], max_bytes int,
     OUT sqlstate text, OUT stable bigint, OUT log_start bigint, OUT log_end bigint, OUT records bytea)
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_fetch';

@@ -56,6 +56,7 @@
 #include "table/write_through.h"
 #include "topic/callbacks.h"
 #include "topic/topic.h"
+#include "wire/producers.h"
 #include "wire/watch.h"
 #include "worker/worker.h"
 
@@ -83,6 +84,7 @@ shmem_request(void)
 	if (prev_shmem_request)
 		prev_shmem_request();
 	RequestAddinShmemSpace(el_group_shmem_size());
+	RequestAddinShmemSpace(el_producers_shmem_size());
 }
 
 static void
@@ -92,6 +94,7 @@ shmem_startup(void)
 		prev_shmem_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	el_group_shmem_init();
+	el_producers_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -298,6 +301,12 @@ define_settings(void)
 							&el_max_waiters,
 							1024, 8, 262143,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.producer_memory",
+							"Shared memory for idempotent producers of Kafka's protocol.",
+							"Higher allows more of them at a time, lower takes less memory at start.",
+							&el_producer_memory_kb,
+							4 * 1024, 64, MAX_KILOBYTES,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("eventlog.enable_seek",
 							 "Enables the planner's use of plans that seek in topics.",
 							 "As enable_indexscan for tables with indexes: off is for looking at what difference it makes.",

@@ -55,11 +55,13 @@ typedef RelFileNode RelFileLocator;
 #define pg_attribute_noreturn()		__attribute__((noreturn))
 #endif
 
-/* The third argument, weaker or stronger modes as well, came with 17. */
+/* The third argument, weaker or stronger modes as well, came with 17, and another name for where xids are. */
 #if PG_VERSION_NUM < 170000
 #define el_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#define el_oldest_clog_xid()			(ShmemVariableCache->oldestClogXid)
 #else
 #define el_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
+#define el_oldest_clog_xid()			(TransamVariables->oldestClogXid)
 #endif
 
 /* Room in front of a minimal tuple can be asked for since 18. */
@@ -86,11 +88,9 @@ typedef RelFileNode RelFileLocator;
 
 /* A JSON lexer over bytes in an encoding, which hands out strings if asked to.  The text is only read. */
 #if PG_VERSION_NUM < 170000
-#define el_json_lexer(json, len, encoding, strings) \
-	makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, strings)
+#define el_json_lexer(json, len, encoding, strings) makeJsonLexContextCstringLen(unconstify(char *, json), len, encoding, strings)
 #else
-#define el_json_lexer(json, len, encoding, strings) \
-	makeJsonLexContextCstringLen(NULL, json, len, encoding, strings)
+#define el_json_lexer(json, len, encoding, strings) makeJsonLexContextCstringLen(NULL, json, len, encoding, strings)
 #endif
 
 /* What the parser's callbacks return: since 16 they may end the parse. */

@@ -23,6 +23,11 @@
 #define ERRCODE_EL_EVENTS_LOST		MAKE_SQLSTATE('E', 'L', '0', '0', '4')
 #define ERRCODE_EL_NOT_PRELOADED	MAKE_SQLSTATE('E', 'L', '0', '0', '5')
 
+/* For eventlog-broker, of batches of Kafka's idempotent producers; src/wire/README. */
+#define ERRCODE_EL_OUT_OF_SEQUENCE	MAKE_SQLSTATE('E', 'L', '0', '0', '6')
+#define ERRCODE_EL_DUPLICATE_SEQUENCE	MAKE_SQLSTATE('E', 'L', '0', '0', '7')
+#define ERRCODE_EL_PRODUCER_FENCED	MAKE_SQLSTATE('E', 'L', '0', '0', '8')
+
 /* 0A000 "%s is not supported on topics", with a hint what to do instead (NULL: none). */
 extern void el_not_supported(const char *what, const char *hint) pg_attribute_noreturn();
 

@@ -54,6 +54,12 @@ extern int	el_group_expiry_s;	/* eventlog.group_expiry */
 extern int	el_max_waiters;		/* eventlog.max_waiters */
 
 /*
+ * Shared memory for idempotent producers of Kafka's protocol, 430 bytes for one in a
+ * partition.  Higher: more of them at a time.  Lower: less memory taken at start.
+ */
+extern int	el_producer_memory_kb;	/* eventlog.producer_memory */
+
+/*
  * Let the planner seek in partitions (table/seek_scan.c).  Off: each SELECT from a
  * topic reads all of it, to compare.
  */

@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "base/errors.h"
 #include "base/extension.h"
 #include "produce/appender.h"
 #include "produce/buffer.h"
@@ -34,7 +35,9 @@
 #include "topic/log_floor.h"
 #include "wire/arguments.h"
 #include "wire/batch_check.h"
+#include "wire/durable.h"
 #include "wire/find.h"
+#include "wire/producers.h"
 
 EL_FUNCTION(eventlog_broker_append);
 
@@ -49,10 +52,19 @@ typedef struct Entry
 	int32		partition;
 	Oid			leaf;
 	bytea	   *batch;
+	ElSequence	sequence;		/* its producer_id -1: it has none */
 	ElBatchFault fault;			/* its sqlstate NULL: none */
 	int64		base_offset;	/* -1: not appended */
 	int64		log_start;		/* -1: not known */
 } Entry;
+
+/* Those of one partition, in the order given. */
+typedef struct Part
+{
+	int			n;
+	Entry	  **entries;
+	ElProducers *producers;		/* NULL: no batch has one */
+} Part;
 
 /*
  * Set synchronous_commit for this transaction, but never to more than it is: what an
@@ -141,6 +153,58 @@ has_no_room(const ElAppender *a, size_t len)
 	return is_full;
 }
 
+static void
+set_fault(Entry *e, int code, char *message)
+{
+	e->fault.sqlstate = pstrdup(unpack_sql_state(code));
+	e->fault.message = message;
+}
+
+/*
+ * Is the batch the next of its producer?  If it is one that is there already, it gets
+ * that one's offset.
+ */
+static bool
+is_next(Entry *e, const ElProducer *producer)
+{
+	const ElSequence *s = &e->sequence;
+	const ElSequenceState *state = &producer->state;
+	const ElSequenceBatch *newest = &state->batches[Max(state->ncommitted + state->npending - 1, 0)];
+
+	if (producer->no_room)
+	{
+		set_fault(e, ERRCODE_OUT_OF_MEMORY,
+				  psprintf("no room for idempotent producer %lld: eventlog.producer_memory is too small",
+						   (long long) s->producer_id));
+		return false;
+	}
+	switch (el_sequence_judge(state, s, &e->base_offset))
+	{
+		case EL_SEQUENCE_NEXT:
+			return true;
+		case EL_SEQUENCE_DUPLICATE:
+			el_commit_behind_all();
+			break;
+		case EL_SEQUENCE_OLD:
+			set_fault(e, ERRCODE_EL_DUPLICATE_SEQUENCE,
+					  psprintf("sequence %d to %d of producer %lld is in the log, but where is not remembered: the last is %d",
+							   s->first, s->last, (long long) s->producer_id, newest->last));
+			break;
+		case EL_SEQUENCE_GAP:
+			set_fault(e, ERRCODE_EL_OUT_OF_SEQUENCE,
+					  psprintf("sequence %d to %d, epoch %d of producer %lld does not follow %d, epoch %d",
+							   s->first, s->last, s->epoch, (long long) s->producer_id,
+							   newest->last, newest->epoch));
+			break;
+		case EL_SEQUENCE_FENCED:
+			set_fault(e, ERRCODE_EL_PRODUCER_FENCED,
+					  psprintf("epoch %d of producer %lld is over: it is in epoch %d", s->epoch,
+							   (long long) s->producer_id, newest->epoch));
+			break;
+	}
+	return false;
+}
+
 /* Append a batch that is fine.  The bytes are copied: they are the caller's, and patched. */
 static void
 append_batch(ElAppender *a, Entry *e)
@@ -165,11 +229,75 @@ append_batch(ElAppender *a, Entry *e)
 	pfree(copy);
 }
 
-/* The n batches of one partition. */
+/* Its producer, if it has one, and its place in that one's sequence. */
 static void
-append_to_partition(Entry **entries, int n)
+read_sequence(Entry *e)
 {
-	Entry	   *first = entries[0];
+	ElBatchHeader header;
+
+	e->sequence.producer_id = -1;
+	if (e->fault.sqlstate != NULL ||
+		el_batch_read_header(VARDATA_ANY(e->batch), VARSIZE_ANY_EXHDR(e->batch), &header) != NULL ||
+		header.producer_id < 0)
+		return;
+	e->sequence.producer_id = header.producer_id;
+	e->sequence.epoch = header.producer_epoch;
+	e->sequence.first = header.base_sequence;
+	e->sequence.last = el_sequence_last(header.base_sequence, header.record_count);
+}
+
+/*
+ * Have the producers of a partition's batches.  This may wait for other transactions,
+ * so it comes before anything is appended.
+ */
+static void
+claim_producers(Part *part)
+{
+	int64	   *ids = palloc_array(int64, part->n);
+	int			n = 0;
+	Relation	rel;
+
+	for (int i = 0; i < part->n; i++)
+	{
+		if (part->entries[i]->sequence.producer_id >= 0)
+			ids[n++] = part->entries[i]->sequence.producer_id;
+	}
+	if (n > 0)
+	{
+		LockRelationOid(part->entries[0]->leaf, RowExclusiveLock);
+		rel = RelationIdGetRelation(part->entries[0]->leaf);
+		/* or appending says so */
+		if (rel != NULL)
+		{
+			part->producers = el_producers_claim(rel, ids, n);
+			RelationClose(rel);
+		}
+	}
+	pfree(ids);
+}
+
+/* Append a batch if its producer has not done so before. */
+static void
+append_in_sequence(ElAppender *a, Part *part, Entry *e)
+{
+	ElProducer *producer = NULL;
+
+	if (e->sequence.producer_id >= 0)
+	{
+		producer = el_producers_find(part->producers, e->sequence.producer_id);
+		if (!is_next(e, producer))
+			return;
+	}
+	append_batch(a, e);
+	if (producer != NULL && e->fault.sqlstate == NULL)
+		el_sequence_add(&producer->state, &e->sequence, e->base_offset, part->producers->fxid);
+}
+
+/* The batches of one partition. */
+static void
+append_to_partition(Part *part)
+{
+	Entry	   *first = part->entries[0];
 	ElAppender	a;
 	ElLogInfo	info;
 
@@ -181,14 +309,16 @@ append_to_partition(Entry **entries, int n)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("partition %d of topic \"%s\" does not exist",
 						first->partition, first->topic->name)));
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < part->n; i++)
 	{
-		if (entries[i]->fault.sqlstate == NULL)
-			append_batch(&a, entries[i]);
+		if (part->entries[i]->fault.sqlstate == NULL)
+			append_in_sequence(&a, part, part->entries[i]);
 	}
+	if (part->producers != NULL)
+		el_producers_store(part->producers);
 	el_partition_info(a.topic, first->partition, a.rel, &info);
-	for (int i = 0; i < n; i++)
-		entries[i]->log_start = info.log_start;
+	for (int i = 0; i < part->n; i++)
+		part->entries[i]->log_start = info.log_start;
 	el_appender_close(&a);
 }
 
@@ -228,9 +358,11 @@ eventlog_broker_append(PG_FUNCTION_ARGS)
 	ElPlaces	places;
 	Entry	   *entries;
 	Entry	  **order;
+	Part	   *parts;
 	Datum	   *batches;
 	ReturnSetInfo *rsinfo;
 	int			n;
+	int			nparts = 0;
 
 	el_require_write("broker_append()");
 	el_places(fcinfo, &places);
@@ -247,7 +379,7 @@ eventlog_broker_append(PG_FUNCTION_ARGS)
 		Entry	   *e = order[i] = &entries[i];
 
 		e->number = i;
-		e->base_offset = e->log_start = -1;
+		e->base_offset = e->log_start = e->sequence.producer_id = -1;
 		find_place(e, &places, i > 0 ? &entries[i - 1] : NULL);
 	}
 	for (int i = 0; i < n; i++)
@@ -260,17 +392,20 @@ eventlog_broker_append(PG_FUNCTION_ARGS)
 		e->batch = DatumGetByteaPP(batches[i]);
 		(void) el_batch_check(e->topic, e->partition, VARDATA_ANY(e->batch),
 							  VARSIZE_ANY_EXHDR(e->batch), &e->fault);
+		read_sequence(e);
 	}
 	qsort(order, n, sizeof(Entry *), compare_entries);
-	for (int from = 0; from < n && OidIsValid(order[from]->leaf);)
+	parts = palloc0_array(Part, Max(n, 1));
+	for (int i = 0; i < n && OidIsValid(order[i]->leaf); i++)
 	{
-		int			to = from + 1;
-
-		while (to < n && order[to]->leaf == order[from]->leaf)
-			to++;
-		append_to_partition(order + from, to - from);
-		from = to;
+		if (i == 0 || order[i]->leaf != order[i - 1]->leaf)
+			parts[nparts++].entries = &order[i];
+		parts[nparts - 1].n++;
 	}
+	for (int i = 0; i < nparts; i++)
+		claim_producers(&parts[i]);
+	for (int i = 0; i < nparts; i++)
+		append_to_partition(&parts[i]);
 	for (int i = 0; i < n; i++)
 		put_row(rsinfo, &entries[i]);
 	return (Datum) 0;

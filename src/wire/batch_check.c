@@ -93,6 +93,8 @@ check_header(const char *batch, size_t len, ElBatchHeader *h,
 		return fault_is(fault, INVALID, "base offset is not 0");
 	if (h->record_count < 1 || h->record_count - 1 != h->last_offset_delta)
 		return fault_is(fault, INVALID, "record count does not match the offsets");
+	if (h->producer_id >= 0 && (h->producer_epoch < 0 || h->base_sequence < 0))
+		return fault_is(fault, INVALID, "producer has no epoch or no sequence");
 	return true;
 }
 

@@ -182,7 +182,11 @@ el_sequence_add(ElSequenceState *state, const ElSequence *s, int64 base_offset,
 		forget_pending(state);
 	if (fxid == 0)
 	{
-		Assert(state->npending == 0);
+		/*
+		 * one that has committed comes behind: those in front have ended as
+		 * well
+		 */
+		state->npending = 0;
 		if (state->ncommitted == EL_SEQUENCE_BATCHES)
 			remove_batch(state, 0);
 		state->ncommitted++;
