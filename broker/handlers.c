@@ -24,6 +24,7 @@ static const Handler handlers[] = {
 	{.key = 17,.handle = handle_sasl_handshake,.in_turn = true,.before_login = true},
 	{.key = 18,.handle = handle_api_versions,.in_turn = true,.before_login = true,
 	.unsupported = handle_api_versions_unsupported},
+	{.key = 22,.handle = handle_init_producer_id,.in_turn = true},
 	{.key = 23,.handle = handle_offset_for_leader_epoch,.in_turn = true},
 	{.key = 36,.handle = handle_sasl_authenticate,.in_turn = true,.before_login = true},
 };

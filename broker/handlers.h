@@ -36,6 +36,7 @@ extern void handle_fetch(Request *request);
 extern void handle_list_offsets(Request *request);
 extern void handle_offset_for_leader_epoch(Request *request);
 extern void handle_find_coordinator(Request *request);
+extern void handle_init_producer_id(Request *request);
 extern void handle_sasl_handshake(Request *request);
 extern void handle_sasl_authenticate(Request *request);
 
