@@ -256,14 +256,12 @@ file_entry(const RelFileLocator *file)
 static RelFileLocator
 database_file(Oid dbid)
 {
-	RelFileLocator file;
+	/*
+	 * tablespace, database, number: by their order, for names differ between
+	 * versions
+	 */
+	RelFileLocator file = {InvalidOid, dbid, InvalidOid};
 
-	memset(&file, 0, sizeof(file));
-#if PG_VERSION_NUM < 160000
-	file.dbNode = dbid;
-#else
-	file.dbOid = dbid;
-#endif
 	return file;
 }
 
