@@ -149,6 +149,7 @@ async function loop (step, wait = "CALL wait_for_events('billing', '1 s')") {
   while (!stopping) {
     const client = new Client(nextServer())
     client.on('error', () => {}) // a lost connection is met by the next query
+    let failed = false
     try {
       await client.connect()
       while (!stopping) {
@@ -158,10 +159,13 @@ async function loop (step, wait = "CALL wait_for_events('billing', '1 s')") {
     } catch (error) {
       if (!again(error)) throw error
       console.error(error.message)
-      await sleep(pause * (0.5 + Math.random() / 2))
-      pause = Math.min(2 * pause, 1000)
+      failed = true
     } finally {
       await client.end().catch(() => {}) // begin again: nothing is left of what was not committed
+    }
+    if (failed) { // others have its partitions meanwhile
+      await sleep(pause * (0.5 + Math.random() / 2))
+      pause = Math.min(2 * pause, 1000)
     }
   }
 }
@@ -171,6 +175,7 @@ async function poolLoop (member) {
   let pause = 100
   while (!stopping) {
     const pool = openPool()
+    let failed = false
     try {
       while (!stopping) {
         if (await pooled(pool, member) === 0) await waitFor(pool, "CALL wait_for_events('billing', '1 s', $1)", [member])
@@ -180,10 +185,13 @@ async function poolLoop (member) {
     } catch (error) {
       if (!again(error)) throw error
       console.error(error.message)
-      await sleep(pause * (0.5 + Math.random() / 2))
-      pause = Math.min(2 * pause, 1000)
+      failed = true
     } finally {
       await pool.end() // begin again with the next server
+    }
+    if (failed) {
+      await sleep(pause * (0.5 + Math.random() / 2))
+      pause = Math.min(2 * pause, 1000)
     }
   }
 }
