@@ -5,7 +5,7 @@ RESET client_min_messages;
 \pset footer off
 CREATE SCHEMA idem;
 SET search_path = idem, public;
-CREATE FUNCTION crc32c(b bytea) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION castagnoli(b bytea) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     crc bigint := 4294967295;
 BEGIN
@@ -19,7 +19,7 @@ BEGIN
 END $$;
 -- n events without key and with an empty value
 CREATE FUNCTION batch(producer bigint, epoch int, first int, n int = 1) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
-    SELECT int8send(0) || int4send(length(tail) + 9) || int4send(-1) || '\x02' || substr(int8send(idem.crc32c(tail)), 5) || tail
+    SELECT int8send(0) || int4send(length(tail) + 9) || int4send(-1) || '\x02' || substr(int8send(idem.castagnoli(tail)), 5) || tail
       FROM (SELECT int2send(0::int2) || int4send(n - 1) || int8send(1704067200000) || int8send(1704067200000) || int8send(producer)
         || int2send(epoch::int2) || int4send(first) || int4send(n)
         || string_agg(set_byte('\x0c000000010000'::bytea, 3, 2 * i) , '' ORDER BY i) AS tail FROM generate_series(0, n - 1) i) s $$;
