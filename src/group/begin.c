@@ -111,15 +111,8 @@ find_start(ElTopic *t, int32 partition, bool latest, Snapshot snapshot)
 static void
 have_slots(const char *group, const ElTopic *t, int32 npartitions)
 {
-	ElSlotNo	g;
-
 	el_group_lock_with_offsets(group, LW_EXCLUSIVE);
-	g = el_group_find(MyDatabaseId, group);
-	el_slots_reserve((g == EL_NO_SLOT ? 1 : 0) +
-					 el_group_topic_needs(g, &t->uuid, npartitions),
-					 g != EL_NO_SLOT && EL_GROUP(g)->nmembers > 0, g);
-	g = el_group_get(MyDatabaseId, group);
-	(void) el_group_topic_get(g, &t->uuid, t->relid, npartitions);
+	(void) el_group_topic_reserve(MyDatabaseId, group, &t->uuid, t->relid, npartitions);
 	el_group_unlock();
 }
 

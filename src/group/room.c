@@ -153,6 +153,18 @@ el_group_get(Oid dbid, const char *name)
 	return s;
 }
 
+ElSlotNo
+el_group_topic_reserve(Oid dbid, const char *group, const pg_uuid_t *uuid,
+					   Oid relid, int32 npartitions)
+{
+	ElSlotNo	g = el_group_find(dbid, group);
+
+	el_slots_reserve((g == EL_NO_SLOT ? 1 : 0) +
+					 el_group_topic_needs(g, uuid, npartitions),
+					 g != EL_NO_SLOT && EL_GROUP(g)->nmembers > 0, g);
+	return el_group_topic_get(el_group_get(dbid, group), uuid, relid, npartitions);
+}
+
 /*
  * Giving back
  */

@@ -40,6 +40,14 @@ extern ElSlotNo el_db_get(Oid dbid);
 /* The slot of a group; after el_slots_reserve() if it may be new. */
 extern ElSlotNo el_group_get(Oid dbid, const char *name);
 
+/*
+ * The slot of a topic in the group of this name.  Slots that are missing are made:
+ * the group's, the topic's, and those of its first npartitions partitions.
+ * 53200, as above.
+ */
+extern ElSlotNo el_group_topic_reserve(Oid dbid, const char *group, const pg_uuid_t *uuid,
+									   Oid relid, int32 npartitions);
+
 /* As el_group_get(), but it is only loaded, not used. */
 extern ElSlotNo el_group_load(Oid dbid, const char *name);
 

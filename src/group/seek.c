@@ -62,17 +62,13 @@ open_partition(const ElTopicRef *topic, int32 partition, ElLogInfo *info)
 static ElSlotNo
 get_part(const char *group, const ElTopicRef *topic, int32 partition)
 {
-	ElSlotNo	g;
+	ElSlotNo	in_group;
 	ElSlotNo	part;
 
 	el_group_lock_with_offsets(group, LW_EXCLUSIVE);
-	g = el_group_find(MyDatabaseId, group);
-	el_slots_reserve((g == EL_NO_SLOT ? 1 : 0) +
-					 el_group_topic_needs(g, &topic->uuid, topic->npartitions),
-					 g != EL_NO_SLOT && EL_GROUP(g)->nmembers > 0, g);
-	g = el_group_get(MyDatabaseId, group);
-	part = el_part_get(g, el_group_topic_get(g, &topic->uuid, topic->relid,
-											 topic->npartitions), partition);
+	in_group = el_group_topic_reserve(MyDatabaseId, group, &topic->uuid,
+									  topic->relid, topic->npartitions);
+	part = el_part_get(EL_TOPIC(in_group)->group, in_group, partition);
 	el_group_unlock();
 	return part;
 }
