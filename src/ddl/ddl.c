@@ -25,10 +25,8 @@
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_seclabel.h"
 #include "commands/extension.h"
 #include "commands/tablecmds.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -634,35 +632,6 @@ el_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	}
 }
 
-/* A uuid that only one topic may have. */
-typedef struct UuidClaim
-{
-	Oid			relid;			/* which wants it */
-	const pg_uuid_t *uuid;
-	bool		taken;			/* another has it */
-} UuidClaim;
-
-/* An ElUuidVisitor. */
-static bool
-check_claim(Oid relid, const ElTopicIdentity *identity, void *arg)
-{
-	UuidClaim  *claim = arg;
-
-	claim->taken = relid != claim->relid &&
-		memcmp(&identity->uuid, claim->uuid, UUID_LEN) == 0;
-	return !claim->taken;
-}
-
-/* Does the label of another topic than relid have this uuid? */
-static bool
-uuid_is_taken(Oid relid, const pg_uuid_t *uuid)
-{
-	UuidClaim	claim = {relid, uuid, false};
-
-	el_visit_uuids(check_claim, &claim);
-	return claim.taken;
-}
-
 /*
  * Committed offsets, locks of groups and log floors go by the uuid, and rights
  * on them by the topic: no topic may come to the uuid of another.
@@ -671,18 +640,7 @@ static void
 check_uuid(Oid relid, const pg_uuid_t *uuid)
 {
 	Oid			made_from = el_uuid_to_oid(uuid);
-	bool		taken;
-
-	/*
-	 * Until the transaction ends, nobody else gives this uuid to a topic. A
-	 * session that waited here sees the label of the one it waited for:
-	 * pg_seclabel is read with a new snapshot.
-	 */
-	LockDatabaseObject(SecLabelRelationId,
-					   hash_bytes(uuid->data, UUID_LEN), 0,
-					   ShareUpdateExclusiveLock);
-
-	taken = uuid_is_taken(relid, uuid);
+	bool		taken = el_uuid_is_taken(relid, uuid);
 
 	/*
 	 * The uuid of a topic without label.  alter_topic() may have put it into

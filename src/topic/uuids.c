@@ -110,39 +110,58 @@ el_topic_with_uuid(HTAB *labelled, const pg_uuid_t *uuid)
 	return InvalidOid;
 }
 
-/* A name that only one topic may have. */
-typedef struct NameClaim
+/*
+ * What only one topic may have
+ */
+typedef struct Claim
 {
-	Oid			relid;			/* which wants it */
-	const char *name;
-	bool		taken;			/* another has it */
-} NameClaim;
+	Oid			relid;			/* the topic that is to have it */
+	const pg_uuid_t *uuid;		/* NULL: it is a kafka_name */
+	const char *kafka_name;
+	bool		taken;			/* another topic has it */
+} Claim;
 
 /* An ElUuidVisitor. */
 static bool
 check_claim(Oid relid, const ElTopicIdentity *identity, void *arg)
 {
-	NameClaim  *claim = arg;
+	Claim	   *claim = arg;
 
 	claim->taken = relid != claim->relid &&
-		strcmp(identity->kafka_name, claim->name) == 0;
+		(claim->uuid != NULL ?
+		 memcmp(&identity->uuid, claim->uuid, UUID_LEN) == 0 :
+		 strcmp(identity->kafka_name, claim->kafka_name) == 0);
 	return !claim->taken;
 }
 
-/* The label of the transaction that was waited for is seen: pg_seclabel is read with a new snapshot. */
+/*
+ * Until the transaction ends, nobody else gives the same to a topic.  A session that
+ * waited for the lock sees the label of the one it waited for: pg_seclabel is
+ * read with a new snapshot.
+ */
+static bool
+is_taken(Claim *claim, const void *bytes, size_t len)
+{
+	LockDatabaseObject(SecLabelRelationId, hash_bytes(bytes, len),
+					   claim->uuid != NULL ? 0 : 1, ShareUpdateExclusiveLock);
+	el_visit_uuids(check_claim, claim);
+	return claim->taken;
+}
+
+bool
+el_uuid_is_taken(Oid relid, const pg_uuid_t *uuid)
+{
+	Claim		claim = {.relid = relid,.uuid = uuid};
+
+	return is_taken(&claim, uuid->data, UUID_LEN);
+}
+
 void
 el_check_kafka_name(Oid relid, const char *kafka_name)
 {
-	NameClaim	claim = {relid, kafka_name, false};
+	Claim		claim = {.relid = relid,.kafka_name = kafka_name};
 
-	if (kafka_name[0] == '\0')
-		return;
-	LockDatabaseObject(SecLabelRelationId,
-					   hash_bytes((const unsigned char *) kafka_name,
-								  strlen(kafka_name)), 1,
-					   ShareUpdateExclusiveLock);
-	el_visit_uuids(check_claim, &claim);
-	if (claim.taken)
+	if (kafka_name[0] != '\0' && is_taken(&claim, kafka_name, strlen(kafka_name)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("another topic has the kafka_name \"%s\"", kafka_name),

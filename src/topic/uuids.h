@@ -36,6 +36,12 @@ extern void el_visit_uuids(ElUuidVisitor visit, void *arg);
 extern HTAB *el_labelled_topics(void);
 
 /*
+ * Does the label of another topic than relid, whose own is about to be written, have
+ * this uuid?  No other transaction gives it to a topic until this one ends.
+ */
+extern bool el_uuid_is_taken(Oid relid, const pg_uuid_t *uuid);
+
+/*
  * 42710 if another topic than relid, whose label is about to be written, has this
  * option kafka_name ("": it is none).  No other transaction gives it to a topic until
  * this one ends.
