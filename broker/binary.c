@@ -8,31 +8,15 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
 
 #include "broker/binary.h"
+#include "broker/protocol/bytes.h"
 
 #define ARRAY_HEADER	20		/* dimensions, nulls, type, length, lower
 								 * bound */
 #define ITEM_HEADER		4		/* length */
-
-static void
-put_uint32(char *to, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(to, &value, sizeof(value));
-}
-
-static uint32_t
-get_uint32(const char *from)
-{
-	uint32_t	value;
-
-	memcpy(&value, from, sizeof(value));
-	return ntohl(value);
-}
 
 bool
 binary_array_begin(BinaryArray *array, KafkaArena *arena, uint32_t type, int n, size_t size)
@@ -46,13 +30,13 @@ binary_array_begin(BinaryArray *array, KafkaArena *arena, uint32_t type, int n, 
 		return false;
 	array->size = (int) total;
 	array->len = n > 0 ? ARRAY_HEADER : 12; /* an empty array has no dimension */
-	put_uint32(array->data, n > 0);
-	put_uint32(array->data + 4, 0);
-	put_uint32(array->data + 8, type);
+	kafka_put_int32(array->data, n > 0);
+	kafka_put_int32(array->data + 4, 0);
+	kafka_put_int32(array->data + 8, (int32_t) type);
 	if (n > 0)
 	{
-		put_uint32(array->data + 12, (uint32_t) n);
-		put_uint32(array->data + 16, 1);
+		kafka_put_int32(array->data + 12, n);
+		kafka_put_int32(array->data + 16, 1);
 	}
 	return true;
 }
@@ -61,7 +45,7 @@ void
 binary_array_put(BinaryArray *array, const void *data, int len)
 {
 	assert(array->len + ITEM_HEADER + len <= array->size);
-	put_uint32(array->data + array->len, (uint32_t) len);
+	kafka_put_int32(array->data + array->len, len);
 	if (len > 0)
 		memcpy(array->data + array->len + ITEM_HEADER, data, len);
 	array->len += ITEM_HEADER + len;
@@ -70,17 +54,19 @@ binary_array_put(BinaryArray *array, const void *data, int len)
 void
 binary_array_put_int32(BinaryArray *array, int32_t value)
 {
-	uint32_t	be = htonl((uint32_t) value);
+	char		bytes[sizeof(value)];
 
-	binary_array_put(array, &be, sizeof(be));
+	kafka_put_int32(bytes, value);
+	binary_array_put(array, bytes, sizeof(bytes));
 }
 
 void
 binary_array_put_int64(BinaryArray *array, int64_t value)
 {
-	uint32_t	be[2] = {htonl((uint32_t) ((uint64_t) value >> 32)), htonl((uint32_t) value)};
+	char		bytes[sizeof(value)];
 
-	binary_array_put(array, be, sizeof(be));
+	kafka_put_int64(bytes, value);
+	binary_array_put(array, bytes, sizeof(bytes));
 }
 
 int32_t
@@ -88,17 +74,15 @@ binary_int32(const PGresult *result, int row, int column, int32_t missing)
 {
 	if (PQgetisnull(result, row, column) || PQgetlength(result, row, column) != 4)
 		return missing;
-	return (int32_t) get_uint32(PQgetvalue(result, row, column));
+	return kafka_get_int32(PQgetvalue(result, row, column));
 }
 
 int64_t
 binary_int64(const PGresult *result, int row, int column, int64_t missing)
 {
-	const char *value = PQgetvalue(result, row, column);
-
 	if (PQgetisnull(result, row, column) || PQgetlength(result, row, column) != 8)
 		return missing;
-	return (int64_t) ((uint64_t) get_uint32(value) << 32 | get_uint32(value + 4));
+	return kafka_get_int64(PQgetvalue(result, row, column));
 }
 
 int
@@ -109,9 +93,9 @@ binary_int32_array(const PGresult *result, int row, int column, const char **ite
 	int			n;
 
 	*items = NULL;
-	if (PQgetisnull(result, row, column) || len < ARRAY_HEADER || get_uint32(value) != 1)
+	if (PQgetisnull(result, row, column) || len < ARRAY_HEADER || kafka_get_int32(value) != 1)
 		return 0;
-	n = (int) get_uint32(value + 12);
+	n = kafka_get_int32(value + 12);
 	if (n < 0 || (size_t) len != ARRAY_HEADER + (size_t) n * (ITEM_HEADER + 4))
 		return 0;
 	*items = value + ARRAY_HEADER;
@@ -121,5 +105,5 @@ binary_int32_array(const PGresult *result, int row, int column, const char **ite
 int32_t
 binary_array_item(const char *items, int i)
 {
-	return (int32_t) get_uint32(items + (size_t) i * (ITEM_HEADER + 4) + ITEM_HEADER);
+	return kafka_get_int32(items + (size_t) i * (ITEM_HEADER + 4) + ITEM_HEADER);
 }

@@ -47,7 +47,7 @@ extern void binary_array_put(BinaryArray *array, const void *data, int len);
 extern void binary_array_put_int32(BinaryArray *array, int32_t value);
 extern void binary_array_put_int64(BinaryArray *array, int64_t value);
 
-/* Columns; a null number is "missing", a null text NULL. */
+/* A column with a number; missing if it is null, or of another size. */
 extern int32_t binary_int32(const PGresult *result, int row, int column, int32_t missing);
 extern int64_t binary_int64(const PGresult *result, int row, int column, int64_t missing);
 

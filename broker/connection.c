@@ -27,6 +27,7 @@
 #include "broker/connection.h"
 #include "broker/handlers.h"
 #include "broker/pool.h"
+#include "broker/protocol/bytes.h"
 #include "broker/settings.h"
 #include "client/log.h"
 #include "client/memory.h"
@@ -478,8 +479,7 @@ connection_feed(Connection *c, const char *data, size_t len)
 			len -= n;
 			if (c->head_len < 4)
 				return;
-			size = (uint32_t) (uint8_t) c->head[0] << 24 | (uint32_t) (uint8_t) c->head[1] << 16 |
-				(uint32_t) (uint8_t) c->head[2] << 8 | (uint8_t) c->head[3];
+			size = (uint32_t) kafka_get_int32(c->head);
 			if (size == 0 || size > settings.max_request_size ||
 				(c->pool == NULL && size > MAX_BEFORE_LOGIN))
 			{

@@ -23,6 +23,7 @@
 #include "broker/errors.h"
 #include "broker/handlers.h"
 #include "broker/partition.h"
+#include "broker/protocol/bytes.h"
 #include "broker/settings.h"
 #include "broker/topics.h"
 #include "broker/watch.h"
@@ -247,14 +248,12 @@ start_reads(Fetch *f, Item **items, const int32_t *limits, int n, int32_t max_by
 				partitions,
 				offsets,
 				sizes;
-	uint32_t	max = __builtin_bswap32((uint32_t) max_bytes);
-	char	   *max_value;
-	const char *values[5];
-	int			lengths[5];
+	char	   *max;
+	ClientParams params = {0};
 
 	kafka_arena_init(&call->arena, SIZE_MAX);
-	max_value = kafka_arena_alloc(&call->arena, sizeof(max));
-	if (max_value == NULL ||
+	max = kafka_arena_alloc(&call->arena, sizeof(max_bytes));
+	if (max == NULL ||
 		!binary_array_begin(&ids, &call->arena, BINARY_UUID, n, (size_t) n * 16) ||
 		!binary_array_begin(&partitions, &call->arena, BINARY_INT4, n, (size_t) n * 4) ||
 		!binary_array_begin(&offsets, &call->arena, BINARY_INT8, n, (size_t) n * 8) ||
@@ -289,19 +288,13 @@ start_reads(Fetch *f, Item **items, const int32_t *limits, int n, int32_t max_by
 		binary_array_put_int64(&offsets, read->offset);
 		binary_array_put_int32(&sizes, read->limit);
 	}
-	for (int i = 0; i < (int) sizeof(max); i++)
-		max_value[i] = ((const char *) &max)[i];
-	values[0] = ids.data;
-	lengths[0] = ids.len;
-	values[1] = partitions.data;
-	lengths[1] = partitions.len;
-	values[2] = offsets.data;
-	lengths[2] = offsets.len;
-	values[3] = sizes.data;
-	lengths[3] = sizes.len;
-	values[4] = max_value;
-	lengths[4] = sizeof(max);
-	pool_call(f->request->pool, &fetch_statement, values, lengths, on_fetched, call);
+	kafka_put_int32(max, max_bytes);
+	client_params_add(&params, ids.data, ids.len);
+	client_params_add(&params, partitions.data, partitions.len);
+	client_params_add(&params, offsets.data, offsets.len);
+	client_params_add(&params, sizes.data, sizes.len);
+	client_params_add(&params, max, sizeof(max_bytes));
+	pool_call(f->request->pool, &fetch_statement, &params, on_fetched, call);
 	return true;
 }
 
@@ -548,21 +541,6 @@ fetch_try(Fetch *f)
 	client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
 }
 
-/* An error of the item that can be told without asking the server; 0: none. */
-static int16_t
-check_item(const FetchPartition *asked, const Topic *topic, int16_t error)
-{
-	if (error != KAFKA_NONE)
-		return error;
-	if (asked->partition < 0 || asked->partition >= topic->n_partitions)
-		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-	if (asked->current_leader_epoch > binary_array_item(topic->epochs, asked->partition))
-		return KAFKA_UNKNOWN_LEADER_EPOCH;
-	if (asked->fetch_offset < 0)
-		return KAFKA_OFFSET_OUT_OF_RANGE;
-	return KAFKA_NONE;
-}
-
 /* False: no memory. */
 static bool
 fetch_begin(Fetch *f, const ClientFailure *failure)
@@ -582,21 +560,19 @@ fetch_begin(Fetch *f, const ClientFailure *failure)
 	{
 		const FetchTopic *from = &body->topics.items[i];
 		FetchableTopicResponse *to = &f->response.responses.items[i];
-		const Topic *topic = NULL;
-		int16_t		error = KAFKA_NONE;
+		const Topic *topic;
+		int16_t		topic_error;
 
 		to->topic = from->topic;
 		to->topic_id = from->topic_id;
-		if (failure != NULL)
-			error = kafka_error_of_sqlstate(failure->sqlstate);
-		else
-			topic = topics_find(request->pool->topics, from->topic, &from->topic_id, with_id, TOPIC_READ, &error);
+		topic = topics_find(request->pool->topics, failure, from->topic,
+							with_id ? &from->topic_id : NULL, TOPIC_READ, &topic_error);
 		if (!KAFKA_NEW_ITEMS(&request->arena, &to->partitions, FetchPartitionData, from->partitions.n))
 			return false;
 		for (int j = 0; j < from->partitions.n; j++)
 		{
 			Item	   *item = &f->items[f->n_items++];
-			int16_t		wrong = check_item(&from->partitions.items[j], topic, error);
+			int16_t		error = topic_error;
 
 			item->fetch = f;
 			item->asked = &from->partitions.items[j];
@@ -605,9 +581,13 @@ fetch_begin(Fetch *f, const ClientFailure *failure)
 			item->answer->preferred_read_replica = -1;
 			item->parked.fn = on_change;
 			item->parked.arg = item;
-			if (wrong != KAFKA_NONE)
+			if (error == KAFKA_NONE)
+				error = topic_check_partition(topic, item->asked->partition, item->asked->current_leader_epoch);
+			if (error == KAFKA_NONE && item->asked->fetch_offset < 0)
+				error = KAFKA_OFFSET_OUT_OF_RANGE;
+			if (error != KAFKA_NONE)
 			{
-				item_error(item, wrong);
+				item_error(item, error);
 				continue;
 			}
 			item->topic_id = topic->id;

@@ -63,5 +63,5 @@ handle_init_producer_id(Request *request)
 		return;
 	}
 	request->abandon = request_keep;
-	pool_call(request->pool, &init_statement, NULL, NULL, on_id, request);
+	pool_call(request->pool, &init_statement, NULL, on_id, request);
 }

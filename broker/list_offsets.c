@@ -64,8 +64,7 @@ ask(Questions *q, const ClientStatement *statement, bool wide, ClientResultFn fn
 	BinaryArray ids,
 				partitions,
 				whats;
-	const char *values[3];
-	int			lengths[3];
+	ClientParams params = {0};
 
 	if (q->n == 0)
 	{
@@ -88,13 +87,10 @@ ask(Questions *q, const ClientStatement *statement, bool wide, ClientResultFn fn
 		else
 			binary_array_put_int32(&whats, (int32_t) q->items[i].what);
 	}
-	values[0] = ids.data;
-	lengths[0] = ids.len;
-	values[1] = partitions.data;
-	lengths[1] = partitions.len;
-	values[2] = whats.data;
-	lengths[2] = whats.len;
-	pool_call(q->request->pool, statement, values, lengths, fn, q);
+	client_params_add(&params, ids.data, ids.len);
+	client_params_add(&params, partitions.data, partitions.len);
+	client_params_add(&params, whats.data, whats.len);
+	pool_call(q->request->pool, statement, &params, fn, q);
 }
 
 static int16_t
@@ -112,18 +108,6 @@ questions_init(Questions *q, int n)
 {
 	q->items = kafka_arena_alloc_array(&q->request->arena, n, sizeof(Question));
 	return q->items != NULL || n == 0;
-}
-
-static int16_t
-check_partition(const Topic *topic, int32_t partition, int32_t epoch, int16_t error)
-{
-	if (error != KAFKA_NONE)
-		return error;
-	if (partition < 0 || partition >= topic->n_partitions)
-		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-	if (epoch > binary_array_item(topic->epochs, partition))
-		return KAFKA_UNKNOWN_LEADER_EPOCH;
-	return KAFKA_NONE;
 }
 
 static void
@@ -200,14 +184,11 @@ begin_list_offsets(Questions *q, const ClientFailure *failure)
 	{
 		const ListOffsetsTopic *from = &body->topics.items[i];
 		ListOffsetsTopicResponse *to = &response->topics.items[i];
-		const Topic *topic = NULL;
-		int16_t		error = KAFKA_NONE;
+		const Topic *topic;
+		int16_t		error;
 
 		to->name = from->name;
-		if (failure != NULL)
-			error = kafka_error_of_sqlstate(failure->sqlstate);
-		else
-			topic = topics_find(request->pool->topics, from->name, NULL, false, TOPIC_READ, &error);
+		topic = topics_find(request->pool->topics, failure, from->name, NULL, TOPIC_READ, &error);
 		if (!KAFKA_NEW_ITEMS(&request->arena, &to->partitions, ListOffsetsPartitionResponse, from->partitions.n))
 			return false;
 		for (int j = 0; j < from->partitions.n; j++)
@@ -216,7 +197,9 @@ begin_list_offsets(Questions *q, const ClientFailure *failure)
 			ListOffsetsPartitionResponse *answer = &to->partitions.items[j];
 
 			answer->partition_index = asked->partition_index;
-			answer->error_code = check_partition(topic, asked->partition_index, asked->current_leader_epoch, error);
+			answer->error_code = error;
+			if (answer->error_code == KAFKA_NONE)
+				answer->error_code = topic_check_partition(topic, asked->partition_index, asked->current_leader_epoch);
 			if (answer->error_code == KAFKA_NONE &&
 				!is_known_time(asked->timestamp, request->header.request_api_version))
 				answer->error_code = KAFKA_UNSUPPORTED_VERSION;
@@ -287,14 +270,11 @@ begin_epochs(Questions *q, const ClientFailure *failure)
 	{
 		const OffsetForLeaderTopic *from = &body->topics.items[i];
 		OffsetForLeaderTopicResult *to = &response->topics.items[i];
-		const Topic *topic = NULL;
-		int16_t		error = KAFKA_NONE;
+		const Topic *topic;
+		int16_t		error;
 
 		to->topic = from->topic;
-		if (failure != NULL)
-			error = kafka_error_of_sqlstate(failure->sqlstate);
-		else
-			topic = topics_find(request->pool->topics, from->topic, NULL, false, TOPIC_READ, &error);
+		topic = topics_find(request->pool->topics, failure, from->topic, NULL, TOPIC_READ, &error);
 		if (!KAFKA_NEW_ITEMS(&request->arena, &to->partitions, EpochEndOffset, from->partitions.n))
 			return false;
 		for (int j = 0; j < from->partitions.n; j++)
@@ -303,7 +283,9 @@ begin_epochs(Questions *q, const ClientFailure *failure)
 			EpochEndOffset *answer = &to->partitions.items[j];
 
 			answer->partition = asked->partition;
-			answer->error_code = check_partition(topic, asked->partition, asked->current_leader_epoch, error);
+			answer->error_code = error;
+			if (answer->error_code == KAFKA_NONE)
+				answer->error_code = topic_check_partition(topic, asked->partition, asked->current_leader_epoch);
 			if (answer->error_code == KAFKA_NONE)
 				add_question(q, topic, asked->partition, asked->leader_epoch, answer);
 		}

@@ -101,7 +101,8 @@ list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
 				to->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
 				continue;
 			}
-			topic = topics_find(cache, asked->name, &asked->topic_id, with_id, ~0, &to->error_code);
+			topic = topics_find(cache, NULL, asked->name, with_id ? &asked->topic_id : NULL, ~0,
+								&to->error_code);
 			if (topic == NULL)
 				continue;
 			to->error_code = KAFKA_NONE;

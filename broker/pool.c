@@ -23,8 +23,7 @@
 struct PoolCall
 {
 	const ClientStatement *statement;
-	const char *values[POOL_MAX_PARAMS];
-	int			lengths[POOL_MAX_PARAMS];
+	ClientParams params;
 	ClientResultFn fn;
 	void	   *arg;
 	int64_t		deadline;
@@ -72,13 +71,7 @@ static void
 open_session(Pool *pool)
 {
 	static const char *const session_settings[] = {
-		"statement_timeout", "0",
 		"lock_timeout", "0",
-		"idle_in_transaction_session_timeout", "0",
-		"search_path", "pg_catalog",
-		"client_connection_check_interval", "2s",	/* a call that was given
-													 * up ends */
-		"client_encoding", "UTF8",
 		NULL
 	};
 	PoolSession *s = client_alloc(sizeof(PoolSession));
@@ -99,17 +92,35 @@ open_session(Pool *pool)
 	s->session = client_session_new(pool->loop, &config);
 }
 
-bool
-pool_has_free_session(const Pool *pool)
+/* A session that is connected and in no call; NULL: there is none. */
+static PoolSession *
+find_ready(const Pool *pool)
 {
-	if (pool->first_call != NULL)
-		return false;
 	for (PoolSession *s = pool->sessions; s != NULL; s = s->next)
 	{
 		if (client_session_state(s->session) == CLIENT_SESSION_READY)
-			return true;
+			return s;
 	}
-	return pool->n_sessions < settings.backends;
+	return NULL;
+}
+
+bool
+pool_has_free_session(const Pool *pool)
+{
+	return pool->first_call == NULL &&
+		(pool->n_sessions < settings.backends || find_ready(pool) != NULL);
+}
+
+/* The call that has waited longest waits no more. */
+static PoolCall *
+take_first_call(Pool *pool)
+{
+	PoolCall   *call = pool->first_call;
+
+	pool->first_call = call->next;
+	if (pool->first_call == NULL)
+		pool->last_call = NULL;
+	return call;
 }
 
 /* Give sessions that are free to the calls that wait, and then to what was collected. */
@@ -118,25 +129,16 @@ pool_start_calls(Pool *pool)
 {
 	while (pool->first_call != NULL)
 	{
-		PoolCall   *call = pool->first_call;
-		PoolSession *s;
+		PoolSession *s = find_ready(pool);
 
-		for (s = pool->sessions; s != NULL; s = s->next)
-		{
-			if (client_session_state(s->session) == CLIENT_SESSION_READY)
-				break;
-		}
 		if (s == NULL)
 		{
 			if (pool->n_sessions < settings.backends)
 				open_session(pool);
 			return;
 		}
-		pool->first_call = call->next;
-		if (pool->first_call == NULL)
-			pool->last_call = NULL;
-		s->call = call;
-		client_session_call(s->session, call->statement, call->values, call->lengths,
+		s->call = take_first_call(pool);
+		client_session_call(s->session, s->call->statement, &s->call->params,
 							settings.request_timeout, on_result, s);
 	}
 	produce_start(pool->produce);
@@ -155,11 +157,8 @@ on_timer(void *arg)
 
 	while (pool->first_call != NULL && pool->first_call->deadline <= client_loop_now(pool->loop))
 	{
-		PoolCall   *call = pool->first_call;
+		PoolCall   *call = take_first_call(pool);
 
-		pool->first_call = call->next;
-		if (pool->first_call == NULL)
-			pool->last_call = NULL;
 		pool->n_calls--;
 		call->fn(call->arg, NULL, &failure);
 		free(call);
@@ -172,18 +171,14 @@ on_timer(void *arg)
 
 void
 pool_call(Pool *pool, const ClientStatement *statement,
-		  const char *const *values, const int *lengths,
-		  ClientResultFn fn, void *arg)
+		  const ClientParams *params, ClientResultFn fn, void *arg)
 {
 	PoolCall   *call = client_alloc(sizeof(PoolCall));
 
 	pool->n_calls++;
 	call->statement = statement;
-	for (int i = 0; i < statement->nparams; i++)
-	{
-		call->values[i] = values[i];
-		call->lengths[i] = lengths[i];
-	}
+	if (params != NULL)
+		call->params = *params;
 	call->fn = fn;
 	call->arg = arg;
 	call->deadline = client_loop_now(pool->loop) + settings.request_timeout;
@@ -248,12 +243,7 @@ pool_free(Pool *pool)
 		free(s);
 	}
 	while (pool->first_call != NULL)
-	{
-		PoolCall   *call = pool->first_call;
-
-		pool->first_call = call->next;
-		free(call);
-	}
+		free(take_first_call(pool));
 	client_timer_stop(pool->loop, &pool->timer);
 	produce_queue_free(pool->produce);
 	topics_free(pool->topics);

@@ -42,9 +42,6 @@ typedef struct Pool
 /* All there are: one for each role. */
 extern Pool *pools;
 
-/* The parameters of a call, built in binary. */
-#define POOL_MAX_PARAMS 6
-
 /* Both are copied; NULL: those of conninfo. */
 extern Pool *pool_new(ClientLoop *loop, const char *user, const char *password);
 extern void pool_free(Pool *pool);
@@ -53,13 +50,13 @@ extern void pool_free(Pool *pool);
 extern void pools_sweep(ClientLoop *loop);
 
 /*
- * Calls a function of the server, as soon as a session is free.  Values stay
- * until fn is called; a call that has got no session, or no result, within
- * settings.request_timeout fails with 08006.  fn is always called from the loop.
+ * Calls a function of the server, as soon as a session is free.  What params
+ * points to stays until fn is called; NULL: the function has no parameters.  A
+ * call that has got no session, or no result, within settings.request_timeout
+ * fails with 08006.  fn is always called from the loop.
  */
 extern void pool_call(Pool *pool, const ClientStatement *statement,
-					  const char *const *values, const int *lengths,
-					  ClientResultFn fn, void *arg);
+					  const ClientParams *params, ClientResultFn fn, void *arg);
 
 /* Is a session free, so that a call would begin at once? */
 extern bool pool_has_free_session(const Pool *pool);

@@ -414,8 +414,8 @@ produce_start(ProduceQueue *queue)
 		BinaryArray ids,
 					partitions,
 					batches;
-		const char *values[4];
-		int			lengths[4];
+		ClientParams params = {0};
+		const char *commit;
 
 		kafka_arena_init(&call->arena, SIZE_MAX);
 		if (!binary_array_begin(&ids, &call->arena, BINARY_UUID, call->n, (size_t) call->n * 16) ||
@@ -437,15 +437,12 @@ produce_start(ProduceQueue *queue)
 			binary_array_put_int32(&partitions, call->sent[i].lane->partition);
 			binary_array_put(&batches, batch->records.data, batch->records.len);
 		}
-		values[0] = ids.data;
-		lengths[0] = ids.len;
-		values[1] = partitions.data;
-		lengths[1] = partitions.len;
-		values[2] = batches.data;
-		lengths[2] = batches.len;
-		values[3] = durability(call);
-		lengths[3] = values[3] != NULL ? (int) strlen(values[3]) : 0;
-		pool_call(queue->pool, &append_statement, values, lengths, on_appended, call);
+		commit = durability(call);
+		client_params_add(&params, ids.data, ids.len);
+		client_params_add(&params, partitions.data, partitions.len);
+		client_params_add(&params, batches.data, batches.len);
+		client_params_add(&params, commit, commit != NULL ? (int) strlen(commit) : 0);
+		pool_call(queue->pool, &append_statement, &params, on_appended, call);
 	}
 }
 
@@ -463,8 +460,8 @@ take_partition(Produce *p, const Topic *topic, int16_t error,
 	to->index = from->index;
 	to->base_offset = -1;
 	to->log_start_offset = -1;
-	if (error == KAFKA_NONE && (from->index < 0 || from->index >= topic->n_partitions))
-		error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	if (error == KAFKA_NONE)
+		error = topic_check_partition(topic, from->index, -1);
 	if (error == KAFKA_NONE && from->records.len <= 0)
 		error = KAFKA_INVALID_RECORD;
 	to->error_code = error;
@@ -482,19 +479,17 @@ take_partition(Produce *p, const Topic *topic, int16_t error,
 	return true;
 }
 
-static void
-on_topics(void *arg, const ClientFailure *failure)
+/* All partitions of the request; false: no memory. */
+static bool
+take_partitions(Produce *p, const ClientFailure *failure)
 {
-	Produce    *p = arg;
 	const ProduceRequest *body = p->request->body;
 	int16_t		refused = body->acks < -1 || body->acks > 1 ? KAFKA_INVALID_REQUIRED_ACKS :
-		body->transactional_id.len >= 0 ? KAFKA_INVALID_REQUEST :
-		failure != NULL ? kafka_error_of_sqlstate(failure->sqlstate) : KAFKA_NONE;
+		body->transactional_id.len >= 0 ? KAFKA_INVALID_REQUEST : KAFKA_NONE;
 	KafkaArena *arena = &p->request->arena;
 
-	p->n_left = 1;				/* ours, until all are taken */
 	if (!KAFKA_NEW_ITEMS(arena, &p->response.responses, TopicProduceResponse, body->topic_data.n))
-		goto no_memory;
+		return false;
 	for (int i = 0; i < body->topic_data.n; i++)
 	{
 		const TopicProduceData *from = &body->topic_data.items[i];
@@ -504,28 +499,32 @@ on_topics(void *arg, const ClientFailure *failure)
 
 		to->name = from->name;
 		if (error == KAFKA_NONE)
-			topic = topics_find(p->request->pool->topics, from->name, NULL, false, TOPIC_WRITE, &error);
+			topic = topics_find(p->request->pool->topics, failure, from->name, NULL, TOPIC_WRITE, &error);
 		if (!KAFKA_NEW_ITEMS(arena, &to->partition_responses, PartitionProduceResponse, from->partition_data.n))
-			goto no_memory;
+			return false;
 		for (int j = 0; j < from->partition_data.n; j++)
 		{
 			if (!take_partition(p, topic, error, &from->partition_data.items[j],
 								&to->partition_responses.items[j]))
-				goto no_memory;
+				return false;
 		}
 	}
-	produce_start(p->request->pool->produce);
-	if (--p->n_left == 0)
-		produce_done(p);
-	return;
+	return true;
+}
 
-no_memory:
+static void
+on_topics(void *arg, const ClientFailure *failure)
+{
+	Produce    *p = arg;
+
+	p->n_left = 1;				/* ours, until all are taken */
 
 	/*
-	 * what stands in lanes already is appended; the client does not hear of
-	 * it
+	 * without memory, what stands in lanes already is appended; the client
+	 * does not hear of it
 	 */
-	p->unknown = true;
+	if (!take_partitions(p, failure))
+		p->unknown = true;
 	produce_start(p->request->pool->produce);
 	if (--p->n_left == 0)
 		produce_done(p);

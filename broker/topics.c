@@ -217,12 +217,12 @@ on_topics(void *arg, PGresult *result, const ClientFailure *failure)
 static void
 topics_load(TopicCache *cache)
 {
-	const char *values[] = {cache->schemas.data};
-	const int	lengths[] = {cache->schemas.len};
+	ClientParams params = {0};
 
+	client_params_add(&params, cache->schemas.data, cache->schemas.len);
 	cache->loading = true;
 	cache->changed = false;
-	pool_call(cache->pool, &topics_statement, values, lengths, on_topics, cache);
+	pool_call(cache->pool, &topics_statement, &params, on_topics, cache);
 }
 
 void
@@ -251,8 +251,8 @@ topics_invalidate(TopicCache *cache)
 	cache->changed = true;
 }
 
-const Topic *
-topics_by_name(const TopicCache *cache, KafkaString name)
+static const Topic *
+find_by_name(const TopicCache *cache, KafkaString name)
 {
 	if (cache->n == 0 || name.len < 0)
 		return NULL;
@@ -264,8 +264,8 @@ topics_by_name(const TopicCache *cache, KafkaString name)
 	return NULL;
 }
 
-const Topic *
-topics_by_id(const TopicCache *cache, const KafkaUuid *id)
+static const Topic *
+find_by_id(const TopicCache *cache, const KafkaUuid *id)
 {
 	if (cache->n == 0)
 		return NULL;
@@ -296,16 +296,32 @@ topics_get(const TopicCache *cache, int i)
 }
 
 const Topic *
-topics_find(const TopicCache *cache, KafkaString name, const KafkaUuid *id,
-			bool with_id, int32_t operation, int16_t *error)
+topics_find(const TopicCache *cache, const ClientFailure *failure,
+			KafkaString name, const KafkaUuid *id, int32_t operations, int16_t *error)
 {
-	const Topic *topic = with_id ? topics_by_id(cache, id) : topics_by_name(cache, name);
+	const Topic *topic;
 
+	if (failure != NULL)
+	{
+		*error = kafka_error_of_sqlstate(failure->sqlstate);
+		return NULL;
+	}
+	topic = id != NULL ? find_by_id(cache, id) : find_by_name(cache, name);
 	if (topic == NULL)
-		*error = with_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-	else if ((topic->operations & operation) == 0)
+		*error = id != NULL ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	else if ((topic->operations & operations) == 0)
 		*error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
 	else
 		*error = KAFKA_NONE;
 	return topic;
+}
+
+int16_t
+topic_check_partition(const Topic *topic, int32_t partition, int32_t epoch)
+{
+	if (partition < 0 || partition >= topic->n_partitions)
+		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	if (epoch > binary_array_item(topic->epochs, partition))
+		return KAFKA_UNKNOWN_LEADER_EPOCH;
+	return KAFKA_NONE;
 }

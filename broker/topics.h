@@ -47,15 +47,25 @@ extern void topics_when_ready(TopicCache *cache, TopicsFn fn, void *arg);
 /* What is there is too old. */
 extern void topics_invalidate(TopicCache *cache);
 
-/* Within a TopicsFn without failure.  NULL: the role sees no such topic. */
-extern const Topic *topics_by_name(const TopicCache *cache, KafkaString name);
-extern const Topic *topics_by_id(const TopicCache *cache, const KafkaUuid *id);
+/* Within a TopicsFn without failure. */
 extern int	topics_count(const TopicCache *cache);
 extern int64_t topics_count_partitions(const TopicCache *cache);
 extern const Topic *topics_get(const TopicCache *cache, int i);
 
-/* For a topic that a request names, or gives the id of (with_id); *error is 0, 3, 29 or 100. */
-extern const Topic *topics_find(const TopicCache *cache, KafkaString name, const KafkaUuid *id,
-								bool with_id, int32_t operation, int16_t *error);
+/*
+ * The topic that a request gives the id of or, if that is NULL, names; for use
+ * within a TopicsFn, with the failure it was called with.  *error is 0, 3 or 100
+ * (the role sees no such topic), 29 (it may do none of the operations there), or
+ * what the failure is; the topic is NULL unless it is 0 or 29.
+ */
+extern const Topic *topics_find(const TopicCache *cache, const ClientFailure *failure,
+								KafkaString name, const KafkaUuid *id,
+								int32_t operations, int16_t *error);
+
+/*
+ * What is wrong with a request for this partition: 0 or 3 and, if the client has
+ * heard of a later leader epoch (-1: it says none), 75.
+ */
+extern int16_t topic_check_partition(const Topic *topic, int32_t partition, int32_t epoch);
 
 #endif							/* EL_BROKER_TOPICS_H */

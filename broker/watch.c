@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/binary.h"
 #include "broker/cluster.h"
 #include "broker/partition.h"
 #include "broker/pool.h"
@@ -37,7 +38,6 @@ static struct
 	ClientLoop *loop;
 	ClientSession *session;
 	ClientTimer timer;
-	bool		calling;
 	bool		live;
 	int64_t		last_heard;
 }			watch;
@@ -98,30 +98,20 @@ static void
 on_identity(void *arg, PGresult *result, const ClientFailure *failure)
 {
 	if (result != NULL && PQntuples(result) == 1)
-	{
-		const char *id = PQgetvalue(result, 0, 0);
-		const char *oid = PQgetvalue(result, 0, 1);
-		uint64_t	system_identifier = 0;
-		uint32_t	database = 0;
-
-		for (int i = 0; i < 8; i++)
-			system_identifier = system_identifier << 8 | (unsigned char) id[i];
-		for (int i = 0; i < 4; i++)
-			database = database << 8 | (unsigned char) oid[i];
-		cluster_set_id(system_identifier, database);
-	}
+		cluster_set_id((uint64_t) binary_int64(result, 0, 0, 0),
+					   (uint32_t) binary_int32(result, 0, 1, 0));
 	else if (failure != NULL)
 		client_log_limited(CLIENT_WARNING, "the cluster's identity cannot be read", CLIENT_TEXT("reason", failure->message));
 	PQclear(result);
 	if (failure == NULL)
-		client_session_call(watch.session, &watch_statement, NULL, NULL, 0, on_watch_end, NULL);
+		client_session_call(watch.session, &watch_statement, NULL, 0, on_watch_end, NULL);
 }
 
 static void
 watch_call(void)
 {
 	watch.last_heard = client_loop_now(watch.loop);
-	client_session_call(watch.session, &identity_statement, NULL, NULL, settings.request_timeout, on_identity, NULL);
+	client_session_call(watch.session, &identity_statement, NULL, settings.request_timeout, on_identity, NULL);
 }
 
 static void
@@ -166,15 +156,9 @@ on_notify(void *arg, const char *channel, const char *payload)
 void
 watch_start(ClientLoop *loop)
 {
-	static const char *const session_settings[] = {
-		"statement_timeout", "0",
-		"search_path", "pg_catalog",
-		NULL
-	};
 	ClientSessionConfig config = {
 		.conninfo = settings.conninfo,
 		.application_name = "eventlog-broker watch",
-		.settings = session_settings,
 		.on_state = on_watch_state,
 		.on_notify = on_notify,
 	};

@@ -36,8 +36,7 @@
 typedef struct Call
 {
 	const ClientStatement *statement;
-	const char *values[CLIENT_MAX_PARAMS];
-	int			lengths[CLIENT_MAX_PARAMS];
+	ClientParams params;
 	ClientResultFn fn;			/* NULL: none runs */
 	void	   *arg;
 	bool		sent;			/* the statement itself, rather than its text */
@@ -427,7 +426,8 @@ send_call(ClientSession *session)
 		ok = PQsendPrepare(session->conn, statement->name, statement->sql, statement->nparams, statement->types);
 	else
 	{
-		ok = PQsendQueryPrepared(session->conn, statement->name, statement->nparams, call->values, call->lengths, binary, 1);
+		ok = PQsendQueryPrepared(session->conn, statement->name, statement->nparams,
+								 call->params.values, call->params.lengths, binary, 1);
 		call->sent = true;
 	}
 	return ok && flush_and_watch(session);
@@ -655,22 +655,17 @@ client_session_state(const ClientSession *session)
 
 void
 client_session_call(ClientSession *session, const ClientStatement *statement,
-					const char *const *values, const int *lengths,
+					const ClientParams *params,
 					int64_t timeout, ClientResultFn fn, void *arg)
 {
-	int			i;
-
 	assert(session->state == CLIENT_SESSION_READY);
-	assert(statement->nparams <= CLIENT_MAX_PARAMS);
+	assert(statement->nparams == (params != NULL ? params->n : 0));
 	session->state = CLIENT_SESSION_BUSY;
 	session->call.statement = statement;
 	session->call.fn = fn;
 	session->call.arg = arg;
-	for (i = 0; i < statement->nparams; i++)
-	{
-		session->call.values[i] = values[i];
-		session->call.lengths[i] = lengths[i];
-	}
+	if (params != NULL)
+		session->call.params = *params;
 	if (!send_call(session))
 		client_session_drop(session, PQerrorMessage(session->conn));
 	else if (timeout > 0)

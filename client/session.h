@@ -26,6 +26,7 @@
 #ifndef CLIENT_SESSION_H
 #define CLIENT_SESSION_H
 
+#include <assert.h>
 #include <libpq-fe.h>
 
 #include "client/loop.h"
@@ -67,6 +68,22 @@ typedef struct ClientStatement
 								 * them */
 } ClientStatement;
 
+/* The parameters of a call, in their order and in binary; a NULL value is null. */
+typedef struct ClientParams
+{
+	int			n;
+	const char *values[CLIENT_MAX_PARAMS];
+	int			lengths[CLIENT_MAX_PARAMS];
+} ClientParams;
+
+static inline void
+client_params_add(ClientParams *params, const char *value, int length)
+{
+	assert(params->n < CLIENT_MAX_PARAMS);
+	params->values[params->n] = value;
+	params->lengths[params->n++] = length;
+}
+
 /*
  * How a call ended: with a result of PGRES_TUPLES_OK or PGRES_COMMAND_OK in binary,
  * which now is the callback's to PQclear() whenever it likes, or with NULL and
@@ -105,13 +122,13 @@ extern void client_session_free(ClientSession *session);
 extern ClientSessionState client_session_state(const ClientSession *session);
 
 /*
- * Runs a statement in a session that is ready.  Parameters are in binary; a NULL
- * value is NULL; what values point at stays until the callback comes, the two
- * arrays need not.  A call that takes longer than timeout milliseconds (0: no
+ * Runs a statement in a session that is ready.  params is copied, but what its
+ * values point at stays until the callback comes; NULL: the statement has no
+ * parameters.  A call that takes longer than timeout milliseconds (0: no
  * limit) fails, and its connection with it.
  */
 extern void client_session_call(ClientSession *session, const ClientStatement *statement,
-								const char *const *values, const int *lengths,
+								const ClientParams *params,
 								int64_t timeout, ClientResultFn fn, void *arg);
 
 /* Gives up the connection, for a reason that its call, if any, and on_state are told, and connects again. */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * bytes.h
- *	  Numbers as Kafka's protocol has them: big-endian, and unsigned varints.
+ *	  Numbers as Kafka's protocol has them: big-endian (as PostgreSQL's), and
+ *	  unsigned varints.
  *
  * IDENTIFICATION
  *	  broker/protocol/bytes.h

@@ -106,7 +106,7 @@ static void on_result(void *arg, PGresult *result, const ClientFailure *failure)
 static void
 call(ClientStatement *statement, int64_t timeout)
 {
-	client_session_call(session, statement, NULL, NULL, timeout, on_result, statement);
+	client_session_call(session, statement, NULL, timeout, on_result, statement);
 }
 
 static void
@@ -194,15 +194,15 @@ command(char *line)
 		printf("not ready\n");
 	else if (strcmp(what, "big") == 0)
 	{
-		const char *values[1];
+		ClientParams params = {0};
 
 		free(big);
 		big_len = atoi(line);
 		big = xmalloc((size_t) big_len);
 		random_bytes(big, (size_t) big_len);
-		values[0] = big;
+		client_params_add(&params, big, big_len);
 		ticked = now_ms();
-		client_session_call(session, &echo, values, &big_len, atoi(first), on_result, NULL);
+		client_session_call(session, &echo, &params, atoi(first), on_result, NULL);
 	}
 	else if (strcmp(what, "chain") == 0)
 	{
