@@ -11,52 +11,14 @@ import sys
 import time
 
 import psycopg
+import record_batch
 
 PATIENCE = 30       # seconds for what has to happen
 HEADER = struct.Struct(">qiibIhiqqqhii")
 
 
-def crc_table():
-    table = []
-    for i in range(256):
-        for _ in range(8):
-            i = (i >> 1) ^ 0x82F63B78 if i & 1 else i >> 1
-        table.append(i)
-    return table
-
-
-CRC = crc_table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = CRC[(crc ^ byte) & 255] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
-
-
-def varint(n):
-    n = (n << 1) ^ (n >> 63)
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def field(data):
-    return varint(-1) if data is None else varint(len(data)) + data
-
-
-def batch(*values, key=b"k", time_ms=1704067200000):
-    """An uncompressed batch of these values."""
-    records = b""
-    for n, value in enumerate(values):
-        body = b"\0" + varint(0) + varint(n) + field(key) + field(value) + varint(0)
-        records += varint(len(body)) + body
-    tail = struct.pack(">hiqqqhii", 0, len(values) - 1, time_ms, time_ms, -1, -1, -1, len(values)) + records
-    return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail
+def batch(*values):
+    return record_batch.batch([(b"k", value) for value in values], at=1704067200000)
 
 
 def split(records):
@@ -166,7 +128,7 @@ def codecs(conninfo):
         source, target = b.topic(f"from_{codec}")[0], b.topic(f"to_{codec}")[0]
         raw = b.read_all(source, limit=100000)
         check({HEADER.unpack_from(x)[5] for x in raw} == {number} and len(raw) > 1, f"{codec}: SQL's batches are fetched as they are")
-        check(all(crc32c(x[21:]) == HEADER.unpack_from(x)[4] for x in raw), "... and whole")
+        check(all(record_batch.crc32c(x[21:]) == HEADER.unpack_from(x)[4] for x in raw), "... and whole")
         rows = b.append(target, *map(as_sent, raw))
         check(all(row[0] is None for row in rows), "... and appended", rows)
         back = b.read_all(target, limit=1)

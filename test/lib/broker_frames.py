@@ -7,6 +7,7 @@ import sys
 import time
 
 import kafka_frames as k
+from record_batch import batch
 
 port = int(sys.argv[1])
 
@@ -48,21 +49,21 @@ def codes(topic):
     """The answers to what is wrong: broker.md 3.14, where this broker serves it."""
     one = [(b"k", b"v")]
     two = one * 2
-    good = k.batch(one)
+    good = batch(one)
     produce = {
         "good": good,
-        "base offset 77": k.batch(one, base=77),
-        "crc": k.batch(one, crc=1),
+        "base offset 77": batch(one, base=77),
+        "crc": batch(one, crc=1),
         "two batches": good + good,
         "no bytes": b"",
         "null": None,
-        "control": k.batch(one, attributes=0x20),
-        "count": k.batch(two, delta=5),
-        "zero records": k.batch([], count=0, delta=0),
-        "codec 7": k.batch(one, attributes=7),
+        "control": batch(one, attributes=0x20),
+        "count": batch(two, delta=5),
+        "zero records": batch([], count=0, delta=0),
+        "codec 7": batch(one, attributes=7),
         "truncated": good[:-1],
-        "magic 1": k.batch(one, magic=1),
-        "transactional": k.batch(one, attributes=0x10, producer=(7, 0, 0)),
+        "magic 1": batch(one, magic=1),
+        "transactional": batch(one, attributes=0x10, producer=(7, 0, 0)),
     }
     for name, records in produce.items():
         say(name, produced(k.produce(topic, 0, records)))
@@ -129,8 +130,8 @@ def pipeline(topic):
     end = k.read_list_offsets(client.ask(k.list_offsets(topic, 0, -1)))[0][4]
     frames = [k.fetch([(topic, 0, end)], wait=1000, least=1 << 20, correlation=0)]
     for i in range(1, 31, 3):
-        frames += [k.produce(topic, 0, k.batch([(b"k", b"%d" % i)]), correlation=i), k.metadata([topic], correlation=i + 1),
-                   k.produce("nobody", 0, k.batch([(b"k", b"v")]), correlation=i + 2)]
+        frames += [k.produce(topic, 0, batch([(b"k", b"%d" % i)]), correlation=i), k.metadata([topic], correlation=i + 1),
+                   k.produce("nobody", 0, batch([(b"k", b"v")]), correlation=i + 2)]
     client.send(b"".join(frames))
     answers = [client.receive() for _ in frames]
     say("order", "right" if [a[0] for a in answers] == list(range(len(frames))) else [a[0] for a in answers])
@@ -143,7 +144,7 @@ def order(topic, n):
     clients = [k.Client(port) for _ in range(8)]
     for i in range(n):
         for c, client in enumerate(clients):
-            client.send(k.produce_all([(topic, i % 2, k.batch([(b"%d" % c, b"%d" % i)])), (topic, 1 - i % 2, k.batch([(b"%d" % c, b"%d" % i)]))],
+            client.send(k.produce_all([(topic, i % 2, batch([(b"%d" % c, b"%d" % i)])), (topic, 1 - i % 2, batch([(b"%d" % c, b"%d" % i)]))],
                                       acks=1 if c else 0, correlation=i))
     wrong = 0
     for client in clients[1:]:
@@ -160,7 +161,7 @@ def half_closed(topic):
     """What was sent before the client stopped sending is appended."""
     client = k.Client(port)
     for i in range(100):
-        client.send(k.produce(topic, 0, k.batch([(b"half", b"%d" % i)]), acks=0))
+        client.send(k.produce(topic, 0, batch([(b"half", b"%d" % i)]), acks=0))
     client.socket.shutdown(socket.SHUT_WR)
     try:
         while client.socket.recv(4096):
@@ -173,7 +174,7 @@ def half_closed(topic):
 def memory(topic, n):
     """Clients that each send more than there is memory for all: all are answered."""
     clients = [k.Client(port, timeout=120) for _ in range(n)]
-    frame = k.produce(topic, 0, k.batch([(b"k", b"x" * 4_000_000)]))
+    frame = k.produce(topic, 0, batch([(b"k", b"x" * 4_000_000)]))
     began = time.monotonic()
     selector = selectors.DefaultSelector()
     left = {}

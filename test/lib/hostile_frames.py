@@ -9,6 +9,7 @@ import sys
 import time
 
 import kafka_frames as k
+from record_batch import batch
 
 port = int(sys.argv[1])
 
@@ -29,7 +30,7 @@ def end_of(client):
 
 def delivery(topic):
     """The same requests byte by byte, in pieces of random sizes, and all in one packet."""
-    frames = [k.api_versions(0), k.metadata([topic], 1), k.produce(topic, 0, k.batch([(b"k", b"x" * 300)]), correlation=2),
+    frames = [k.api_versions(0), k.metadata([topic], 1), k.produce(topic, 0, batch([(b"k", b"x" * 300)]), correlation=2),
               k.fetch([(topic, 0, 0)], correlation=3), k.list_offsets(topic, 0, -1, 4)]
     data = b"".join(frames)
     random.seed(1)
@@ -72,7 +73,7 @@ def wrong_sizes():
 
 def truncated(topic):
     """Requests of which only the beginning comes: nothing of them is done."""
-    frame = k.produce(topic, 0, k.batch([(b"k", b"truncated")]))
+    frame = k.produce(topic, 0, batch([(b"k", b"truncated")]))
     for n in range(0, len(frame), 7):
         client = k.Client(port)
         client.send(frame[:n])
@@ -84,7 +85,7 @@ def after_garbage(topic):
     """A request that cannot be read, behind others that take their time: these are answered."""
     client = k.Client(port)
     end = k.read_list_offsets(client.ask(k.list_offsets(topic, 0, -1)))[0][4]
-    client.send(k.fetch([(topic, 0, end)], wait=300, correlation=1) + k.produce(topic, 0, k.batch([(b"k", b"v")]), correlation=2)
+    client.send(k.fetch([(topic, 0, end)], wait=300, correlation=1) + k.produce(topic, 0, batch([(b"k", b"v")]), correlation=2)
                 + struct.pack(">i", -5) + b"garbage" * 100)
     say("answers", f"{end_of(client)}, {end_of(client)}, {end_of(client)}")
 
@@ -95,7 +96,7 @@ def garbage(seconds):
     until = time.monotonic() + seconds
     sent = connections = 0
     began = time.monotonic()
-    valid = [k.metadata(None), k.fetch([("real", 0, 0)]), k.produce("real", 99, k.batch([(b"k", b"v")])), k.list_offsets("real", 0, -1), k.api_versions()]
+    valid = [k.metadata(None), k.fetch([("real", 0, 0)]), k.produce("real", 99, batch([(b"k", b"v")])), k.list_offsets("real", 0, -1), k.api_versions()]
     while time.monotonic() < until:
         kind = random.randrange(4)
         if kind == 0:
@@ -134,7 +135,7 @@ def real(topic, seconds):
     at = k.read_list_offsets(consumer.ask(k.list_offsets(topic, 0, -1)))[0][4]
     while time.monotonic() < until:
         began = time.monotonic()
-        _, _, error, base, _ = k.read_produce(producer.ask(k.produce(topic, 0, k.batch([(b"real", b"%d" % n)]))))[0]
+        _, _, error, base, _ = k.read_produce(producer.ask(k.produce(topic, 0, batch([(b"real", b"%d" % n)]))))[0]
         assert error == 0 and base == at, (error, base, at)
         _, parts = k.read_fetch(consumer.ask(k.fetch([(topic, 0, at)], wait=5000)))
         assert parts[0][2] == 0 and k.batches(parts[0][5])[0][0] == at, parts

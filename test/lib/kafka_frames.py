@@ -5,40 +5,9 @@ Few messages, in one version each, none of them flexible.
 
 import socket
 import struct
-import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
 VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 1, METADATA: 1, API_VERSIONS: 0}
-
-
-def _crc_table():
-    table = []
-    for i in range(256):
-        for _ in range(8):
-            i = i >> 1 ^ 0x82F63B78 if i & 1 else i >> 1
-        table.append(i)
-    return table
-
-
-_CRC_TABLE = _crc_table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
-
-
-def varint(n):
-    n = n << 1 ^ n >> 63
-    n &= (1 << 64) - 1
-    out = bytearray()
-    while n > 0x7F:
-        out.append(n & 0x7F | 0x80)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
 
 
 def text(s):
@@ -54,27 +23,6 @@ def array(items):
 
 def nullable(data):
     return struct.pack(">i", -1) if data is None else struct.pack(">i", len(data)) + data
-
-
-def record(delta, key, value, headers=()):
-    def part(data):
-        return varint(-1) if data is None else varint(len(data)) + data
-
-    body = b"\0" + varint(0) + varint(delta) + part(key) + part(value) + varint(len(headers))
-    for name, what in headers:
-        body += part(name.encode()) + part(what)
-    return varint(len(body)) + body
-
-
-def batch(records, base=0, attributes=0, count=None, delta=None, crc=None, magic=2, at=None, producer=(-1, -1, -1)):
-    """A batch of (key, value) pairs; what else is given makes it wrong."""
-    at = int(time.time() * 1000) if at is None else at
-    count = len(records) if count is None else count
-    delta = len(records) - 1 if delta is None else delta
-    body = struct.pack(">hiqqqhii", attributes, delta, at, at, *producer, count)
-    body += b"".join(record(i, key, value) for i, (key, value) in enumerate(records))
-    crc = crc32c(body) if crc is None else crc
-    return struct.pack(">qiibI", base, len(body) + 9, 0, magic, crc) + body
 
 
 def request(key, body, correlation=1, version=None, tags=b""):

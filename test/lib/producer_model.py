@@ -21,39 +21,9 @@ import sys
 import time
 
 import psycopg
+import record_batch
 
 MAX = 2**31
-TABLE = []
-for byte in range(256):
-    crc = byte
-    for _ in range(8):
-        crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-    TABLE.append(crc)
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
-
-
-def varint(n):
-    u, out = (n << 1) ^ (n >> 63), bytearray()
-    while u > 127:
-        out.append(u & 127 | 128)
-        u >>= 7
-    return bytes(out + bytes([u]))
-
-
-def build(producer, epoch, first, records, now_ms):
-    """A batch of (key, value) records."""
-    body = b""
-    for n, (key, value) in enumerate(records):
-        record = b"\0" + varint(0) + varint(n) + varint(len(key)) + key + varint(len(value)) + value + varint(0)
-        body += varint(len(record)) + record
-    tail = struct.pack(">hiqqqhii", 0, len(records) - 1, now_ms, now_ms, producer, epoch, first, len(records)) + body
-    return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail
 
 
 def parse(data):
@@ -220,8 +190,8 @@ class Model:
             expected.append((verdict, base, batch if verdict == "next" else same))
         if rng.random() < 0.06 and len(calls) > 1 and not added:
             self.counts["nothing to add"] += 1
-        bytes_ = [build(p, e, f, [(b"k%d" % rng.randrange(20), b"%d/%d/%d" % (p, e, (f + i) % MAX) + b"x" * rng.choice((5, 300)))
-                                  for i in range(c)], now) for _, p, e, f, c in calls]
+        bytes_ = [record_batch.batch([(b"k%d" % rng.randrange(20), b"%d/%d/%d" % (p, e, (f + i) % MAX) + b"x" * rng.choice((5, 300)))
+                                      for i in range(c)], at=now, producer=(p, e, f)) for _, p, e, f, c in calls]
         self.note(f"session {s.number}: " + ", ".join(f"{pl[0].name}/{pl[1]} producer {p} epoch {e} {f}+{c}" for pl, p, e, f, c in calls))
         try:
             rows = s.db.execute("SELECT sqlstate, base_offset, message FROM _eventlog.broker_append(%s::uuid[], %s::int[], %s::bytea[])",
@@ -364,7 +334,7 @@ class Model:
         first = batches[-1].last + 1 if batches else 0
         sqlstate, base, message = self.sessions[0].db.execute(
             "SELECT sqlstate, base_offset, message FROM _eventlog.broker_append(%s::uuid[], %s::int[], %s::bytea[])",
-            ([place[0].id], [place[1]], [build(0, 0, first, [(b"touch", b"")], int(time.time() * 1000))])).fetchone()
+            ([place[0].id], [place[1]], [record_batch.batch([(b"touch", b"")], producer=(0, 0, first))])).fetchone()
         if sqlstate is not None:
             raise Finding(f"{place[0].name}/{place[1]} producer 0: {sqlstate} {message}")
         batch = Batch(0, first, 1, base, None)

@@ -1,7 +1,7 @@
 # Batches that clients of Kafka have compressed with gzip or Snappy are read like any others: by SELECT, read_topic(), consume(),
 # seeks and check_topic(), and by compaction, which writes what stays with the topic's codec.
 #
-# Nothing in SQL writes such batches: test/interop/recompress.py puts them into the files of a stopped server, each in the
+# Nothing in SQL writes such batches: test/lib/recompress.py puts them into the files of a stopped server, each in the
 # place of a plain one of the same length.
 
 use strict;
@@ -19,7 +19,7 @@ use Test::More;
 
 plan(skip_all => 'the files are rewritten as those of a little-endian machine') if $Config{byteorder} !~ /^1234/;
 my $python = $ENV{PYTHON} || 'python3';
-my $recompress = dirname(__FILE__) . '/../interop/recompress.py';
+my $recompress = dirname(__FILE__) . '/../lib/recompress.py';
 run([ $python, '--version' ], '>&', \my $version) or plan(skip_all => 'needs python3');
 
 my $node = new_cluster('codecs', conf => <<'EOT');

@@ -14,6 +14,8 @@ import struct
 import sys
 import zlib
 
+from record_batch import crc32c
+
 BLCKSZ = 8192
 PAGE_START = 24
 PAGE_END = BLCKSZ - 40
@@ -24,23 +26,6 @@ ENVELOPE_MAGIC = 0xBA7C
 HEADER_SIZE = 61
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 XERIAL = b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)
-
-
-def crc_table():
-    for n in range(256):
-        for _ in range(8):
-            n = (n >> 1) ^ (0x82F63B78 if n & 1 else 0)
-        yield n
-
-
-CRC_TABLE = list(crc_table())
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
 
 
 def envelope_crc(envelope, header):
