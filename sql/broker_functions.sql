@@ -13,20 +13,7 @@ SET TIME ZONE 'UTC';
 --
 CREATE SCHEMA wire;
 SET search_path = wire, public;
-CREATE FUNCTION crc32c(b bytea) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    crc bigint := 4294967295;
-BEGIN
-    FOR i IN 0 .. length(b) - 1 LOOP
-        crc := crc # get_byte(b, i);
-        FOR k IN 1 .. 8 LOOP
-            crc := CASE WHEN crc & 1 = 1 THEN (crc >> 1) # 2197175160 ELSE crc >> 1 END;
-        END LOOP;
-    END LOOP;
-    RETURN crc # 4294967295;
-END $$;
--- "123456789" is the check value of every description of CRC-32C
-SELECT to_hex(crc32c('123456789'));
+\i test/castagnoli.sql
 CREATE FUNCTION varint(n bigint) RETURNS bytea LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     u bigint := CASE WHEN n >= 0 THEN 2 * n ELSE -2 * n - 1 END;
@@ -47,7 +34,7 @@ CREATE FUNCTION record(n int, key bytea, value bytea, ms bigint = 0, headers byt
 CREATE FUNCTION batch(records bytea, n int, attributes int = 0, base_offset bigint = 0, count int = NULL, magic int = 2,
     base_ms bigint = 1704067200000, max_ms bigint = NULL, producer bigint = -1, crc bigint = NULL, length int = NULL) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT int8send(base_offset) || int4send(coalesce(batch.length, pg_catalog.length(tail) + 9)) || int4send(-1) || set_byte('\x00', 0, magic)
-        || substr(int8send(coalesce(crc, wire.crc32c(tail))), 5) || tail
+        || substr(int8send(coalesce(crc, wire.castagnoli(tail))), 5) || tail
       FROM (SELECT int2send(attributes::int2) || int4send(n - 1) || int8send(base_ms) || int8send(coalesce(max_ms, base_ms)) || int8send(producer)
         || int2send(CASE WHEN producer < 0 THEN -1 ELSE 3 END::int2) || int4send(CASE WHEN producer < 0 THEN -1 ELSE 7 END)
         || int4send(coalesce(count, n)) || records AS tail) s $$;
@@ -67,7 +54,7 @@ BEGIN
         epoch := ('x' || encode(substr(one, 13, 4), 'hex'))::bit(32)::int;
         attributes := encode(substr(one, 22, 2), 'hex');
         records := ('x' || encode(substr(one, 58, 4), 'hex'))::bit(32)::int;
-        crc_ok := ('x' || encode(substr(one, 18, 4), 'hex'))::bit(32)::bigint & 4294967295 = wire.crc32c(substr(one, 22));
+        crc_ok := ('x' || encode(substr(one, 18, 4), 'hex'))::bit(32)::bigint & 4294967295 = wire.castagnoli(substr(one, 22));
         was := (SELECT min(s.name) FROM wire.sent s WHERE substr(s.batch, 17) = substr(one, 17));
         RETURN NEXT;
     END LOOP;

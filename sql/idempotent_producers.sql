@@ -5,18 +5,7 @@ RESET client_min_messages;
 \pset footer off
 CREATE SCHEMA idem;
 SET search_path = idem, public;
-CREATE FUNCTION castagnoli(b bytea) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    crc bigint := 4294967295;
-BEGIN
-    FOR i IN 0 .. length(b) - 1 LOOP
-        crc := crc # get_byte(b, i);
-        FOR k IN 1 .. 8 LOOP
-            crc := CASE WHEN crc & 1 = 1 THEN (crc >> 1) # 2197175160 ELSE crc >> 1 END;
-        END LOOP;
-    END LOOP;
-    RETURN crc # 4294967295;
-END $$;
+\i test/castagnoli.sql
 -- n events without key and with an empty value
 CREATE FUNCTION batch(producer bigint, epoch int, first int, n int = 1) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT int8send(0) || int4send(length(tail) + 9) || int4send(-1) || '\x02' || substr(int8send(idem.castagnoli(tail)), 5) || tail
