@@ -14,64 +14,13 @@
 #include "postgres_fe.h"
 #endif
 
-#include "port/pg_bswap.h"
 #include "port/pg_crc32c.h"
 
 #include "kafka/batch_header.h"
+#include "kafka/byte_order.h"
 #include "kafka/compression.h"
 
 #define BATCH_MAGIC 2
-
-
-/* Big-endian integers, at any address. */
-
-static inline void
-put_be16(char *p, uint16 v)
-{
-	v = pg_hton16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline void
-put_be32(char *p, uint32 v)
-{
-	v = pg_hton32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline void
-put_be64(char *p, uint64 v)
-{
-	v = pg_hton64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline uint16
-get_be16(const char *p)
-{
-	uint16		v;
-
-	memcpy(&v, p, sizeof(v));
-	return pg_ntoh16(v);
-}
-
-static inline uint32
-get_be32(const char *p)
-{
-	uint32		v;
-
-	memcpy(&v, p, sizeof(v));
-	return pg_ntoh32(v);
-}
-
-static inline uint64
-get_be64(const char *p)
-{
-	uint64		v;
-
-	memcpy(&v, p, sizeof(v));
-	return pg_ntoh64(v);
-}
 
 /* The CRC that a batch of len bytes should have. */
 static uint32
@@ -96,19 +45,19 @@ el_batch_read_header(const char *batch, size_t avail, ElBatchHeader *h)
 	if (batch[EL_BATCH_MAGIC] != BATCH_MAGIC)
 		return "magic is not 2";
 
-	h->base_offset = (int64) get_be64(batch + EL_BATCH_BASE_OFFSET);
-	h->batch_length = (int32) get_be32(batch + EL_BATCH_LENGTH);
-	h->leader_epoch = (int32) get_be32(batch + EL_BATCH_LEADER_EPOCH);
-	h->crc = get_be32(batch + EL_BATCH_CRC);
-	h->attributes = (int16) get_be16(batch + EL_BATCH_ATTRIBUTES);
+	h->base_offset = (int64) el_get_be64(batch + EL_BATCH_BASE_OFFSET);
+	h->batch_length = (int32) el_get_be32(batch + EL_BATCH_LENGTH);
+	h->leader_epoch = (int32) el_get_be32(batch + EL_BATCH_LEADER_EPOCH);
+	h->crc = el_get_be32(batch + EL_BATCH_CRC);
+	h->attributes = (int16) el_get_be16(batch + EL_BATCH_ATTRIBUTES);
 	h->last_offset_delta =
-		(int32) get_be32(batch + EL_BATCH_LAST_OFFSET_DELTA);
-	h->base_timestamp = (int64) get_be64(batch + EL_BATCH_BASE_TIMESTAMP);
-	h->max_timestamp = (int64) get_be64(batch + EL_BATCH_MAX_TIMESTAMP);
-	h->producer_id = (int64) get_be64(batch + EL_BATCH_PRODUCER_ID);
-	h->producer_epoch = (int16) get_be16(batch + EL_BATCH_PRODUCER_EPOCH);
-	h->base_sequence = (int32) get_be32(batch + EL_BATCH_BASE_SEQUENCE);
-	h->record_count = (int32) get_be32(batch + EL_BATCH_RECORD_COUNT);
+		(int32) el_get_be32(batch + EL_BATCH_LAST_OFFSET_DELTA);
+	h->base_timestamp = (int64) el_get_be64(batch + EL_BATCH_BASE_TIMESTAMP);
+	h->max_timestamp = (int64) el_get_be64(batch + EL_BATCH_MAX_TIMESTAMP);
+	h->producer_id = (int64) el_get_be64(batch + EL_BATCH_PRODUCER_ID);
+	h->producer_epoch = (int16) el_get_be16(batch + EL_BATCH_PRODUCER_EPOCH);
+	h->base_sequence = (int32) el_get_be32(batch + EL_BATCH_BASE_SEQUENCE);
+	h->record_count = (int32) el_get_be32(batch + EL_BATCH_RECORD_COUNT);
 
 	if (h->batch_length < EL_BATCH_HEADER_SIZE - EL_BATCH_LOG_OVERHEAD)
 		return "batch length is too small";
@@ -136,20 +85,20 @@ el_batch_write_header(char *batch, const ElBatchHeader *h)
 	Assert(h->record_count >= 0 && h->last_offset_delta >= 0);
 	Assert(h->record_count - 1 <= h->last_offset_delta);
 
-	put_be64(batch + EL_BATCH_BASE_OFFSET, (uint64) h->base_offset);
-	put_be32(batch + EL_BATCH_LENGTH, (uint32) h->batch_length);
-	put_be32(batch + EL_BATCH_LEADER_EPOCH, (uint32) h->leader_epoch);
+	el_put_be64(batch + EL_BATCH_BASE_OFFSET, (uint64) h->base_offset);
+	el_put_be32(batch + EL_BATCH_LENGTH, (uint32) h->batch_length);
+	el_put_be32(batch + EL_BATCH_LEADER_EPOCH, (uint32) h->leader_epoch);
 	batch[EL_BATCH_MAGIC] = BATCH_MAGIC;
-	put_be16(batch + EL_BATCH_ATTRIBUTES, (uint16) h->attributes);
-	put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA,
-			 (uint32) h->last_offset_delta);
-	put_be64(batch + EL_BATCH_BASE_TIMESTAMP, (uint64) h->base_timestamp);
-	put_be64(batch + EL_BATCH_MAX_TIMESTAMP, (uint64) h->max_timestamp);
-	put_be64(batch + EL_BATCH_PRODUCER_ID, (uint64) h->producer_id);
-	put_be16(batch + EL_BATCH_PRODUCER_EPOCH, (uint16) h->producer_epoch);
-	put_be32(batch + EL_BATCH_BASE_SEQUENCE, (uint32) h->base_sequence);
-	put_be32(batch + EL_BATCH_RECORD_COUNT, (uint32) h->record_count);
-	put_be32(batch + EL_BATCH_CRC, compute_crc(batch, len));
+	el_put_be16(batch + EL_BATCH_ATTRIBUTES, (uint16) h->attributes);
+	el_put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA,
+				(uint32) h->last_offset_delta);
+	el_put_be64(batch + EL_BATCH_BASE_TIMESTAMP, (uint64) h->base_timestamp);
+	el_put_be64(batch + EL_BATCH_MAX_TIMESTAMP, (uint64) h->max_timestamp);
+	el_put_be64(batch + EL_BATCH_PRODUCER_ID, (uint64) h->producer_id);
+	el_put_be16(batch + EL_BATCH_PRODUCER_EPOCH, (uint16) h->producer_epoch);
+	el_put_be32(batch + EL_BATCH_BASE_SEQUENCE, (uint32) h->base_sequence);
+	el_put_be32(batch + EL_BATCH_RECORD_COUNT, (uint32) h->record_count);
+	el_put_be32(batch + EL_BATCH_CRC, compute_crc(batch, len));
 }
 
 const char *
@@ -157,7 +106,7 @@ el_batch_check_crc(const char *batch, size_t len)
 {
 	if (len < EL_BATCH_HEADER_SIZE)
 		return "batch is shorter than its header";
-	if (compute_crc(batch, len) != get_be32(batch + EL_BATCH_CRC))
+	if (compute_crc(batch, len) != el_get_be32(batch + EL_BATCH_CRC))
 		return "CRC does not match";
 	return NULL;
 }
@@ -165,11 +114,11 @@ el_batch_check_crc(const char *batch, size_t len)
 void
 el_batch_set_base_offset(char *batch, int64 base_offset)
 {
-	put_be64(batch + EL_BATCH_BASE_OFFSET, (uint64) base_offset);
+	el_put_be64(batch + EL_BATCH_BASE_OFFSET, (uint64) base_offset);
 }
 
 void
 el_batch_set_leader_epoch(char *batch, int32 epoch)
 {
-	put_be32(batch + EL_BATCH_LEADER_EPOCH, (uint32) epoch);
+	el_put_be32(batch + EL_BATCH_LEADER_EPOCH, (uint32) epoch);
 }

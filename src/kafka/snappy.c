@@ -32,9 +32,9 @@
 #include "postgres_fe.h"
 #endif
 
-#include "port/pg_bswap.h"
-
+#include "kafka/byte_order.h"
 #include "kafka/snappy.h"
+#include "kafka/varint.h"
 
 /* The header of a framed stream: a magic, a version, the oldest it is compatible with. */
 #define MAGIC_SIZE 8
@@ -54,15 +54,6 @@ typedef struct Blocks
 	const char *end;
 	bool		framed;
 } Blocks;
-
-static uint32
-get_be32(const char *p)
-{
-	uint32		v;
-
-	memcpy(&v, p, sizeof(v));
-	return pg_ntoh32(v);
-}
 
 /* 1 to 4 bytes, the lowest first */
 static inline size_t
@@ -110,7 +101,7 @@ next_block(Blocks *b, const char **block, size_t *len)
 	while (has_magic(b->pos, (size_t) (b->end - b->pos)))
 	{
 		if (b->end - b->pos < HEADER_SIZE ||
-			(int32) get_be32(b->pos + MAGIC_SIZE) < 1)
+			(int32) el_get_be32(b->pos + MAGIC_SIZE) < 1)
 			return -1;
 		b->pos += HEADER_SIZE;
 	}
@@ -118,7 +109,7 @@ next_block(Blocks *b, const char **block, size_t *len)
 		return 0;
 	if (b->end - b->pos < 4)
 		return -1;
-	*len = get_be32(b->pos);
+	*len = el_get_be32(b->pos);
 	*block = b->pos + 4;
 	if (*len > (size_t) (b->end - *block))
 		return -1;
@@ -133,25 +124,13 @@ next_block(Blocks *b, const char **block, size_t *len)
 static const char *
 read_size(const char *block, size_t len, uint32 *size)
 {
-	const char *end = block + len;
-	const char *p = block;
 	uint64		v = 0;
-	int			shift;
+	const char *p = el_read_unsigned(block, block + len, false, EL_VARINT_MAX, &v);
 
-	for (shift = 0; shift < 35; shift += 7)
-	{
-		if (p == end)
-			return NULL;
-		v |= (uint64) (*p & 0x7f) << shift;
-		if ((*p++ & 0x80) == 0)
-		{
-			if (v > PG_UINT32_MAX || v / MAX_RATIO > len)
-				return NULL;
-			*size = (uint32) v;
-			return p;
-		}
-	}
-	return NULL;
+	if (p == NULL || v > PG_UINT32_MAX || v / MAX_RATIO > len)
+		return NULL;
+	*size = (uint32) v;
+	return p;
 }
 
 bool

@@ -23,10 +23,10 @@
  */
 #include "postgres_fe.h"
 
-#include "port/pg_bswap.h"
 #include "port/pg_crc32c.h"
 
 #include "kafka/batch.h"
+#include "kafka/byte_order.h"
 
 #define MAX_UNCOMPRESSED ((size_t) 16 * 1024 * 1024)
 
@@ -147,41 +147,18 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 	}
 }
 
-static void
-put_be16(char *p, uint16 v)
-{
-	v = pg_hton16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void
-put_be32(char *p, uint32 v)
-{
-	v = pg_hton32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint32
-get_be16(const char *p)
-{
-	uint16		v;
-
-	memcpy(&v, p, sizeof(v));
-	return pg_ntoh16(v);
-}
-
 /* Put a header before records that start at EL_BATCH_HEADER_SIZE. */
 static void
 fix_header(char *batch, size_t len)
 {
 	pg_crc32c	crc;
 
-	put_be32(batch + EL_BATCH_LENGTH, (uint32) (len - EL_BATCH_LOG_OVERHEAD));
+	el_put_be32(batch + EL_BATCH_LENGTH, (uint32) (len - EL_BATCH_LOG_OVERHEAD));
 	batch[EL_BATCH_MAGIC] = 2;
 	INIT_CRC32C(crc);
 	COMP_CRC32C(crc, batch + EL_BATCH_ATTRIBUTES, len - EL_BATCH_ATTRIBUTES);
 	FIN_CRC32C(crc);
-	put_be32(batch + EL_BATCH_CRC, crc);
+	el_put_be32(batch + EL_BATCH_CRC, crc);
 }
 
 int
@@ -216,8 +193,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (size < 4)
 			return 0;
-		count = get_be16((const char *) data);
-		last_delta = get_be16((const char *) data + 2);
+		count = el_get_be16((const char *) data);
+		last_delta = el_get_be16((const char *) data + 2);
 		records = (const char *) data + 4;
 		size -= 4;
 		if (mode == 3)
@@ -241,9 +218,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		batch = malloc(len);
 		memset(batch, 0, EL_BATCH_HEADER_SIZE);
 		memcpy(batch + EL_BATCH_HEADER_SIZE, records, size);
-		put_be16(batch + EL_BATCH_ATTRIBUTES, (uint16) codec);
-		put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA, last_delta);
-		put_be32(batch + EL_BATCH_RECORD_COUNT, count);
+		el_put_be16(batch + EL_BATCH_ATTRIBUTES, (uint16) codec);
+		el_put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA, last_delta);
+		el_put_be32(batch + EL_BATCH_RECORD_COUNT, count);
 		fix_header(batch, len);
 	}
 
