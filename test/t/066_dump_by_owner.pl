@@ -117,11 +117,12 @@ sub restore
 	return said('pg_restore', '-U', $role, @options, '-d', $node->connstr($db), "$tmp/$file");
 }
 
-# pg_restore keeps the server's warnings to itself without --verbose.
+# pg_restore keeps the server's warnings to itself without --verbose.  It writes its name, a space and the message
+# one by one, so that with -j what another process writes may stand in front of a message, never within one.
 sub complaints
 {
 	my $err = restore(@_, '--verbose');
-	return join("\n", sort grep { /WARNING|ERROR|error/ } split /\n/, $err);
+	return join("\n", sort $err =~ /(?:WARNING|ERROR|error).*/g);
 }
 
 my $original = describe('original');
