@@ -37,11 +37,12 @@
 typedef struct ReadCall
 {
 	PGresult   *result;
+	KafkaPiece *pieces;			/* the records of each of its rows */
 	int			n_reads;		/* that use it yet */
 	int64_t		size;
 	KafkaArena	arena;			/* of the parameters, while it runs */
-	struct Read **reads;
-	int			n_rows;
+	struct Read **reads;		/* what it reads */
+	int			n_wanted;
 } ReadCall;
 
 /* One partition's part of it. */
@@ -97,8 +98,8 @@ static const Oid fetch_types[] = {
 };
 static const ClientStatement fetch_statement = {
 	"broker_fetch",
-	"SELECT sqlstate, stable, log_start, log_end, records"
-	" FROM _eventlog.broker_fetch($1, $2, $3, $4, $5)",
+	"SELECT (row).sqlstate, (row).stable, (row).log_start, (row).log_end, (row).records"
+	" FROM (SELECT _eventlog.broker_fetch($1, $2, $3, $4, $5)) s (row)",
 	5, fetch_types
 };
 
@@ -113,6 +114,7 @@ read_call_release(ReadCall *call)
 	if (--call->n_reads > 0)
 		return;
 	PQclear(call->result);
+	free(call->pieces);
 	connection_memory(-call->size);
 	kafka_arena_free(&call->arena);
 	free(call->reads);
@@ -163,10 +165,15 @@ use_read(Item *item, Read *read)
 	item->fetch->n_reading++;
 }
 
-static void
+/*
+ * The partition whose first row this is; those that go on with its records have nulls
+ * but for these.  Returns the row behind them.
+ */
+static int
 read_result(Read *read, const PGresult *result, int row)
 {
 	Partition  *p = read->partition;
+	int			next = row;
 
 	if (PQgetisnull(result, row, 0))
 		read->error = KAFKA_NONE;
@@ -177,8 +184,14 @@ read_result(Read *read, const PGresult *result, int row)
 	read->stable = binary_int64(result, row, 1, -1);
 	read->log_start = binary_int64(result, row, 2, -1);
 	read->log_end = binary_int64(result, row, 3, -1);
-	read->records.data = PQgetvalue(result, row, 4);
-	read->records.len = PQgetlength(result, row, 4);
+	read->records.pieces = &read->call->pieces[row];
+	do
+	{
+		read->call->pieces[next].data = PQgetvalue(result, next, 4);
+		read->call->pieces[next].len = PQgetlength(result, next, 4);
+		read->records.len += read->call->pieces[next].len;
+		next++;
+	} while (next < PQntuples(result) && PQgetisnull(result, next, 0) && PQgetisnull(result, next, 1));
 	if (read->error == KAFKA_NONE && read->generation == p->generation && watch_is_live())
 	{
 		p->known = true;
@@ -186,15 +199,17 @@ read_result(Read *read, const PGresult *result, int row)
 		p->log_start = read->log_start;
 		p->log_end = read->log_end;
 	}
+	return next;
 }
 
 static void
 on_fetched(void *arg, PGresult *result, const ClientFailure *failure)
 {
 	ReadCall   *call = arg;
-	Fetch	  **ready = client_alloc((size_t) call->n_rows * sizeof(Fetch *));
+	Fetch	  **ready = client_alloc((size_t) call->n_wanted * sizeof(Fetch *));
 	int			n_ready = 0,
-				capacity = call->n_rows;
+				capacity = call->n_wanted,
+				row = 0;
 
 	if (failure != NULL)
 		client_log_limited(CLIENT_WARNING, "partitions cannot be read",
@@ -203,18 +218,19 @@ on_fetched(void *arg, PGresult *result, const ClientFailure *failure)
 	call->result = result;
 	if (result != NULL)
 	{
+		call->pieces = client_alloc((size_t) PQntuples(result) * sizeof(KafkaPiece));
 		call->size = (int64_t) PQresultMemorySize(result);
 		connection_memory(call->size);
 	}
 	call->n_reads++;			/* ours */
-	for (int i = 0; i < call->n_rows; i++)
+	for (int i = 0; i < call->n_wanted; i++)
 	{
 		Read	   *read = call->reads[i];
 
 		if (failure != NULL)
 			read->error = kafka_error_of_sqlstate(failure->sqlstate);
 		else
-			read_result(read, result, i);
+			row = read_result(read, result, row);
 		read->done = true;
 		while (read->waiting != NULL)
 		{
@@ -228,7 +244,7 @@ on_fetched(void *arg, PGresult *result, const ClientFailure *failure)
 			ready[n_ready++] = item->fetch;
 		}
 	}
-	for (int i = 0; i < call->n_rows; i++)
+	for (int i = 0; i < call->n_wanted; i++)
 		read_release(call->reads[i]);
 	for (int i = 0; i < n_ready; i++)
 		fetch_try(ready[i]);
@@ -264,7 +280,7 @@ start_reads(Fetch *f, Item **items, const int32_t *limits, int n, int32_t max_by
 		return false;
 	}
 	call->reads = client_alloc((size_t) n * sizeof(Read *));
-	call->n_rows = n;
+	call->n_wanted = n;
 	for (int i = 0; i < n; i++)
 	{
 		Item	   *item = items[i];
@@ -418,7 +434,7 @@ fetch_try(Fetch *f)
 	int64_t		bytes = 0;
 	bool		more = false;	/* than fits into this answer */
 	bool		unknown = false;
-	const KafkaBytes nothing = {NULL, 0};
+	const KafkaBytes nothing = {0};
 	Item	  **wanted;
 	int32_t    *limits;
 	int			n_wanted = 0;

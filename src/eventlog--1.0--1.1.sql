@@ -166,7 +166,7 @@ CREATE FUNCTION _eventlog.broker_fetch(topic_ids uuid[], partitions int[], offse
     OUT sqlstate text, OUT stable bigint, OUT log_start bigint, OUT log_end bigint, OUT records bytea)
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_fetch';
 COMMENT ON FUNCTION _eventlog.broker_fetch(uuid[], int[], bigint[], int[], int) IS
-    'eventlog: committed record batches as they are stored; a row for each partition, in order';
+    'eventlog: committed record batches as they are stored; rows for each partition, in order, of which the first has its offsets';
 
 CREATE FUNCTION _eventlog.broker_list_offsets(topic_ids uuid[], partitions int[], times bigint[],
     OUT sqlstate text, OUT event_time bigint, OUT event_offset bigint, OUT leader_epoch int)

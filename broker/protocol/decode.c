@@ -194,7 +194,7 @@ decode_bytes(Decoder *d, const KafkaField *field, bool nullable, KafkaBytes *byt
 	{
 		*bytes = (KafkaBytes)
 		{
-			NULL, -1
+			.data = NULL,.len = -1
 		};
 		return true;
 	}
@@ -204,7 +204,7 @@ decode_bytes(Decoder *d, const KafkaField *field, bool nullable, KafkaBytes *byt
 		return false;
 	*bytes = (KafkaBytes)
 	{
-		p, (int32_t) len
+		.data = p,.len = (int32_t) len
 	};
 	return true;
 }

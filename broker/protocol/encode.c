@@ -73,13 +73,20 @@ static void
 encode_bytes(Encoder *e, const KafkaField *field, bool nullable,
 			 const KafkaBytes *bytes)
 {
+	const KafkaPiece whole = {bytes->data, bytes->len};
+	const KafkaPiece *piece = bytes->pieces != NULL ? bytes->pieces : &whole;
+	int32_t		left = bytes->len;
+
 	if (!put_length(e, e->flexible, 4, nullable, bytes->len))
 		return;
-	if (field->type == KAFKA_RECORDS &&
-		(size_t) bytes->len >= e->out->reference_from)
-		kafka_output_refer(e->out, bytes->data, (size_t) bytes->len);
-	else
-		kafka_output_copy(e->out, bytes->data, (size_t) bytes->len);
+	for (; left > 0; left -= piece++->len)
+	{
+		if (field->type == KAFKA_RECORDS &&
+			(size_t) piece->len >= e->out->reference_from)
+			kafka_output_refer(e->out, piece->data, (size_t) piece->len);
+		else
+			kafka_output_copy(e->out, piece->data, (size_t) piece->len);
+	}
 }
 
 /* Put one value of the field's type: the field, or an item of it. */

@@ -87,7 +87,7 @@ kafka_set_default(const KafkaField *field, void *member)
 		case KAFKA_RECORDS:
 			*(KafkaBytes *) member = (KafkaBytes)
 			{
-				len < 0 ? NULL : "", len
+				.data = len < 0 ? NULL : "",.len = len
 			};
 			break;
 		case KAFKA_STRUCT:

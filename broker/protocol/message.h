@@ -30,11 +30,21 @@ typedef struct KafkaString
 	int32_t		len;
 } KafkaString;
 
-/* Bytes, or record batches; len is -1 where they are null. */
+typedef struct KafkaPiece
+{
+	const char *data;
+	int32_t		len;
+} KafkaPiece;
+
+/*
+ * Bytes, or record batches; len is -1 where they are null.  Records that are encoded may
+ * lie in pieces of together len bytes; data is not looked at then.
+ */
 typedef struct KafkaBytes
 {
 	const char *data;
 	int32_t		len;
+	const KafkaPiece *pieces;	/* NULL: all at data */
 } KafkaBytes;
 
 typedef struct KafkaUuid
@@ -81,7 +91,8 @@ typedef enum KafkaType
 	KAFKA_NAME,					/* KafkaString that is refused if not UTF-8 */
 	KAFKA_HEADER_STRING,		/* KafkaString, never in the compact form */
 	KAFKA_BYTES,				/* KafkaBytes */
-	KAFKA_RECORDS,				/* KafkaBytes, not copied when encoded */
+	KAFKA_RECORDS,				/* KafkaBytes, not copied when encoded; may
+								 * lie in pieces then */
 	KAFKA_STRUCT				/* the struct itself */
 } KafkaType;
 

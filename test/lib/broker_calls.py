@@ -55,8 +55,10 @@ class Broker:
             [topic] * len(batches), [partition] * len(batches), list(batches))).fetchall()
 
     def fetch(self, topic, offset, partition=0, limit=1 << 20):
-        return self.db.execute("SELECT * FROM _eventlog.broker_fetch(%s, %s, %s, %s, %s)", (
-            [topic], [partition], [offset], [limit], limit)).fetchone()
+        """The partition's row, with the records of those that go on with it."""
+        first, *more = self.db.execute("SELECT * FROM _eventlog.broker_fetch(%s, %s, %s, %s, %s)", (
+            [topic], [partition], [offset], [limit], limit)).fetchall()
+        return (*first[:4], b"".join([first[4], *(row[4] for row in more)]) if more else first[4])
 
     def read_all(self, topic, offset=0, partition=0, limit=1 << 20):
         """All batches from there on to the stable offset."""

@@ -866,6 +866,7 @@ test_no_copy(void)
 	char	   *records = xmalloc(100000);
 	char	   *bytes;
 	struct iovec pieces[8];
+	const KafkaPiece parts[] = {{records, 60000}, {records + 60000, 100}, {records + 60100, 39900}};
 
 	random_bytes(records, 100000);
 	kafka_arena_init(&arena, 2048);
@@ -875,7 +876,7 @@ test_no_copy(void)
 	CHECK(KAFKA_NEW_ITEMS(&arena, &request.topic_data.items[0].partition_data, PartitionProduceData, 1));
 	request.topic_data.items[0].partition_data.items[0].records = (KafkaBytes)
 	{
-		records, 100000
+		.data = records,.len = 100000
 	};
 
 	/* out: the middle of three pieces is the records themselves */
@@ -895,6 +896,30 @@ test_no_copy(void)
 
 		CHECK(got->data > bytes && got->data + got->len <= bytes + len);
 		CHECK(got->len == 100000 && memcmp(got->data, records, 100000) == 0);
+	}
+
+	/*
+	 * the same from pieces, of which the small one is copied: as many bytes,
+	 * in their order
+	 */
+	{
+		char	   *again;
+		size_t		again_len;
+
+		request.topic_data.items[0].partition_data.items[0].records = (KafkaBytes)
+		{
+			.len = 100000,.pieces = parts
+		};
+		kafka_output_init(&out, OUTPUT_LIMIT);
+		CHECK(kafka_encode(&out, kafka_api(0)->request, 11, &request));
+		CHECK(kafka_output_pieces(&out, pieces, 8) == 5);
+		CHECK(pieces[1].iov_base == records && pieces[1].iov_len == 60000);
+		CHECK(pieces[2].iov_len == 100);
+		CHECK(pieces[3].iov_base == records + 60100 && pieces[3].iov_len == 39900);
+		again = flatten(&out, &again_len);
+		CHECK(again_len == len && memcmp(again, bytes, len) == 0);
+		free(again);
+		kafka_output_free(&out);
 	}
 
 	/* too much for the output: as before, and usable */

@@ -16,7 +16,7 @@
 #include "check.h"
 
 static const KafkaString null_string = {NULL, -1};
-static const KafkaBytes null_bytes = {NULL, -1};
+static const KafkaBytes null_bytes = {.len = -1};
 static const KafkaAnyArray null_array = {-1, NULL};
 
 /* Compare n bytes, of which there may be none. */
@@ -151,7 +151,7 @@ random_string(const TreeShape *shape, bool name)
 static inline KafkaBytes
 random_blob(const TreeShape *shape)
 {
-	KafkaBytes	bytes = {NULL, random_length(100, 20000)};
+	KafkaBytes	bytes = {.len = random_length(100, 20000)};
 
 	bytes.data = random_data(shape, bytes.len);
 	return bytes;
