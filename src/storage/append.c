@@ -100,7 +100,7 @@ prepare_tail(Relation rel, Buffer metabuf, uint64 pos, uint32 space)
 	{
 		if (el_extent_ready(rel, meta, nblocks))
 			return false;
-		el_extend_to(rel, metabuf, last);
+		el_extend_to(rel, metabuf, last, meta->tail_block + meta->seg_pages - 1);
 	}
 	return true;
 }

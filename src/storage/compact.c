@@ -178,7 +178,8 @@ write_output_page(Compaction *c)
 		{
 			Buffer		metabuf = el_meta_lock(c->rel, NULL);
 
-			el_extend_to(c->rel, metabuf, Min(c->nblocks, block));
+			el_extend_to(c->rel, metabuf, Min(c->nblocks, block),
+						 c->segments[seg].first_block + c->meta->seg_pages - 1);
 			UnlockReleaseBuffer(metabuf);
 		}
 	}

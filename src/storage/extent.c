@@ -50,6 +50,12 @@
 #include "storage/wal.h"
 
 /*
+ * The file grows by a quarter, by 1 MB at most: a step costs about as much
+ * as a page, and a small log stays small.
+ */
+#define EL_EXTEND_MOST		(1024 * 1024 / BLCKSZ)
+
+/*
  * All extension happens under the metapage's lock, so nobody else extends
  * meanwhile, and nothing can interrupt it.  Blocks given out but skipped (a
  * segment closed early) are filled on the way.  No buffers are taken: the
@@ -57,14 +63,17 @@
  * none.
  */
 void
-el_extend_to(Relation rel, Buffer metabuf, BlockNumber last)
+el_extend_to(Relation rel, Buffer metabuf, BlockNumber last, BlockNumber limit)
 {
 	BlockNumber nblocks = el_log_blocks(rel);
 
 	Assert(el_buffer_locked_exclusively(metabuf));
 	Assert(CritSectionCount == 0);
-	if (nblocks <= last)
-		el_smgr_extend(RelationGetSmgr(rel), nblocks, last - nblocks + 1);
+	if (nblocks > last)
+		return;
+	if (limit > last)
+		last = Max(last, Min(limit, nblocks + Min(nblocks / 4, EL_EXTEND_MOST)));
+	el_smgr_extend(RelationGetSmgr(rel), nblocks, last - nblocks + 1);
 }
 
 /*
@@ -453,7 +462,8 @@ el_segment_open(Relation rel, Buffer metabuf, uint64 seg, ElSegment *entry,
 		(void) el_directory_require(rel, meta, dir, seg);
 	pfree(dir);
 	entry->first_block = rec.entry.first_block;
-	el_extend_to(rel, metabuf, Max(rec.directory, entry->first_block + npages - 1));
+	el_extend_to(rel, metabuf, Max(rec.directory, entry->first_block + npages - 1),
+				 entry->first_block + meta->seg_pages - 1);
 
 	dirbuf = ReadBufferExtended(rel, MAIN_FORKNUM, rec.directory,
 								(rec.flags & EL_SEGMENT_NEW_PAGE) ?

@@ -43,10 +43,12 @@ extern bool el_extent_ready(Relation rel, const ElMeta *meta,
 							BlockNumber nblocks);
 
 /*
- * Make sure that blocks up to and including last exist; the metapage is locked
- * exclusively.
+ * Make sure that blocks up to and including last exist, and some behind it that are
+ * wanted next, but none behind limit; the metapage is locked exclusively.  53100 and
+ * others of the file system.
  */
-extern void el_extend_to(Relation rel, Buffer metabuf, BlockNumber last);
+extern void el_extend_to(Relation rel, Buffer metabuf, BlockNumber last,
+						 BlockNumber limit);
 
 /*
  * Whoever holds this lock, and nobody else, may take blocks that are given out

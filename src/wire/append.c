@@ -37,6 +37,7 @@
 #include "wire/batch_check.h"
 #include "wire/durable.h"
 #include "wire/find.h"
+#include "wire/keep_memory.h"
 #include "wire/producers.h"
 
 EL_FUNCTION(eventlog_broker_append);
@@ -364,6 +365,7 @@ eventlog_broker_append(PG_FUNCTION_ARGS)
 	int			n;
 	int			nparts = 0;
 
+	el_keep_memory();
 	el_require_write("broker_append()");
 	el_places(fcinfo, &places);
 	deconstruct_array(el_plain_array(fcinfo, 2, "batches", places.n), BYTEAOID, -1,

@@ -40,6 +40,7 @@
 #include "wire/arguments.h"
 #include "wire/bridge.h"
 #include "wire/find.h"
+#include "wire/keep_memory.h"
 
 EL_FUNCTION(eventlog_broker_fetch);
 
@@ -378,6 +379,7 @@ eventlog_broker_fetch(PG_FUNCTION_ARGS)
 		if (get_call_result_type(fcinfo, NULL, &srf->tuple_desc) != TYPEFUNC_COMPOSITE)
 			elog(ERROR, "return type must be a row type");
 		srf->tuple_desc = BlessTupleDesc(srf->tuple_desc);
+		el_keep_memory();
 		el_places(fcinfo, &places);
 		offsets = el_fixed_array(fcinfo, 2, "offsets", places.n);
 		limits = el_fixed_array(fcinfo, 3, "limits", places.n);

@@ -10,6 +10,7 @@ use lib dirname(__FILE__) . '/../lib';
 use EventlogTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use JSON::PP;
 use Test::More;
 
 need_python();
@@ -54,10 +55,17 @@ sub compare
 		}
 		is($standby->safe_psql('postgres', "SELECT * FROM check_topic('$topic')"), '', "$name: $topic is sound on the standby");
 	}
-	my $sql = 'SELECT * FROM eventlog_partitions ORDER BY topic::text, partition';
+	my $sql = q{SELECT topic, partition, to_jsonb(p) - 'topic' - 'bytes' FROM eventlog_partitions p ORDER BY topic::text, partition};
 	is($standby->safe_psql('postgres', $sql), $primary->safe_psql('postgres', $sql), "$name: eventlog_partitions");
-	$sql = 'SELECT topic, partitions, options, events, bytes FROM eventlog_topics ORDER BY topic::text';
+	$sql = 'SELECT topic, partitions, options, events FROM eventlog_topics ORDER BY topic::text';
 	is($standby->safe_psql('postgres', $sql), $primary->safe_psql('postgres', $sql), "$name: eventlog_topics");
+
+	# a file ends where the standby has replayed to, or up to a quarter and 1 MB behind that
+	$sql = q{SELECT json_object_agg(topic || ' ' || partition, bytes) FROM eventlog_partitions};
+	my $there = decode_json($standby->safe_psql('postgres', $sql));
+	my $here = decode_json($primary->safe_psql('postgres', $sql));
+	is(join(', ', grep { $there->{$_} > $here->{$_} || $here->{$_} > $there->{$_} * 1.25 || $here->{$_} > $there->{$_} + 1024 * 1024 } sort keys %$here),
+		'', "$name: the standby's files are no larger, and little smaller");
 	return;
 }
 
