@@ -197,58 +197,16 @@ el_wait_event_info(void)
 }
 #endif
 
-/*
- * Extend the main fork by n blocks of zeros, from block on.  Many are allocated by one
- * call of the system, as smgrzeroextend() does since 16: in 15, in the file of up to 1 GB
- * that has the first of them, once smgrextend() has written that one and made the file
- * known to the next checkpoint.
- */
-#if PG_VERSION_NUM < 160000 && defined(HAVE_POSIX_FALLOCATE)
-#include "common/relpath.h"
-#include "storage/fd.h"
-
-static inline bool
-el_allocate_blocks(SMgrRelation srel, BlockNumber block, BlockNumber n)
-{
-	char	   *fork = relpath(srel->smgr_rnode, MAIN_FORKNUM);
-	BlockNumber segment = block / (BlockNumber) RELSEG_SIZE;
-	char	   *path = segment == 0 ? fork : psprintf("%s.%u", fork, segment);
-	int			fd = OpenTransientFile(path, O_RDWR | PG_BINARY);
-	int			rc = fd < 0 ? errno :
-		posix_fallocate(fd, (off_t) (block % (BlockNumber) RELSEG_SIZE) * BLCKSZ,
-						(off_t) n * BLCKSZ);
-
-	if (fd >= 0)
-		CloseTransientFile(fd);
-	srel->smgr_cached_nblocks[MAIN_FORKNUM] = InvalidBlockNumber;
-	return rc == 0;
-}
-#else
-#define el_allocate_blocks(srel, block, n)	false
-#endif
-
-static inline void
-el_smgr_extend(SMgrRelation srel, BlockNumber block, BlockNumber n)
-{
+/* Extend the main fork by n blocks of zeros, from block on. */
 #if PG_VERSION_NUM < 160000
-	PGAlignedBlock zeros = {0};
-
-	while (n > 0)
-	{
-		BlockNumber in_file = Min(n - 1, (BlockNumber) RELSEG_SIZE - 1 - block % (BlockNumber) RELSEG_SIZE);
-
-		smgrextend(srel, MAIN_FORKNUM, block++, zeros.data, false);
-		n--;
-		if (in_file >= 8 && el_allocate_blocks(srel, block, in_file))
-		{
-			block += in_file;
-			n -= in_file;
-		}
-	}
+#include "common/relpath.h"
+#include "base/extend.h"
+#define el_smgr_extend(srel, block, n) \
+	el_extend_by_allocation(srel, relpath((srel)->smgr_rnode, MAIN_FORKNUM), block, n)
 #else
-	smgrzeroextend(srel, MAIN_FORKNUM, block, n, false);
+#define el_smgr_extend(srel, block, n) \
+	smgrzeroextend(srel, MAIN_FORKNUM, block, n, false)
 #endif
-}
 
 /* May a role call a function, or do that in a schema? */
 #if PG_VERSION_NUM < 160000

@@ -249,17 +249,18 @@ append_batch(Batch *b, int n, FullTransactionId fxid, Relation *rel)
 	Oid			topic;
 	Oid			leaf;
 	ElLogOptions options;
-	char	   *batch;
+	ElAppend	batch;
 	size_t		len;
 
 	el_offsets_require_relations(&topic, &leaf);
 	LockRelationOid(topic, RowExclusiveLock);
 	*rel = table_open(leaf, RowExclusiveLock);
 	el_log_options(el_topic(topic), 0, *rel, &options);
-	batch = el_batch_finish(&b->builder, EL_CODEC_NONE, &scratch, &len);
+	batch.batch = el_batch_finish(&b->builder, EL_CODEC_NONE, &scratch, &len);
+	batch.len = len;
 	ask_for_compaction(*rel, n);
-	return el_log_append(*rel, &options, batch, len, fxid,
-						 GetCurrentCommandId(true), -1);
+	el_log_append(*rel, &options, &batch, 1, fxid, GetCurrentCommandId(true), -1);
+	return batch.base_offset;
 }
 
 /*

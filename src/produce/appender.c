@@ -111,25 +111,32 @@ call_wal_writer(uint32 appended)
 	}
 }
 
-int64
-el_appender_append(ElAppender *a, char *batch, uint32 len, int32 count,
-				   FullTransactionId fxid, CommandId cid, int64 at_offset)
+void
+el_appender_append_all(ElAppender *a, ElAppend *batches, int n, int64 count,
+					   FullTransactionId fxid, CommandId cid, int64 at_offset)
 {
-	int64		first;
-
-	Assert(count > 0 && len > EL_BATCH_HEADER_SIZE);
+	Assert(n > 0 && count >= n);
 	CHECK_FOR_INTERRUPTS();
 	CheckForSerializableConflictIn(a->rel, NULL, InvalidBlockNumber);
 	/* an error between batches must not leave waiters asleep */
 	if (a->events == 0 && el_topic_callbacks != NULL)
 		el_topic_callbacks->appended(a->topic->relid, RelationGetRelid(a->rel));
-	first = el_log_append(a->rel, &a->options, batch, len, fxid, cid,
-						  at_offset);
-	/* nothing may fail until the caller has forgotten the batch */
-	Assert(first >= 0 && (at_offset < 0 || first == at_offset));
+	el_log_append(a->rel, &a->options, batches, n, fxid, cid, at_offset);
+	/* nothing may fail until the caller has forgotten the batches */
+	Assert(at_offset < 0 || batches[0].base_offset == at_offset);
 	a->events += count;
-	call_wal_writer(len);
-	return first;
+	for (int i = 0; i < n; i++)
+		call_wal_writer(batches[i].len);
+}
+
+int64
+el_appender_append(ElAppender *a, const char *batch, uint32 len, int32 count,
+				   FullTransactionId fxid, CommandId cid, int64 at_offset)
+{
+	ElAppend	one = {.batch = batch,.len = len};
+
+	el_appender_append_all(a, &one, 1, count, fxid, cid, at_offset);
+	return one.base_offset;
 }
 
 void

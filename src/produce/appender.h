@@ -16,6 +16,7 @@
 #include "access/transam.h"
 #include "utils/rel.h"
 
+#include "storage/append.h"
 #include "storage/log.h"
 #include "topic/topic.h"
 
@@ -45,9 +46,18 @@ extern bool el_appender_open(ElAppender *a, Oid topic, int32 partition,
  * event.  Once the batch is in the log nothing here raises an error, so that the
  * caller can forget it.
  */
-extern int64 el_appender_append(ElAppender *a, char *batch, uint32 len,
+extern int64 el_appender_append(ElAppender *a, const char *batch, uint32 len,
 								int32 count, FullTransactionId fxid,
 								CommandId cid, int64 at_offset);
+
+/*
+ * The same of several batches with together count events, which get their base
+ * offsets; an error in between leaves some of them in the log, so the transaction has
+ * to abort.
+ */
+extern void el_appender_append_all(ElAppender *a, ElAppend *batches, int n, int64 count,
+								   FullTransactionId fxid, CommandId cid,
+								   int64 at_offset);
 
 /* xid of the enclosing subtransaction at this nesting level, 1 being the top. */
 extern FullTransactionId el_appender_owner(ElAppender *a, int level);

@@ -5,9 +5,11 @@
  *
  * NOTES
  *	  The file is extended before the WAL record of a segment or a page in it.
- *	  A batch larger than one record can carry is written by several; only
- *	  the last one moves the tail, so an error or a crash in between leaves
- *	  bytes beyond the tail, which mean nothing.
+ *	  Batches that are appended together, and for which one record has room, are
+ *	  written by one, with one change of the metapage.  A batch larger than one
+ *	  record can carry is written by several; only the last one moves the tail,
+ *	  so an error or a crash in between leaves bytes beyond the tail, which mean
+ *	  nothing.
  *
  * LOCKING
  *	  Metapage exclusively for the whole append; then the batch's pages.
@@ -42,40 +44,74 @@
 #define EL_PAGES_WITHOUT_ASKING 4
 
 /*
- * A batch as it goes into the stream: envelope, batch bytes, zeros up to the
- * alignment.
+ * A batch of an append, and where it goes.  head is what the log gets in front of the
+ * batch's records: the caller's header, with base offset and leader epoch.
  */
-typedef struct AppendStream
+typedef struct Placed
 {
-	ElEnvelope	envelope;
-	const char *batch;
-	uint32		len;
-} AppendStream;
+	ElAppend   *append;
+	struct
+	{
+		ElEnvelope	envelope;
+		char		header[EL_BATCH_HEADER_SIZE];
+	}			head;
+	uint64		pos;			/* in the stream */
+	uint32		space;			/* EL_BATCH_SPACE */
+	uint32		count;			/* offsets it takes */
+	int64		max_time;
+} Placed;
 
-/* Bytes from .. from + n of the stream, in scratch unless they lie in one piece. */
-static const char *
-stream_bytes(const AppendStream *s, uint64 from, uint32 n, char *scratch)
+/*
+ * Batches that move the tail together: one, or several that follow one another within a
+ * segment and have room in one WAL record.
+ */
+typedef struct Chunk
 {
-	uint32		done = 0;
+	Placed	   *batches;
+	int			n;
+	xl_el_append rec;			/* of all of them */
+	BlockNumber *blocks;		/* the first of each segment that they touch */
+	uint32		npages;
+	int64		time_before;	/* greatest of the segment before them, ... */
+	uint32		time_page_before;	/* ... and where it was reached */
+	bool		begins_segment; /* there is none */
+} Chunk;
 
-	if (from >= sizeof(ElEnvelope) && from + n <= sizeof(ElEnvelope) + s->len)
-		return s->batch + (from - sizeof(ElEnvelope));
+/* Copy bytes at .. at + n of a piece of the stream that begins at begin; *to is the first of them. */
+static void
+copy_piece(char *to, uint64 at, uint32 n, uint64 begin, const void *piece, uint32 len)
+{
+	uint64		from = Max(at, begin);
+	uint64		end = Min(at + n, begin + len);
 
-	if (from < sizeof(ElEnvelope))
+	if (from < end)
+		memcpy(to + (from - at), (const char *) piece + (from - begin), end - from);
+}
+
+/*
+ * Copy bytes at .. at + n of the stream, which the chunk covers: envelopes, batches, and
+ * zeros up to the alignment.  *first is the first batch that may have some of them, for
+ * calls with rising positions.
+ */
+static void
+copy_stream(const Chunk *c, int *first, uint64 at, uint32 n, char *to)
+{
+	while (c->batches[*first].pos + c->batches[*first].space <= at)
+		(*first)++;
+	for (int i = *first; i < c->n; i++)
 	{
-		done = Min(n, sizeof(ElEnvelope) - from);
-		memcpy(scratch, (const char *) &s->envelope + from, done);
-	}
-	if (done < n && from + done < sizeof(ElEnvelope) + s->len)
-	{
-		uint64		at = from + done - sizeof(ElEnvelope);
-		uint32		piece = Min(n - done, s->len - at);
+		const Placed *b = &c->batches[i];
+		uint64		records = b->pos + sizeof(ElEnvelope) + EL_BATCH_HEADER_SIZE;
+		uint64		end = b->pos + sizeof(ElEnvelope) + b->append->len;
 
-		memcpy(scratch + done, s->batch + at, piece);
-		done += piece;
+		if (b->pos >= at + n)
+			break;
+		copy_piece(to, at, n, b->pos, &b->head, sizeof(ElEnvelope) + EL_BATCH_HEADER_SIZE);
+		copy_piece(to, at, n, records, b->append->batch + EL_BATCH_HEADER_SIZE,
+				   b->append->len - EL_BATCH_HEADER_SIZE);
+		for (uint64 pad = Max(end, at); pad < Min(b->pos + b->space, at + n); pad++)
+			to[pad - at] = 0;
 	}
-	memset(scratch + done, 0, n - done);
-	return scratch;
 }
 
 /*
@@ -106,47 +142,83 @@ prepare_tail(Relation rel, Buffer metabuf, uint64 pos, uint32 space)
 }
 
 /*
- * Choose where the batch goes, opening segments as needed, and make the file long
- * enough for it.  Fills rec's position, time and tail block, and the first block
- * of each segment that the batch touches.
+ * Place batches one behind the other from pos on, as many of the n as one record can
+ * carry and as end before limit; the first one in any case.  Returns where they end.
  */
-static BlockNumber *
-place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
+static uint64
+place_from(Chunk *c, int n, uint64 pos, uint64 limit)
+{
+	uint64		first_page = EL_POS_PAGE(pos);
+	uint64		end = pos;
+
+	for (c->n = 0; c->n < n; c->n++)
+	{
+		Placed	   *b = &c->batches[c->n];
+		uint64		begin = el_batch_begin_pos(end);
+
+		if (c->n > 0 && (begin + b->space > limit ||
+						 EL_POS_PAGE(begin + b->space - 1) - first_page >= EL_PAGES_PER_RECORD))
+			break;
+		b->pos = begin;
+		end = begin + b->space;
+	}
+	return end;
+}
+
+/*
+ * Choose where a chunk of the n batches goes, opening segments as needed, and make the
+ * file long enough for it.  Fills all of the chunk; its base_offset is set.
+ */
+static void
+place_chunk(Relation rel, Buffer metabuf, Chunk *c, int n)
 {
 	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	uint64		seg_data = EL_PAGE_POS(meta->seg_pages);
 	uint64		pos = el_batch_begin_pos(meta->tail_pos);
 	uint64		limit = meta->end_seg * seg_data;
+	uint64		end = place_from(c, n, pos, limit);
 	uint64		last_page;
 	uint64		seg;
 	uint64		last_seg;
-	BlockNumber *blocks;
-	int			n = 0;
+	int			nblocks = 0;
 
 	Assert(el_buffer_locked_exclusively(metabuf));
 	/* it begins the next segment unless this one has room for all of it */
-	if (!prepare_tail(rel, metabuf, pos, rec->space))
+	c->begins_segment = !prepare_tail(rel, metabuf, pos, end - pos);
+	if (c->begins_segment)
+	{
 		pos = limit;
+		end = place_from(c, n, pos, limit + seg_data);
+	}
+	c->rec.batch_pos = pos;
+	c->rec.space = end - pos;
+	c->rec.count = 0;
+	c->time_before = meta->tail_time;
+	c->time_page_before = meta->tail_time_page;
+	c->rec.max_time = c->begins_segment ? c->batches[0].max_time : meta->tail_time;
 
-	rec->batch_pos = pos;
-	if (pos < limit && meta->tail_time >= max_time)
+	/*
+	 * a batch over several segments begins one: the page is 0, right in each
+	 * of them
+	 */
+	c->rec.time_page = c->begins_segment ? 0 : meta->tail_time_page;
+	for (int i = 0; i < c->n; i++)
 	{
-		rec->max_time = meta->tail_time;
-		rec->time_page = meta->tail_time_page;
+		const Placed *b = &c->batches[i];
+
+		c->rec.count += b->count;
+		if (b->max_time > c->rec.max_time)
+		{
+			c->rec.max_time = b->max_time;
+			c->rec.time_page = EL_POS_PAGE(b->pos) % meta->seg_pages;
+		}
 	}
-	else
-	{
-		/*
-		 * a batch over several segments begins one: the page is 0, right in
-		 * each of them
-		 */
-		rec->max_time = max_time;
-		rec->time_page = EL_POS_PAGE(pos) % meta->seg_pages;
-	}
-	last_page = EL_POS_PAGE(pos + rec->space - 1);
+
+	last_page = EL_POS_PAGE(end - 1);
+	c->npages = last_page - EL_POS_PAGE(pos) + 1;
 	last_seg = last_page / meta->seg_pages;
 	seg = EL_POS_PAGE(pos) / meta->seg_pages;
-	blocks = palloc((last_seg - seg + 1) * sizeof(BlockNumber));
+	c->blocks = palloc((last_seg - seg + 1) * sizeof(BlockNumber));
 	for (; seg <= last_seg; seg++)
 	{
 		uint32		npages = seg < last_seg ? meta->seg_pages :
@@ -155,33 +227,77 @@ place_batch(Relation rel, Buffer metabuf, xl_el_append *rec, int64 max_time)
 
 		if (seg < meta->end_seg)
 		{
-			blocks[n++] = meta->tail_block;
+			c->blocks[nblocks++] = meta->tail_block;
 			continue;
 		}
-		entry.base_offset = rec->base_offset;
+		entry.base_offset = c->rec.base_offset;
 		if (seg * seg_data > pos)
 		{
 			entry.flags = EL_SEGMENT_CONTINUES;
 			entry.prev_end = seg * seg_data;
-			entry.prev_max_time = max_time;
+			entry.prev_max_time = c->rec.max_time;
 		}
 		else
 		{
 			entry.prev_end = meta->tail_pos;
 			entry.prev_max_time = meta->tail_time;
 		}
-		blocks[n++] = el_segment_open(rel, metabuf, seg, &entry, npages);
+		c->blocks[nblocks++] = el_segment_open(rel, metabuf, seg, &entry, npages);
 	}
 
 	/*
 	 * a batch that begins in the tail's segment ends in it; else it begins
 	 * one
 	 */
-	Assert(rec->batch_pos % seg_data == 0 || last_seg + 1 == meta->end_seg);
-	Assert(rec->batch_pos >= meta->tail_pos);
+	Assert(pos % seg_data == 0 || last_seg + 1 == meta->end_seg);
+	Assert(c->n == 1 || EL_POS_PAGE(pos) / meta->seg_pages == last_seg);
+	Assert(pos >= meta->tail_pos);
 	Assert(last_seg < meta->alloc_seg);
-	rec->tail_block = blocks[n - 1];
-	return blocks;
+	c->rec.tail_block = c->blocks[nblocks - 1];
+}
+
+/*
+ * What the chunk's pages first .. first + n - 1 say of it, and where its bytes end on
+ * each: marks and ends have room for n.
+ */
+static void
+mark_pages(const Chunk *c, uint32 seg_pages, uint32 first, uint32 n,
+		   xl_el_append_mark *marks, uint32 *ends)
+{
+	uint64		from = EL_POS_PAGE(c->rec.batch_pos) + first;
+	int64		max_time = c->begins_segment ? c->batches[0].max_time : c->time_before;
+	uint32		time_page = c->begins_segment ? 0 : c->time_page_before;
+	int64		offset = c->rec.base_offset;
+
+	memset(marks, 0, n * sizeof(*marks));
+	for (int i = 0; i < c->n; i++)
+	{
+		const Placed *b = &c->batches[i];
+		uint64		begin_page = EL_POS_PAGE(b->pos);
+		uint64		last_page = EL_POS_PAGE(b->pos + b->space - 1);
+
+		if (b->max_time > max_time)
+		{
+			max_time = b->max_time;
+			time_page = begin_page % seg_pages;
+		}
+		for (uint64 page = Max(begin_page, from); page <= last_page && page < from + n; page++)
+		{
+			xl_el_append_mark *mark = &marks[page - from];
+
+			if (mark->first_byte == 0)
+			{
+				mark->first_offset = offset;
+				mark->pages_back = page - begin_page;
+				if (page == begin_page)
+					mark->first_byte = EL_PAGE_START + EL_POS_BYTE(b->pos);
+			}
+			mark->max_time = max_time;
+			mark->time_page = time_page;
+			ends[page - from] = page < last_page ? EL_PAGE_DATA : EL_POS_BYTE(b->pos + b->space - 1) + 1;
+		}
+		offset += b->count;
+	}
 }
 
 /*
@@ -226,26 +342,29 @@ lock_pages(Relation rel, const ElMeta *meta, const xl_el_append *rec,
 }
 
 /*
- * Write pages first .. first + n - 1 of the batch and their WAL record, and, if
- * they are the last ones, move the tail behind the batch.  The append lock
- * (metabuf) is held; blocks has the first block of each segment of the batch.
+ * Write pages first .. first + n - 1 of the chunk and their WAL record, and, if
+ * they are the last ones, move the tail behind it.  The append lock (metabuf) is held.
  */
 static void
-write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
-			const AppendStream *stream, const BlockNumber *blocks,
-			uint32 first, uint32 n, bool last)
+write_pages(Relation rel, Buffer metabuf, Chunk *c, uint32 first, uint32 n)
 {
+	ElMeta	   *meta = ElPageGetMeta(BufferGetPage(metabuf));
 	Buffer		buffers[EL_PAGES_PER_RECORD];
-	uint32		begin = EL_POS_BYTE(rec->batch_pos);
+	xl_el_append_mark marks[EL_PAGES_PER_RECORD];
+	uint32		ends[EL_PAGES_PER_RECORD];
+	uint64		first_page = EL_POS_PAGE(c->rec.batch_pos) + first;
+	bool		last = first + n == c->npages;
 	XLogRecPtr	lsn = InvalidXLogRecPtr;
 	bool		needs_wal = RelationNeedsWAL(rel);
+	int			copied = 0;
 
 	Assert(el_buffer_locked_exclusively(metabuf));
 	Assert(n > 0 && n <= EL_PAGES_PER_RECORD);
-	rec->first_page = first;
-	rec->flags = last ? EL_APPEND_LAST : 0;
-	lock_pages(rel, ElPageGetMeta(BufferGetPage(metabuf)), rec, blocks, first,
-			   n, buffers);
+	Assert(c->n == 1 || (first == 0 && last));
+	c->rec.first_page = first;
+	c->rec.flags = EL_APPEND_FLAGS(last, c->n);
+	mark_pages(c, meta->seg_pages, first, n, marks, ends);
+	lock_pages(rel, meta, &c->rec, c->blocks, first, n, buffers);
 	if (needs_wal && n > EL_PAGES_WITHOUT_ASKING)
 		XLogEnsureRecordSpace(n, n + 4);
 
@@ -253,40 +372,36 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
 	if (needs_wal)
 	{
 		XLogBeginInsert();
-		XLogRegisterData((char *) rec, SizeOfElAppend);
+		XLogRegisterData((char *) &c->rec, SizeOfElAppend);
+		if (c->n > 1)
+			XLogRegisterData((char *) marks, n * sizeof(marks[0]));
 	}
 	for (uint32 i = 0; i < n; i++)
 	{
-		Page		page = BufferGetPage(buffers[i]);
-		uint32		byte = first + i == 0 ? begin : 0;
-		uint64		from = first + i == 0 ? 0 :
-			(uint64) (first + i) * EL_PAGE_DATA - begin;
-		uint32		len = Min(EL_PAGE_DATA - byte, rec->space - from);
-		bool		init = byte == 0;
-		PGAlignedBlock scratch;
+		uint32		byte = first + i == 0 ? EL_POS_BYTE(c->rec.batch_pos) : 0;
+		uint32		len = ends[i] - byte;
+		char	   *to = el_apply_append_page(BufferGetPage(buffers[i]), &c->rec,
+											  &marks[i], i, len, byte == 0);
 
-		el_apply_append_page(page, rec, i,
-							 stream_bytes(stream, from, len, scratch.data),
-							 len, init);
+		copy_stream(c, &copied, EL_PAGE_POS(first_page + i) + byte, len, to);
 		MarkBufferDirty(buffers[i]);
 		if (needs_wal)
 		{
 			XLogRegisterBuffer(i + 1, buffers[i], REGBUF_STANDARD |
-							   (init ? REGBUF_WILL_INIT : 0));
-			XLogRegisterBufData(i + 1, (char *) page + EL_PAGE_START + byte,
-								len);
+							   (byte == 0 ? REGBUF_WILL_INIT : 0));
+			XLogRegisterBufData(i + 1, to, len);
 		}
 	}
 	if (last)
 	{
-		el_apply_append_meta(BufferGetPage(metabuf), rec);
+		el_apply_append_meta(BufferGetPage(metabuf), &c->rec);
 		MarkBufferDirty(metabuf);
 		if (needs_wal)
 			XLogRegisterBuffer(0, metabuf, REGBUF_STANDARD);
 	}
 	if (needs_wal)
 	{
-		lsn = XLogInsert(EL_RMGR_ID, XLOG_EL_APPEND);
+		lsn = XLogInsert(EL_RMGR_ID, c->n > 1 ? XLOG_EL_APPEND_MANY : XLOG_EL_APPEND);
 		for (uint32 i = 0; i < n; i++)
 			PageSetLSN(BufferGetPage(buffers[i]), lsn);
 		if (last)
@@ -302,7 +417,7 @@ write_pages(Relation rel, Buffer metabuf, xl_el_append *rec,
  * than the limit; else 0.
  */
 static uint64
-segments_over_limit(const ElMeta *meta, uint32 space, int64 retention_bytes)
+segments_over_limit(const ElMeta *meta, uint64 space, int64 retention_bytes)
 {
 	uint64		seg_data = EL_PAGE_POS(meta->seg_pages);
 	uint64		pos = el_batch_begin_pos(meta->tail_pos);
@@ -351,7 +466,7 @@ make_room(Relation rel, const ElLogOptions *options, uint64 room)
  * the room meanwhile, it is tried again.
  */
 static Buffer
-lock_with_room(Relation rel, const ElLogOptions *options, uint32 space)
+lock_with_room(Relation rel, const ElLogOptions *options, uint64 space)
 {
 	Buffer		metabuf = el_meta_lock(rel, options);
 
@@ -416,7 +531,7 @@ report_below_end(Relation rel, int64 offset, int64 log_end)
  * at_offset.  Where only aborted batches are from there on, they go.
  */
 static Buffer
-lock_for_append(Relation rel, const ElLogOptions *options, uint32 space,
+lock_for_append(Relation rel, const ElLogOptions *options, uint64 space,
 				int64 at_offset)
 {
 	Buffer		metabuf;
@@ -464,79 +579,106 @@ take_leader_epoch(Relation rel, Buffer metabuf)
 	return now.epoch;
 }
 
-/*
- * Returns the base offset that the batch got.  The caller holds
- * RowExclusiveLock, has assigned the xid, and has encoded and compressed before:
- * what is done here is done under the append lock, and the next append waits
- * for it.  The base offset and the leader epoch lie outside the batch's CRC and
- * are patched into it.
- *
- * Errors leave nothing behind, since the tail has not moved: 22023 if at_offset
- * is below the log end and not only of aborted batches, 54000 beyond EL_MAX_OFFSET, 53400 if the log is full,
- * those of extending the file and, if the log is damaged, XX001.  Once the last
- * WAL record is written nothing can fail.
- */
-int64
-el_log_append(Relation rel, const ElLogOptions *options, char *batch,
-			  uint32 len, FullTransactionId fxid, CommandId cid,
-			  int64 at_offset)
+/* The chunk's batches get their offsets, epoch and envelopes' checksums. */
+static void
+finish_chunk(Chunk *c, int32 leader_epoch)
 {
-	AppendStream stream = {0};
-	xl_el_append rec = {0};
-	ElBatchHeader header;
-	const char *wrong;
+	int64		offset = c->rec.base_offset;
+
+	for (int i = 0; i < c->n; i++)
+	{
+		Placed	   *b = &c->batches[i];
+
+		b->append->base_offset = offset;
+		memcpy(b->head.header, b->append->batch, EL_BATCH_HEADER_SIZE);
+		el_batch_set_base_offset(b->head.header, offset);
+		el_batch_set_leader_epoch(b->head.header, leader_epoch);
+		b->head.envelope.crc = el_envelope_crc(&b->head.envelope, b->head.header);
+		offset += b->count;
+	}
+}
+
+/*
+ * The caller holds RowExclusiveLock, has assigned the xid, and has encoded and
+ * compressed before: what is done here is done under the append lock, and the next
+ * append waits for it.  The base offset and the leader epoch lie outside the batch's
+ * CRC: the log gets them, the caller's batch stays as it is.
+ *
+ * Errors leave nothing behind of a single batch, since the tail has not moved: 22023 if
+ * at_offset is below the log end and not only of aborted batches, 54000 beyond
+ * EL_MAX_OFFSET, 53400 if the log is full, those of extending the file and, if the log
+ * is damaged, XX001.  Once the last WAL record is written nothing can fail.
+ */
+void
+el_log_append(Relation rel, const ElLogOptions *options, ElAppend *batches, int n,
+			  FullTransactionId fxid, CommandId cid, int64 at_offset)
+{
+	Placed		one;
+	Placed	   *placed = n == 1 ? &one : palloc_array(Placed, n);
+	uint64		space = 0;
+	int64		count = 0;
+	int64		next;
+	int32		leader_epoch;
 	Buffer		metabuf;
 	ElMeta	   *meta;
-	BlockNumber *blocks;
-	uint32		npages;
 
+	Assert(n > 0);
 	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
 	Assert(FullTransactionIdIsValid(fxid));
 	el_require_preload();
-	wrong = el_batch_read_header(batch, len, &header);
-	if (wrong != NULL)
-		elog(ERROR, "cannot append a malformed batch: %s", wrong);
+	for (int i = 0; i < n; i++)
+	{
+		ElAppend   *b = &batches[i];
+		Placed	   *p = &placed[i];
+		ElBatchHeader header;
+		const char *wrong = el_batch_read_header(b->batch, b->len, &header);
 
-	stream.envelope.fxid = U64FromFullTransactionId(fxid);
-	stream.envelope.length = len;
-	stream.envelope.cid = cid;
-	stream.envelope.magic = EL_ENVELOPE_MAGIC;
-	stream.batch = batch;
-	stream.len = len;
-	rec.space = EL_BATCH_SPACE(len);
-	rec.count = header.last_offset_delta + 1;
+		if (wrong != NULL)
+			elog(ERROR, "cannot append a malformed batch: %s", wrong);
+		p->append = b;
+		p->head.envelope = (ElEnvelope)
+		{
+			.fxid = U64FromFullTransactionId(fxid),
+				.length = b->len,
+				.cid = cid,
+				.magic = EL_ENVELOPE_MAGIC
+		};
+		p->space = EL_BATCH_SPACE(b->len);
+		p->count = header.last_offset_delta + 1;
+		p->max_time = header.max_timestamp;
+		space += p->space;
+		count += p->count;
+	}
 
 	/* before a log is made: nothing is left behind by what is refused */
-	if (at_offset > EL_MAX_OFFSET - (int64) rec.count)
+	if (at_offset > EL_MAX_OFFSET - count)
 		report_offset_too_large(at_offset);
 
-	metabuf = lock_for_append(rel, options, rec.space, at_offset);
+	metabuf = lock_for_append(rel, options, space, at_offset);
 	meta = ElPageGetMeta(BufferGetPage(metabuf));
-	rec.base_offset = at_offset >= 0 ? at_offset : Max(meta->log_end, meta->floor);
-	if (rec.base_offset > EL_MAX_OFFSET - (int64) rec.count)
+	next = at_offset >= 0 ? at_offset : Max(meta->log_end, meta->floor);
+	if (next > EL_MAX_OFFSET - count)
 	{
 		UnlockReleaseBuffer(metabuf);
-		report_offset_too_large(rec.base_offset);
+		report_offset_too_large(next);
 	}
-	el_batch_set_base_offset(batch, rec.base_offset);
-	el_batch_set_leader_epoch(batch, take_leader_epoch(rel, metabuf));
-	stream.envelope.crc = el_envelope_crc(&stream.envelope, batch);
+	leader_epoch = take_leader_epoch(rel, metabuf);
 
-	blocks = place_batch(rel, metabuf, &rec, header.max_timestamp);
-	npages = EL_POS_PAGE(rec.batch_pos + rec.space - 1) -
-		EL_POS_PAGE(rec.batch_pos) + 1;
-
-	for (uint32 first = 0; first < npages;)
+	for (int i = 0; i < n;)
 	{
-		uint32		n = Min(npages - first, EL_PAGES_PER_RECORD);
+		Chunk		c = {.batches = &placed[i],.rec.base_offset = next};
 
-		write_pages(rel, metabuf, &rec, &stream, blocks, first, n,
-					first + n == npages);
-		first += n;
+		place_chunk(rel, metabuf, &c, n - i);
+		finish_chunk(&c, leader_epoch);
+		for (uint32 first = 0; first < c.npages; first += EL_PAGES_PER_RECORD)
+			write_pages(rel, metabuf, &c, first, Min(c.npages - first, EL_PAGES_PER_RECORD));
+		next += c.rec.count;
+		Assert(meta->log_end == next);
+		Assert(meta->tail_pos == c.rec.batch_pos + c.rec.space);
+		pfree(c.blocks);
+		i += c.n;
 	}
-	Assert(meta->log_end == rec.base_offset + rec.count);
-	Assert(meta->tail_pos == rec.batch_pos + rec.space);
 	UnlockReleaseBuffer(metabuf);
-	pfree(blocks);
-	return rec.base_offset;
+	if (placed != &one)
+		pfree(placed);
 }

@@ -18,19 +18,26 @@
 
 #include "storage/log.h"
 
+/* A finished batch (el_batch_finish) to be appended. */
+typedef struct ElAppend
+{
+	const char *batch;
+	uint32		len;
+	int64		base_offset;	/* is set: where it went */
+} ElAppend;
+
 /*
- * Append one finished batch (el_batch_finish) of the transaction fxid/cid; the
- * base offset and leader epoch are patched in place.  at_offset >= 0 asks for
- * that base offset, which must be at or beyond the log end, or beyond all batches
- * but aborted ones, which then go (22023 otherwise; rewind.h);
- * -1 takes the log end, or the floor if that is higher.  An empty log that
- * gets explicit offsets starts there.  Returns the base offset.  Errors: 54000
- * beyond EL_MAX_OFFSET, 53400 if the log is full, those of extending the file;
- * nothing is left behind then.
+ * Append batches of the transaction fxid/cid, one behind the other.  at_offset >= 0 asks
+ * for the first one's base offset, which must be at or beyond the log end, or beyond all
+ * batches but aborted ones, which then go (22023 otherwise; rewind.h); -1 takes the log
+ * end, or the floor if that is higher.  An empty log that gets explicit offsets starts
+ * there.  Errors: 54000 beyond EL_MAX_OFFSET, 53400 if the log is full, those of
+ * extending the file; of one batch nothing is left behind then, of several, whole
+ * batches may be, whose transaction the caller has to abort.
  */
-extern int64 el_log_append(Relation rel, const ElLogOptions *options,
-						   char *batch, uint32 len, FullTransactionId fxid,
-						   CommandId cid, int64 at_offset);
+extern void el_log_append(Relation rel, const ElLogOptions *options,
+						  ElAppend *batches, int n, FullTransactionId fxid,
+						  CommandId cid, int64 at_offset);
 
 /*
  * Raise 53400 if a batch of this size cannot be appended because

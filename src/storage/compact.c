@@ -267,6 +267,7 @@ write_output_batch(Compaction *c)
 		uint32		byte = EL_POS_BYTE(at);
 		uint32		n = Min(EL_PAGE_DATA - byte, rec.space - done);
 		uint32		index = EL_POS_PAGE(at) - EL_POS_PAGE(rec.batch_pos);
+		xl_el_append_mark mark;
 
 		if (at == c->nsegments * seg_data)
 		{
@@ -279,8 +280,9 @@ write_output_batch(Compaction *c)
 			write_output_page(c);
 			c->page_no = EL_POS_PAGE(at);
 		}
-		el_apply_append_page(c->page.data, &rec, index, bytes + done, n,
-							 byte == 0);
+		mark = el_append_mark_of_one(&rec, index);
+		memcpy(el_apply_append_page(c->page.data, &rec, &mark, index, n, byte == 0),
+			   bytes + done, n);
 		done += n;
 	}
 	c->pos = rec.batch_pos + rec.space;

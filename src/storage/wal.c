@@ -36,13 +36,10 @@
 #include "storage/meta.h"
 #include "storage/wal.h"
 
-/*
- * Bytes of a batch on one page.  index counts this record's pages; init says
- * that the page holds nothing before them.
- */
-void
-el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
-					 const char *data, uint32 len, bool init)
+char *
+el_apply_append_page(Page page, const xl_el_append *rec,
+					 const xl_el_append_mark *mark, uint32 index, uint32 len,
+					 bool init)
 {
 	uint32		nth = rec->first_page + index;
 	uint64		page_no = EL_POS_PAGE(rec->batch_pos) + nth;
@@ -56,32 +53,23 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 	/* envelope and batch header never cross the end of a page */
 	Assert(nth > 0 || len >= EL_BATCH_ROOM);
 	Assert(nth > 0 || el_batch_begin_pos(rec->batch_pos) == rec->batch_pos);
+	Assert(nth > 0 || mark->first_byte == start);
+	Assert(mark->first_byte == 0 ? mark->pages_back > 0 : mark->pages_back == 0);
 	if (init)
 		el_page_init(page, EL_PAGE_ID_DATA, page_no);
-	memcpy((char *) page + start, data, len);
 	((PageHeader) page)->pd_lower = start + len;
 
 	special = ElPageGetSpecial(page);
-	if (nth == 0)
+
+	/* what lies behind where we begin was left by an append that failed */
+	if (init || special->first_byte == 0 || special->first_byte >= start)
 	{
-		/*
-		 * what lies behind the batch's start was left by an append that
-		 * failed
-		 */
-		if (special->first_byte == 0 || special->first_byte >= start)
-		{
-			special->first_byte = start;
-			special->first_offset = rec->base_offset;
-			special->pages_back = 0;
-		}
+		special->first_byte = mark->first_byte;
+		special->first_offset = mark->first_offset;
+		special->pages_back = mark->pages_back;
 	}
-	else
-	{
-		special->first_offset = rec->base_offset;
-		special->pages_back = nth;
-	}
-	special->max_time = rec->max_time;
-	special->time_page = rec->time_page;
+	special->max_time = mark->max_time;
+	special->time_page = mark->time_page;
 
 	/*
 	 * a batch begins here, or the page says how far back the one that covers
@@ -89,8 +77,8 @@ el_apply_append_page(Page page, const xl_el_append *rec, uint32 index,
 	 */
 	Assert(special->page_no == page_no);
 	Assert(special->first_byte != 0 || special->pages_back > 0);
-	Assert(special->first_byte == 0 || special->first_byte <= start);
 	el_page_seal(page);
+	return (char *) page + start;
 }
 
 /* The tail moves behind a batch. */
@@ -115,7 +103,7 @@ el_apply_append_meta(Page page, const xl_el_append *rec)
 	meta->tail_time_page = rec->time_page;
 	meta->tail_block = rec->tail_block;
 	meta->end_seg = EL_POS_PAGE(meta->tail_pos - 1) / meta->seg_pages + 1;
-	meta->batches++;
+	meta->batches += EL_APPEND_BATCHES(rec->flags);
 	el_page_seal(page);
 	AssertMeta(page);
 }
@@ -341,9 +329,10 @@ redo_init(XLogReaderState *record)
 }
 
 static void
-redo_append(XLogReaderState *record)
+redo_append(XLogReaderState *record, uint8 info)
 {
 	xl_el_append *rec = (xl_el_append *) XLogRecGetData(record);
+	const char *marks = (char *) rec + SizeOfElAppend;
 	Buffer		meta = InvalidBuffer;
 	XLogRedoAction meta_action = BLK_NOTFOUND;
 
@@ -368,9 +357,12 @@ redo_append(XLogReaderState *record)
 		{
 			Size		len;
 			char	   *data = XLogRecGetBlockData(record, id, &len);
+			xl_el_append_mark mark = el_append_mark_of_one(rec, id - 1);
 
-			el_apply_append_page(BufferGetPage(buffer), rec, id - 1, data, len,
-								 init);
+			if (info == XLOG_EL_APPEND_MANY)
+				memcpy(&mark, marks + (id - 1) * sizeof(mark), sizeof(mark));
+			memcpy(el_apply_append_page(BufferGetPage(buffer), rec, &mark, id - 1,
+										len, init), data, len);
 			finish_redo(record, buffer);
 		}
 		if (BufferIsValid(buffer))
@@ -495,7 +487,8 @@ redo_record(XLogReaderState *record)
 			redo_init(record);
 			break;
 		case XLOG_EL_APPEND:
-			redo_append(record);
+		case XLOG_EL_APPEND_MANY:
+			redo_append(record, info);
 			break;
 		case XLOG_EL_SEGMENT:
 			redo_segment(record);
@@ -531,12 +524,13 @@ describe_record(StringInfo buf, XLogReaderState *record)
 				break;
 			}
 		case XLOG_EL_APPEND:
+		case XLOG_EL_APPEND_MANY:
 			{
 				xl_el_append *rec = (xl_el_append *) data;
 
-				appendStringInfo(buf, "base offset " INT64_FORMAT ", count %u, position " UINT64_FORMAT ", bytes %u, from page %u%s",
+				appendStringInfo(buf, "base offset " INT64_FORMAT ", count %u, position " UINT64_FORMAT ", bytes %u, batches %u, from page %u%s",
 								 rec->base_offset, rec->count, rec->batch_pos,
-								 rec->space, rec->first_page,
+								 rec->space, EL_APPEND_BATCHES(rec->flags), rec->first_page,
 								 (rec->flags & EL_APPEND_LAST) ? "" : ", to be continued");
 				break;
 			}
@@ -586,6 +580,8 @@ identify_record(uint8 info)
 			return "INIT";
 		case XLOG_EL_APPEND:
 			return "APPEND";
+		case XLOG_EL_APPEND_MANY:
+			return "APPEND_MANY";
 		case XLOG_EL_SEGMENT:
 			return "SEGMENT";
 		case XLOG_EL_COMPACT:

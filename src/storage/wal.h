@@ -38,6 +38,7 @@
 #define XLOG_EL_SETTLED		0x50
 #define XLOG_EL_COMPACT_1_0	0x60
 #define XLOG_EL_COMPACT		0x80
+#define XLOG_EL_APPEND_MANY	0x90
 
 /*
  * XLOG_EL_INIT: an empty log.  Version 1.0 wrote it; now the WAL gets the whole page.
@@ -54,6 +55,9 @@ typedef struct xl_el_init
 /*
  * XLOG_EL_APPEND: some pages of a batch; the last record of a batch moves the
  * tail.
+ * XLOG_EL_APPEND_MANY: all pages of several batches, which follow one another in the
+ * stream and in one segment.  There is an xl_el_append_mark for each page behind the
+ * record, and its batch_pos, base_offset, space and count are those of all of them.
  * Backup block 0: metapage, only with EL_APPEND_LAST
  * Backup block 1..: pages of the batch in order; data: the bytes from where
  * the batch begins (first page) or from EL_PAGE_START on.
@@ -70,11 +74,41 @@ typedef struct xl_el_append
 	BlockNumber tail_block;		/* first block of the segment the batch ends
 								 * in */
 	uint32		time_page;		/* of its segment: the first to reach max_time */
-	uint32		flags;
+	uint32		flags;			/* EL_APPEND_*, and how many batches */
 } xl_el_append;
 
 #define EL_APPEND_LAST		0x01
+#define EL_APPEND_FLAGS(last, nbatches) \
+	(((last) ? EL_APPEND_LAST : 0) | (uint32) ((nbatches) - 1) << 8)
+#define EL_APPEND_BATCHES(flags)	(((flags) >> 8) + 1)
 #define SizeOfElAppend		(offsetof(xl_el_append, flags) + sizeof(uint32))
+
+/* What an append says in the special area of a page: the fields of ElPageSpecial. */
+typedef struct xl_el_append_mark
+{
+	int64		first_offset;
+	int64		max_time;
+	uint32		pages_back;
+	uint32		time_page;
+	uint32		first_byte;		/* 0: none of the batches begins here */
+	uint32		unused;
+} xl_el_append_mark;
+
+/* That of the record of one batch, for its page number index. */
+static inline xl_el_append_mark
+el_append_mark_of_one(const xl_el_append *rec, uint32 index)
+{
+	uint32		nth = rec->first_page + index;
+
+	return (xl_el_append_mark)
+	{
+		.first_offset = rec->base_offset,
+			.max_time = rec->max_time,
+			.pages_back = nth,
+			.time_page = rec->time_page,
+			.first_byte = nth == 0 ? EL_PAGE_START + EL_POS_BYTE(rec->batch_pos) : 0
+	};
+}
 
 /*
  * XLOG_EL_SEGMENT: a segment's directory entry is written.
@@ -156,9 +190,14 @@ typedef struct xl_el_compact
  * Changes that do and redo share; each works on pages that the caller has
  * locked exclusively, and changes nothing but the page.
  */
-extern void el_apply_append_page(Page page, const xl_el_append *rec,
-								 uint32 index, const char *data, uint32 len,
-								 bool init);
+
+/*
+ * All but the batches' bytes, of which the page gets len: returns where they go.
+ * index counts the record's pages, init says that the page holds nothing before them.
+ */
+extern char *el_apply_append_page(Page page, const xl_el_append *rec,
+								  const xl_el_append_mark *mark, uint32 index,
+								  uint32 len, bool init);
 extern void el_apply_append_meta(Page page, const xl_el_append *rec);
 extern void el_apply_segment_meta(Page page, const xl_el_segment *rec);
 extern void el_apply_segment_directory(Page page, const xl_el_segment *rec);

@@ -206,30 +206,6 @@ is_next(Entry *e, const ElProducer *producer)
 	return false;
 }
 
-/* Append a batch that is fine.  The bytes are copied: they are the caller's, and patched. */
-static void
-append_batch(ElAppender *a, Entry *e)
-{
-	size_t		len = VARSIZE_ANY_EXHDR(e->batch);
-	ElBatchHeader header;
-	char	   *copy;
-
-	if (has_no_room(a, len))
-	{
-		e->fault.sqlstate = FULL;
-		e->fault.message = psprintf("topic partition \"%s\" is full",
-									RelationGetRelationName(a->rel));
-		return;
-	}
-	copy = palloc(len);
-	memcpy(copy, VARDATA_ANY(e->batch), len);
-	(void) el_batch_read_header(copy, len, &header);
-	e->base_offset = el_appender_append(a, copy, len, header.record_count,
-										GetCurrentFullTransactionId(),
-										GetCurrentCommandId(true), -1);
-	pfree(copy);
-}
-
 /* Its producer, if it has one, and its place in that one's sequence. */
 static void
 read_sequence(Entry *e)
@@ -277,21 +253,86 @@ claim_producers(Part *part)
 	pfree(ids);
 }
 
-/* Append a batch if its producer has not done so before. */
-static void
-append_in_sequence(ElAppender *a, Part *part, Entry *e)
+/*
+ * Batches of a partition that are appended together.  Until they are, the offset of
+ * number i is UNKNOWN(i): batches of the same call that are sent twice have it, too.
+ */
+typedef struct Run
 {
+	ElAppender *appender;
+	Part	   *part;
+	ElAppend   *appends;
+	Entry	  **entries;
+	int			n;
+	int64		events;
+} Run;
+
+#define UNKNOWN(i)			(-2 - (int64) (i))
+#define UNKNOWN_NUMBER(o)	(-2 - (o))
+
+/* Append what is in the run, and empty it. */
+static void
+append_run(Run *run)
+{
+	Part	   *part = run->part;
+
+	if (run->n == 0)
+		return;
+	el_appender_append_all(run->appender, run->appends, run->n, run->events,
+						   GetCurrentFullTransactionId(), GetCurrentCommandId(true), -1);
+	for (int i = 0; i < part->n; i++)
+	{
+		Entry	   *e = part->entries[i];
+
+		if (e->base_offset <= UNKNOWN(0))
+			e->base_offset = run->appends[UNKNOWN_NUMBER(e->base_offset)].base_offset;
+	}
+	for (int i = 0; i < run->n; i++)
+	{
+		Entry	   *e = run->entries[i];
+
+		if (e->sequence.producer_id >= 0)
+			el_sequence_place(&el_producers_find(part->producers, e->sequence.producer_id)->state,
+							  UNKNOWN(i), e->base_offset);
+	}
+	run->n = 0;
+	run->events = 0;
+}
+
+/* A batch that is fine goes into the run, if its producer has not sent it before. */
+static void
+add_to_run(Run *run, Entry *e)
+{
+	ElProducers *producers = run->part->producers;
 	ElProducer *producer = NULL;
+	size_t		len = VARSIZE_ANY_EXHDR(e->batch);
+	ElBatchHeader header;
 
 	if (e->sequence.producer_id >= 0)
 	{
-		producer = el_producers_find(part->producers, e->sequence.producer_id);
+		producer = el_producers_find(producers, e->sequence.producer_id);
 		if (!is_next(e, producer))
 			return;
 	}
-	append_batch(a, e);
-	if (producer != NULL && e->fault.sqlstate == NULL)
-		el_sequence_add(&producer->state, &e->sequence, e->base_offset, part->producers->fxid);
+	if (run->appender->options.held_from != NULL)
+		append_run(run);		/* to see what room it has left */
+	if (has_no_room(run->appender, len))
+	{
+		e->fault.sqlstate = FULL;
+		e->fault.message = psprintf("topic partition \"%s\" is full",
+									RelationGetRelationName(run->appender->rel));
+		return;
+	}
+	(void) el_batch_read_header(VARDATA_ANY(e->batch), len, &header);
+	e->base_offset = UNKNOWN(run->n);
+	if (producer != NULL)
+		el_sequence_add(&producer->state, &e->sequence, e->base_offset, producers->fxid);
+	run->appends[run->n] = (ElAppend)
+	{
+		.batch = VARDATA_ANY(e->batch),.len = len
+	};
+	run->entries[run->n++] = e;
+	run->events += header.record_count;
 }
 
 /* The batches of one partition. */
@@ -301,6 +342,7 @@ append_to_partition(Part *part)
 	Entry	   *first = part->entries[0];
 	ElAppender	a;
 	ElLogInfo	info;
+	Run			run = {.appender = &a,.part = part};
 
 	/* what this transaction has produced before comes before */
 	el_buffer_flush(first->leaf, NULL, NULL);
@@ -310,11 +352,14 @@ append_to_partition(Part *part)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("partition %d of topic \"%s\" does not exist",
 						first->partition, first->topic->name)));
+	run.appends = palloc_array(ElAppend, part->n);
+	run.entries = palloc_array(Entry *, part->n);
 	for (int i = 0; i < part->n; i++)
 	{
 		if (part->entries[i]->fault.sqlstate == NULL)
-			append_in_sequence(&a, part, part->entries[i]);
+			add_to_run(&run, part->entries[i]);
 	}
+	append_run(&run);
 	if (part->producers != NULL)
 		el_producers_store(part->producers);
 	el_partition_info(a.topic, first->partition, a.rel, &info);

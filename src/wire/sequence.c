@@ -195,3 +195,13 @@ el_sequence_add(ElSequenceState *state, const ElSequence *s, int64 base_offset,
 		state->npending++;
 	state->batches[count_batches(state) - 1] = b;
 }
+
+void
+el_sequence_place(ElSequenceState *state, int64 unknown, int64 base_offset)
+{
+	for (int i = 0; i < count_batches(state); i++)
+	{
+		if (state->batches[i].base_offset == unknown)
+			state->batches[i].base_offset = base_offset;
+	}
+}

@@ -86,4 +86,7 @@ extern ElVerdict el_sequence_judge(const ElSequenceState *state,
 extern void el_sequence_add(ElSequenceState *state, const ElSequence *s,
 							int64 base_offset, uint64 fxid);
 
+/* Batches that were added with this in place of their offset, which was not known yet. */
+extern void el_sequence_place(ElSequenceState *state, int64 unknown, int64 base_offset);
+
 #endif							/* EL_WIRE_SEQUENCE_H */

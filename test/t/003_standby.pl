@@ -92,6 +92,54 @@ SELECT produce('small', 'after', '');
 EOT
 compare('append');
 
+# APPEND_MANY: batches of all sizes by one call, in the order given; some begin on the page of the one before, or where a page
+# or segment begins, and some have a call of their own
+$primary->safe_psql('postgres', <<'EOT');
+SELECT create_topic('source', 1, 'text', 'text', '{"segment_bytes": 65536, "compression": "none", "max_event_bytes": 4000000}');
+SELECT create_topic('many', 1, 'text', 'text', '{"segment_bytes": 65536, "compression": "none", "max_event_bytes": 4000000}');
+CREATE PROCEDURE batches_to_many(how_many int, seed int, calls int)
+LANGUAGE plpgsql AS $$
+DECLARE
+	source uuid := topic_id FROM _eventlog.broker_topics('{public}', '{source}');
+	many uuid := topic_id FROM _eventlog.broker_topics('{public}', '{many}');
+	list bytea[] := '{}';
+	size int;
+	begins bigint;
+	one bytea;
+	per int;
+BEGIN
+	FOR i IN 1 .. how_many LOOP
+		size := CASE WHEN hashint4(i * 7919 + seed) % 10 = 0 THEN abs(hashint4(i + seed)) % 30000 ELSE abs(hashint4(i + seed)) % 900 END;
+		IF i % 97 = 0 THEN size := 300000; END IF;
+		PERFORM produce('source', i || '', repeat('x', size));
+		COMMIT;
+	END LOOP;
+	begins := max(event_offset) + 1 - how_many FROM source;
+	FOR i IN 0 .. how_many - 1 LOOP
+		SELECT string_agg(records, '') INTO one FROM _eventlog.broker_fetch(ARRAY[source], '{0}', ARRAY[begins + i], '{1}', 1);
+		list := list || (int8send(0) || substr(one, 9));
+	END LOOP;
+	per := how_many / calls;
+	FOR c IN 0 .. calls - 1 LOOP
+		PERFORM FROM _eventlog.broker_append(array_fill(many, ARRAY[per]), array_fill(0, ARRAY[per]), list[c * per + 1 : (c + 1) * per]) WITH ORDINALITY
+			WHERE sqlstate IS NOT NULL OR base_offset <> begins + c * per + ordinality - 1;
+		IF FOUND THEN RAISE EXCEPTION 'a batch has not its offset'; END IF;
+		COMMIT;
+	END LOOP;
+END $$;
+CALL batches_to_many(400, 1, 1);
+CALL batches_to_many(120, 2, 40);
+CHECKPOINT;
+CALL batches_to_many(200, 3, 4);
+BEGIN; SELECT count(*) FROM _eventlog.broker_append((SELECT array_fill(topic_id, '{1}') FROM _eventlog.broker_topics('{public}', '{many}')), '{0}',
+	(SELECT ARRAY[int8send(0) || substr(string_agg(records, ''), 9)] FROM _eventlog.broker_fetch((SELECT array_fill(topic_id, '{1}') FROM _eventlog.broker_topics('{public}', '{source}')), '{0}', '{5}', '{1}', 1)));
+ROLLBACK;
+EOT
+push @topics, 'source', 'many';
+compare('many batches a call');
+is($primary->safe_psql('postgres', "SELECT count(*) FROM source s FULL JOIN many m USING (event_offset, event_time, key, value) WHERE s.key IS NULL OR m.key IS NULL"), '0', 'many batches a call: each is there');
+is($primary->safe_psql('postgres', "SELECT count(*) FROM many"), '720', '... once');
+
 # one record each, and an append after a checkpoint: full-page images
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->safe_psql('postgres', "SELECT produce('small', 'k' || i, 'v') FROM generate_series(1, 3) i");
@@ -163,7 +211,7 @@ SKIP:
 	$primary->safe_psql('postgres', 'CREATE EXTENSION pg_walinspect');
 	my $end = $primary->lsn('flush');
 	is( $primary->safe_psql('postgres', "SELECT string_agg(DISTINCT split_part(record_type, ' ', 1), ',') FROM pg_get_wal_records_info('$start_lsn', '$end') WHERE resource_manager = 'eventlog'"),
-		'APPEND,SEGMENT,SETTLE,SETTLED,TRIM',
+		'APPEND,APPEND_MANY,SEGMENT,SETTLE,SETTLED,TRIM',
 		'every type of record was replayed');
 }
 
