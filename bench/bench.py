@@ -36,9 +36,17 @@ class Context:
         # as told, or else what the set says for itself, or else what is usual
         self.rounds, self.seconds, self.events = (
             getattr(args, name) or getattr(module, name.upper(), usual) for name, usual in USUAL.items())
+        self.told_rounds, self.quick, self.cells = args.rounds is not None, args.quick, args.cells
         self.cache = os.path.join(os.environ.get("EVENTLOG_CACHE", tempfile.gettempdir()), "bench")
         self.server = None
         os.makedirs(self.cache, exist_ok=True)
+
+    def chosen(self, heading):
+        """Whether --cells asks for contestants under this heading."""
+        return not self.cells or any(re.search(cell, heading) for cell in self.cells)
+
+    def progress(self, text=""):
+        progress(text)
 
     def sql(self, query):
         return measure.sql(query, self.server)
@@ -58,6 +66,16 @@ def progress(text=""):
         print(f"\r\033[K{text}", end="", flush=True)
 
 
+def in_rounds(context, module, name, rows, private):
+    """All contestants once in each round, in turn forwards and backwards."""
+    for number in range(1, context.rounds + 1):
+        for where in {row.server or private for row in rows} if getattr(module, "CHECKPOINTS", True) else ():
+            measure.sql("CHECKPOINT", where)
+        for row in rows if number % 2 else reversed(rows):
+            progress(f"{name}, round {number} of {context.rounds}: {row.name}, {row.clients}, {row.durable}")
+            row.measure(number, private)
+
+
 def run_set(name, args, results):
     """Measures one set and prints its table; returns its ratios and contestants."""
     module = importlib.import_module(f"sets.{name}")
@@ -69,16 +87,17 @@ def run_set(name, args, results):
         context.sql("CREATE EXTENSION eventlog")
         progress("setting up")
         module.set_up(context)
-        rows = [row for row in module.contestants(context) if not args.only or re.search(args.only, row.name)]
+        rows = [row for row in module.contestants(context)
+                if (not args.only or re.search(args.only, row.name)) and context.chosen(row.heading)]
+        if not rows:
+            raise SystemExit(f"bench: {name} has no such contestants")
         running = [row for row in rows if not row.missing]
         destinations = {(row.arrived, row.server or private) for row in running if row.arrived}
         before = {destination: int(measure.sql(*destination)) for destination in destinations}
-        for number in range(1, context.rounds + 1):
-            for where in {row.server or private for row in running} if getattr(module, "CHECKPOINTS", True) else ():
-                measure.sql("CHECKPOINT", where)
-            for row in running if number % 2 else reversed(running):
-                progress(f"{name}, round {number} of {context.rounds}: {row.name}, {row.clients}, {row.durable}")
-                row.measure(number, private)
+        if hasattr(module, "in_cells"):     # a set with an order of its own
+            module.in_cells(context, running, private)
+        else:
+            in_rounds(context, module, name, running, private)
         progress()
         for query, where in destinations:
             sent = sum(sum(row.values("events")) for row in running if (row.arrived, row.server or private) == (query, where))
@@ -113,7 +132,11 @@ def main():
     parser.add_argument("--seconds", type=int, help="of each measurement that takes a time (default 2, or the set's)")
     parser.add_argument("--events", type=int, help="in a bulk and in what is read (default 200000, or the set's)")
     parser.add_argument("--only", metavar="REGEX", help="only contestants whose name matches")
+    parser.add_argument("--cells", nargs="+", metavar="REGEX", help="only contestants whose heading matches one of these")
+    parser.add_argument("--quick", action="store_true", help="whether everything runs: 1 round, 1 second, 20,000 events; no figures")
     args = parser.parse_args()
+    if args.quick:
+        args.rounds, args.seconds, args.events = args.rounds or 1, args.seconds or 1, args.events or 20000
     if args.list:
         for name in SETS:
             title = importlib.import_module(f"sets.{name}").__doc__.splitlines()[0]

@@ -121,6 +121,8 @@ class Ratio:
     With `target` it is judged: the number in the table of targets, and at_least or at_most what.
     """
 
+    ROUNDS = 9      # the least to judge by
+
     def __init__(self, ours, theirs, target=None, at_least=None, at_most=None, of=faster, what=None,
                  clients=None, durable=None, heading=None):
         self.ours, self.theirs, self.target, self.at_least, self.at_most, self.of = ours, theirs, target, at_least, at_most, of

@@ -64,7 +64,7 @@ def targets(chosen, rows, where="left out"):
             low, high = measure.interval(values)
             found.append({**one, "clients": a.clients, "durable": a.durable, "pairs": len(values),
                           "median": statistics.median(values), "low": low, "high": high,
-                          "verdict": ratio.judge(values) if len(values) >= 9 else "too few rounds"})
+                          "verdict": ratio.judge(values) if len(values) >= ratio.ROUNDS else "too few rounds"})
     return found
 
 
