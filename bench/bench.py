@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--events", type=int, help="in a bulk and in what is read (default 200000, or the set's)")
     parser.add_argument("--only", metavar="REGEX", help="only contestants whose name matches")
     parser.add_argument("--cells", nargs="+", metavar="REGEX", help="only contestants whose heading matches one of these")
-    parser.add_argument("--quick", action="store_true", help="whether everything runs: 1 round, 1 second, 20,000 events; no figures")
+    parser.add_argument("--quick", action="store_true", help="does everything run? 1 round, 1 second, 20,000 events: no figures")
     args = parser.parse_args()
     if args.quick:
         args.rounds, args.seconds, args.events = args.rounds or 1, args.seconds or 1, args.events or 20000

@@ -1,4 +1,5 @@
 """eventlog-broker in front of a private server, and the programs that load it and Kafka alike."""
+import copy
 import json
 import pathlib
 import shutil
@@ -18,7 +19,8 @@ def compile_readers(folder, jars):
     if not shutil.which("javac"):
         return None, "javac is not installed"
     classes = f"{folder}/classes"
-    done = subprocess.run(["javac", "-encoding", "UTF-8", "-cp", f"{jars}/*", "-d", classes, *sorted((HERE / "kafka").glob("*.java"))],
+    sources = sorted((HERE / "kafka").glob("*.java"))
+    done = subprocess.run(["javac", "-encoding", "UTF-8", "-cp", f"{jars}/*", "-d", classes, *sources],
                           text=True, capture_output=True, check=False)
     if done.returncode:
         raise SystemExit(f"bench: kafka/*.java do not compile\n{done.stdout}{done.stderr}")
@@ -70,7 +72,8 @@ class Broker(kafka.Tools):
         while not self.healthy():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.__exit__()
-                raise SystemExit(f"bench: eventlog-broker does not start\n{pathlib.Path(self.log).read_text(encoding='utf-8')[-2000:]}")
+                said = pathlib.Path(self.log).read_text(encoding="utf-8")
+                raise SystemExit(f"bench: eventlog-broker does not start\n{said[-2000:]}")
             time.sleep(0.02)
         return self
 
@@ -98,12 +101,11 @@ class Broker(kafka.Tools):
 
 
 def calls(server):
-    """Transactions of the server's database so far, by who has reported them; counted from another database, so that asking is
-    not among them."""
-    elsewhere = type(server).__new__(type(server))
+    """Transactions of the server's database so far, those of sessions that have ended at least; asked from another database, so
+    that asking is not among them."""
+    elsewhere, name = copy.copy(server), server.env["PGDATABASE"]
     elsewhere.env = {**server.env, "PGDATABASE": "template1"}
-    return int(measure.sql(f"SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{server.env['PGDATABASE']}'",
-                           elsewhere))
+    return int(measure.sql(f"SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{name}'", elsewhere))
 
 
 def syncs(server):

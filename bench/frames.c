@@ -24,7 +24,9 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,7 +67,8 @@ typedef struct Connection
 {
 	int			fd;
 	int			in_flight;
-	int			next;			/* of its requests: chooses batch and partition */
+	int			next;			/* of its requests: chooses batch and
+								 * partition */
 	int			oldest;			/* ring of the times when requests were sent */
 	double		sent[MAX_IN_FLIGHT];
 	char		answer[MAX_ANSWER];
@@ -369,7 +373,8 @@ end_of_partition(int fd, int partition)
 	Buffer		b = {0};
 	char		answer[MAX_ANSWER];
 	size_t		len,
-				at = 4 + 4 + 2 + strlen(topic) + 4; /* correlation, topics, name, partitions */
+				at = 4 + 4 + 2 + strlen(topic) + 4; /* correlation, topics,
+													 * name, partitions */
 
 	begin_request(&b, API_LIST_OFFSETS, 1);
 	put32(&b, -1);
@@ -463,36 +468,49 @@ send_rest(Connection *c)
 static uint64_t requests;
 static uint64_t batch_bytes;
 
-/* The next request of a connection, whose socket may take it later. */
+/* The next requests of a connection, in one piece; its socket may take some of it later. */
 static void
-send_request(Connection *c, int number, double at)
+send_requests(Connection *c, int number, int n, double at)
 {
-	Frame	   *frame;
-	ssize_t		n;
+	struct iovec pieces[MAX_IN_FLIGHT] = {0};
+	ssize_t		len = 0;
+	ssize_t		sent;
 
-	if (producing)
+	for (int i = 0; i < n; i++)
 	{
-		frame = &frames[(number * 31 + c->next) % n_frames];
-		set32(&frame->bytes, frame->partition_at, (uint32_t) ((number + c->next) % partitions));
+		/* another frame for each of them: they are sent together */
+		Frame	   *frame = &frames[producing ? (number * 31 + c->next) % n_frames : number % n_frames];
+
+		if (producing)
+			set32(&frame->bytes, frame->partition_at, (uint32_t) ((number + c->next) % partitions));
+		set32(&frame->bytes, 8, (uint32_t) c->next);
+		pieces[i] = (struct iovec)
+		{
+			frame->bytes.data, frame->bytes.len
+		};
+		len += (ssize_t) frame->bytes.len;
+		c->next++;
+		c->sent[(c->oldest + c->in_flight) % MAX_IN_FLIGHT] = at;
+		c->in_flight++;
+		batch_bytes += frame->batch_bytes;
 	}
-	else
-		frame = &frames[number % n_frames];
-	set32(&frame->bytes, 8, (uint32_t) c->next);
-	c->next++;
-	c->sent[(c->oldest + c->in_flight) % MAX_IN_FLIGHT] = at;
-	c->in_flight++;
-	requests++;
-	batch_bytes += frame->batch_bytes;
-	n = send(c->fd, frame->bytes.data, frame->bytes.len, MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	requests += (uint64_t) n;
+	sent = writev(c->fd, pieces, n);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR)
 		fail("send");
-	if (n < 0)
-		n = 0;
-	if ((size_t) n < frame->bytes.len)
+	if (sent < 0)
+		sent = 0;
+	if (sent < len)
 	{
-		c->rest_len = frame->bytes.len - (size_t) n;
+		c->rest_len = (size_t) (len - sent);
 		c->rest = grow(c->rest, c->rest_len);
-		memcpy(c->rest, frame->bytes.data + n, c->rest_len);
+		for (int i = n - 1; i >= 0; i--)
+		{
+			size_t		left = pieces[i].iov_len < (size_t) (len - sent) ? pieces[i].iov_len : (size_t) (len - sent);
+
+			len -= (ssize_t) left;
+			memcpy(c->rest + (len - sent), (char *) pieces[i].iov_base + pieces[i].iov_len - left, left);
+		}
 		watch(c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
 	}
 }
@@ -511,14 +529,18 @@ check_answer(const Connection *c, const char *data, size_t len)
 		wrong("a request is answered with error", get16(data + error_at));
 	if (!producing)
 	{
-		/* throttle, error, session, topics, name, partitions, index, error, high watermark, stable and start offset */
+		/*
+		 * throttle, error, session, topics, name, partitions, index, error,
+		 * high watermark, stable and start offset
+		 */
 		size_t		at = 4 + 4 + 2 + 4 + 4 + 2 + strlen(topic) + 4 + 4;
 
 		if (get32(data + 4 + 4 + 2 + 4) == 0)
 			return;				/* it may leave out partitions without news */
 		if (len < at + 2 || get16(data + at) != 0)
 			wrong("a partition is answered with error", len < at + 2 ? -1 : get16(data + at));
-		at += 2 + 8 + 8 + 8;	/* aborted transactions, preferred replica, records */
+		at += 2 + 8 + 8 + 8;	/* aborted transactions, preferred replica,
+								 * records */
 		if (len < at + 12 || get32(data + at + 4 + 4) > 0)
 			wrong("something came to who waits where nothing should, bytes", len < at + 12 ? -1 : get32(data + at + 8));
 	}
@@ -591,6 +613,8 @@ run(int n_connections, int in_flight, double seconds)
 	for (int i = 0; i < n_connections; i++)
 	{
 		connections[i].fd = connect_to_port();
+		if (fcntl(connections[i].fd, F_SETFL, O_NONBLOCK) != 0)
+			fail("fcntl");
 		watch(&connections[i], EPOLLIN, EPOLL_CTL_ADD);
 	}
 	begin = now();
@@ -598,9 +622,8 @@ run(int n_connections, int in_flight, double seconds)
 	end = counting + seconds;
 	for (int i = 0; i < n_connections; i++)
 	{
-		for (int n = 0; n < in_flight && connections[i].rest_len == 0; n++)
-			send_request(&connections[i], i, begin);
-		open += connections[i].in_flight;
+		send_requests(&connections[i], i, in_flight, begin);
+		open += in_flight;
 	}
 	while (open > 0)
 	{
@@ -627,10 +650,10 @@ run(int n_connections, int in_flight, double seconds)
 				if (counts)
 					counted += (uint64_t) found;
 			}
-			while (at < end && c->in_flight < in_flight && c->rest_len == 0)
+			if (at < end && c->in_flight < in_flight && c->rest_len == 0)
 			{
-				send_request(c, number, at);
-				open++;
+				open += in_flight - c->in_flight;
+				send_requests(c, number, in_flight - c->in_flight, at);
 			}
 		}
 	}
@@ -647,6 +670,7 @@ main(int argc, char **argv)
 	struct rlimit limit;
 	int			in_flight = 1;
 
+	signal(SIGPIPE, SIG_IGN);
 	producing = argc == 10 && strcmp(argv[1], "produce") == 0;
 	if (!producing && !(argc == 8 && strcmp(argv[1], "wait") == 0))
 	{

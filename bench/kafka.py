@@ -136,7 +136,7 @@ def memory_of(pid):
 
 
 class Kafka(Tools):
-    """`with Kafka(jars) as kafka`: it runs. Logs are in files of a folder that is removed afterwards. `settings`: more of them."""
+    """`with Kafka(jars, settings) as kafka`: it runs. Logs are in files of a folder that is removed afterwards."""
 
     def __init__(self, jars, settings=""):
         super().__init__(jars, free_port())
