@@ -94,10 +94,13 @@ def run_set(name, args, results):
         running = [row for row in rows if not row.missing]
         destinations = {(row.arrived, row.server or private) for row in running if row.arrived}
         before = {destination: int(measure.sql(*destination)) for destination in destinations}
-        if hasattr(module, "in_cells"):     # a set with an order of its own
-            module.in_cells(context, running, private)
-        else:
-            in_rounds(context, module, name, running, private)
+        try:
+            if hasattr(module, "in_cells"):     # a set with an order of its own
+                module.in_cells(context, running, private)
+            else:
+                in_rounds(context, module, name, running, private)
+        finally:    # what was measured before something failed is kept
+            results["sets"][name] = {"measurements": [one for row in running for one in row.measured]}
         progress()
         for query, where in destinations:
             sent = sum(sum(row.values("events")) for row in running if (row.arrived, row.server or private) == (query, where))
@@ -110,10 +113,9 @@ def run_set(name, args, results):
             problems = measure.sql("SELECT t.topic, p.* FROM eventlog_topics t, check_topic(t.topic) p LIMIT 20", where)
             if problems:
                 raise SystemExit(f"bench: check_topic finds\n{problems}")
-        results["sets"][name] = {
+        results["sets"][name] |= {
             "seconds": time.monotonic() - begin, "missing": {row.name: row.missing for row in rows if row.missing},
-            "settings": json.loads(context.sql(SETTINGS)),
-            "measurements": [one for row in running for one in row.measured]}
+            "settings": json.loads(context.sql(SETTINGS))}
         results["server"] = context.sql("SELECT version()")
     report.contestants(rows, getattr(module, "COLUMNS", {}))
     report.ratios(module.RATIOS, rows)

@@ -11,7 +11,7 @@ import concurrent.futures
 import json
 import os
 import re
-import signal
+import shutil
 import statistics
 import subprocess
 import time
@@ -246,7 +246,7 @@ class Small(Cell):
         said = context.frames("produce", system.port, self.topic, PARTITIONS, CONNECTIONS, self.in_flight, context.seconds,
                               self.RECORDS, lines_of(context, "100"))
         return {"rate": said["requests"] / said["seconds"], "events": said["all"] * self.RECORDS, "bytes": said["bytes"],
-                "p50": said["p50"], "p99": said["p99"]}
+                "batch_bytes": said["bytes"] / said["all"], "p50": said["p50"], "p99": said["p99"]}
 
     def ratios(self):
         yield InCell(self.name, "on", "thousands of batches/s", alone=True, of=lambda ours, _: ours["rate"] / 1000, at_least=100)
@@ -359,9 +359,12 @@ class Sustained(Cell):
             process = subprocess.Popen(
                 system.command(*system.producer(self.topic, 10**10, 0, lines_of(context, self.record), linger_ms=5,
                                                 batch_size=BATCHES[self.batch])), stdout=file, stderr=file, cwd="/tmp")
-            time.sleep(length)
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            try:
+                time.sleep(length)
+                process.terminate()
+                process.wait(60)
+            finally:
+                process.kill()
         with open(out, encoding="utf-8") as file:
             said = file.read()
         pace = [float(rate) for rate in re.findall(r"^\d+ records sent, ([0-9.]+) records/sec .*max latency\.$", said, re.M)]
@@ -405,7 +408,7 @@ CELLS = [*(Produce(record, batch, codec, clients) for record in RECORDS for batc
          Small(1), Small(5), Latency("latency"), Idle("idle"), Sustained("sustained")]
 # those of the chosen cells take its place
 RATIOS = [Ratio("eventlog", "Kafka", TARGET, at_least=0.95, what="eventlog-broker / Kafka, and all else that set broker judges")]
-COLUMNS = {"broker_cpu": "broker", "wal_byte": "WAL/B", "syncs": "syncs", "calls": "calls", "mb_s": "MB/s"}
+COLUMNS = {"batch_bytes": "batch B", "broker_cpu": "broker", "wal_byte": "WAL/B", "syncs": "syncs", "calls": "calls", "mb_s": "MB/s"}
 
 
 def set_up(context):
@@ -419,6 +422,8 @@ def set_up(context):
     print(f"{len(cells)} cells, about {seconds / 60:.0f} minutes" +
           ("" if context.quick else "; more where an interval has the bound inside"), flush=True)
     context.jars, context.missing = kafka.fetch()
+    if not shutil.which("eventlog-broker"):
+        context.missing = "eventlog-broker is not installed: it is built where libpq is"
     if not context.missing:
         context.classes, context.missing = broker.compile_readers(context.folder, context.jars)
     if context.missing or not cells:
@@ -447,7 +452,7 @@ def in_cells(context, rows, server):
             continue
         context.progress(f"{cell.name}: setting up")
         cell.prepare(context)
-        number, least = 0, cell.rounds or context.rounds
+        begin, number, least = time.monotonic(), 0, cell.rounds or context.rounds
         while number < least or (ROUNDS <= number < MOST_ROUNDS and not context.told_rounds and uncertain(cell, of_cell)):
             first = number % len(of_cell)
             number += 1
@@ -456,6 +461,8 @@ def in_cells(context, rows, server):
                 measure.sql("CHECKPOINT", server)
                 row.measure(number, server)
         cell.finish(context, of_cell)
+        context.progress()
+        print(f"  {cell.name}: {number} rounds, {time.monotonic() - begin:.0f} s, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 def uncertain(cell, rows):
