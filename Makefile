@@ -1,7 +1,8 @@
 # eventlog: a Kafka log inside PostgreSQL
 #
 #   make && make install		needs the server headers, liblz4, zlib and libzstd
-#				with libpq's headers, programs as well (WITH_PROGRAMS=no: none)
+#				with libpq and its headers, programs as well (WITH_PROGRAMS=no: none), which tell
+#				systemd where libsystemd is (WITH_SYSTEMD=no: not)
 #   make installcheck			regression and isolation tests on private servers
 #   make deb [DEB=FOLDER]		Debian packages, in build/deb or there
 #

@@ -24,6 +24,7 @@
 #include "broker/listener.h"
 #include "broker/pool.h"
 #include "broker/sasl.h"
+#include "broker/service.h"
 #include "broker/settings.h"
 #include "broker/status.h"
 #include "broker/watch.h"
@@ -129,6 +130,7 @@ on_signal(void *arg, int signo)
 	}
 	ending = true;
 	client_log(CLIENT_INFO, "ending", CLIENT_TEXT("signal", strsignal(signo)));
+	service_ending();
 	listeners_close(loop);
 	connections_drain();
 	drain_timer.fn = on_drained;
@@ -199,15 +201,17 @@ main(int argc, char **argv)
 	client_log(CLIENT_INFO, "starting", CLIENT_TEXT("version", EVENTLOG_VERSION));
 	client_options_log(&options);
 	pool = pool_new(loop, NULL, NULL);
-	watch_start(loop);
+	watch_start(loop, service_update);
 	if (!listeners_open(loop, settings.authentication == AUTHENTICATION_NONE ? pool : NULL) || !status_open(loop))
 		return 1;
+	service_start(loop);
 	sweep_timer.fn = on_sweep;
 	client_timer_start(loop, &sweep_timer, client_loop_now(loop) + SWEEP_MS);
 	client_loop_run(loop);
 
 	client_timer_stop(loop, &sweep_timer);
 	client_timer_stop(loop, &drain_timer);
+	service_stop();
 	status_close();
 	connections_close_all();
 	client_log(CLIENT_INFO, "ended");

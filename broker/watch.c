@@ -17,6 +17,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ static struct
 	ClientTimer timer;
 	bool		live;
 	int64_t		last_heard;
+	void		(*on_change) (void);	/* of live */
+	char		trouble[256];	/* why it is not live */
 }			watch;
 
 static const ClientStatement identity_statement = {
@@ -62,11 +65,23 @@ all_topics_changed(void)
 static void
 set_live(bool live)
 {
-	if (watch.live != live)
+	bool		changed = watch.live != live;
+
+	if (changed)
 		client_log(CLIENT_INFO, live ? "changes are told by PostgreSQL" : "changes are not told by PostgreSQL any more");
 	watch.live = live;
+	if (live)
+		watch.trouble[0] = '\0';
 	all_topics_changed();
 	partitions_changed();
+	if (changed)
+		watch.on_change();
+}
+
+static void
+note_trouble(const ClientFailure *failure)
+{
+	snprintf(watch.trouble, sizeof(watch.trouble), "%s", failure->message);
 }
 
 static void
@@ -86,10 +101,13 @@ on_watch_end(void *arg, PGresult *result, const ClientFailure *failure)
 {
 	PQclear(result);
 	if (failure != NULL)
+	{
+		note_trouble(failure);
 		client_log_limited(CLIENT_WARNING, "PostgreSQL cannot be watched",
 						   CLIENT_TEXT("sqlstate", failure->sqlstate),
 						   CLIENT_TEXT("reason", failure->message),
 						   CLIENT_TEXT("hint", failure->hint));
+	}
 	if (watch.live)
 		set_live(false);
 }
@@ -119,6 +137,8 @@ on_watch_state(void *arg, ClientSessionState state, const ClientFailure *failure
 {
 	if (state == CLIENT_SESSION_READY)
 		watch_call();
+	else if (failure != NULL)
+		note_trouble(failure);
 }
 
 static void
@@ -154,7 +174,7 @@ on_notify(void *arg, const char *channel, const char *payload)
 }
 
 void
-watch_start(ClientLoop *loop)
+watch_start(ClientLoop *loop, void (*on_change) (void))
 {
 	ClientSessionConfig config = {
 		.conninfo = settings.conninfo,
@@ -164,6 +184,7 @@ watch_start(ClientLoop *loop)
 	};
 
 	watch.loop = loop;
+	watch.on_change = on_change;
 	watch.timer.fn = on_watch_timer;
 	watch.session = client_session_new(loop, &config);
 	client_timer_start(loop, &watch.timer, client_loop_now(loop) + PAUSE);
@@ -181,4 +202,10 @@ bool
 watch_is_live(void)
 {
 	return watch.live;
+}
+
+const char *
+watch_trouble(void)
+{
+	return watch.trouble;
 }

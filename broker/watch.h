@@ -13,11 +13,17 @@
 
 #include "client/loop.h"
 
-/* Begins to watch.  What changes is told to all pools, and to those who wait for a partition. */
-extern void watch_start(ClientLoop *loop);
+/*
+ * Begins to watch.  What changes is told to all pools, and to those who wait for a
+ * partition; on_change is called when watch_is_live() has changed.
+ */
+extern void watch_start(ClientLoop *loop, void (*on_change) (void));
 extern void watch_stop(void);
 
 /* Is every change told now? */
 extern bool watch_is_live(void);
+
+/* Why not, if that is known; else "". */
+extern const char *watch_trouble(void);
 
 #endif							/* EL_BROKER_WATCH_H */

@@ -47,10 +47,10 @@ missing_packages() {
 }
 
 install_packages() {
-	local -a packages=(build-essential liblz4-dev libzstd-dev zlib1g-dev rsync python3 python3-psycopg "$@") missing
+	local -a packages=(build-essential liblz4-dev libsystemd-dev libzstd-dev zlib1g-dev rsync python3 python3-psycopg "$@") missing
 	local no_main=/etc/postgresql-common/createcluster.d/eventlog-setup.conf no_start=/usr/sbin/policy-rc.d service log rc=0
 
-	[[ -n ${PG_CONFIG:-} ]] || packages+=(postgresql-15 postgresql-server-dev-15)
+	[[ -n ${PG_CONFIG:-} ]] || packages+=(libpq-dev postgresql-15 postgresql-server-dev-15)
 	if ! command -v dpkg-query >/dev/null; then
 		say "set-up: not a Debian system; taking what is there instead of: ${packages[*]}"
 		return

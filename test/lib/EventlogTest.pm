@@ -576,6 +576,7 @@ sub build_broker
 #   options   of the program
 #   sanitize  see build_broker()
 #   rlimits   for prlimit, such as --nofile=100
+#   stderr    a handle instead of its log; then nothing is waited for
 #
 # Returns {port, status, pid, log}.
 sub start_broker
@@ -599,12 +600,13 @@ sub start_broker
 	{
 		open(STDIN, '<', '/dev/null') or POSIX::_exit(127);
 		open(STDOUT, '>>', $broker{log}) or POSIX::_exit(127);
-		open(STDERR, '>&', \*STDOUT) or POSIX::_exit(127);
+		open(STDERR, '>&', $arg{stderr} // \*STDOUT) or POSIX::_exit(127);
 		no warnings 'exec';
 		exec @command or POSIX::_exit(127);
 	}
 	$broker{pid} = $pid;
 	$brokers{$pid} = \%broker;
+	return \%broker if $arg{stderr};
 	wait_until(
 		sub {
 			broker_lives(\%broker) or die "the broker has ended: " . substr(slurp_file($broker{log}, $seen), -2000);
