@@ -573,6 +573,7 @@ sub build_broker
 #
 #   name      of its log
 #   port      default: a free one
+#   conninfo  instead of the cluster's
 #   options   of the program
 #   sanitize  see build_broker()
 #   rlimits   for prlimit, such as --nofile=100
@@ -591,7 +592,7 @@ sub start_broker
 	$broker{log} = "$PostgreSQL::Test::Utils::log_path/$broker{name}.log";
 	append_to_file($broker{log}, '');
 	my $seen = -s $broker{log};
-	my @command = ($program, '--conninfo', $node->connstr('postgres'), '--listeners', "127.0.0.1:$broker{port}",
+	my @command = ($program, '--conninfo', $arg{conninfo} // $node->connstr('postgres'), '--listeners', "127.0.0.1:$broker{port}",
 		'--status-listener', "127.0.0.1:$broker{status}", @{ $arg{options} // [] });
 	unshift @command, 'prlimit', @{ $arg{rlimits} } if $arg{rlimits};
 

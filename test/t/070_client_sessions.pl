@@ -1,10 +1,12 @@
 # The connections that programs have to PostgreSQL (client/session.c) when the backend is killed, the server goes and comes, a standby is
-# the first of several hosts, a host accepts and says nothing, statements change their types, commits fail, and callbacks free the session.
+# the first of several hosts, a host accepts and says nothing, statements change their types, commits fail, callbacks free the session, and
+# what libpq has decrypted waits in no socket.
 # A driver (test/unit/session_driver.c) does what this test says, and tells what it sees; it has the sanitizers, if there are any.
 
 use strict;
 use warnings FATAL => 'all';
 
+use Digest::MD5 qw(md5_hex);
 use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/../lib';
 
@@ -314,4 +316,65 @@ end_driver('standby');
 
 $node->stop;
 $standby->stop;
+
+#
+# TLS: a record has up to 16 kB, and what is left of it in libpq's hands wakes no loop
+#
+SKIP:
+{
+	my $tls = new_cluster('tls', conf => "listen_addresses = '127.0.0.1'\n");
+	skip('no OpenSSL here', 1)
+	  unless system('command -v openssl >/dev/null') == 0 && $tls->safe_psql('postgres', q{SELECT setting FROM pg_settings WHERE name = 'ssl_library'}) eq 'OpenSSL';
+	my $data = $tls->data_dir;
+	system_or_bail('openssl', 'req', '-new', '-x509', '-days', 2, '-nodes', '-subj', '/CN=127.0.0.1', '-newkey', 'rsa:2048',
+		'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$data/server.key", '-out', "$data/server.crt");
+	chmod 0600, "$data/server.key" or die "chmod: $!";
+	my $rules = slurp_file("$data/pg_hba.conf") =~ s/^host /hostssl /mgr;
+	unlink("$data/pg_hba.conf");
+	append_to_file("$data/pg_hba.conf", $rules);
+	$tls->append_conf('postgresql.conf', 'ssl = on');
+	$tls->restart;
+	my $secured = "host=127.0.0.1 port=@{[ $tls->port ]} dbname=postgres user=@{[ $tls->safe_psql('postgres', 'SELECT current_user') ]}";
+
+	start_driver("$secured sslmode=disable", 0, 'once');
+	like_said(qr/^ended 28000 stop: .* no encryption/, 'without TLS the server refuses');
+	end_driver('no TLS');
+	foreach my $mode ('sslmode=require', "sslmode=verify-full sslrootcert=$data/server.crt")
+	{
+		start_driver("$secured $mode");
+		ready();
+		is(ask('SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()'), 'result true', "$mode: a session");
+		foreach my $length (1, 8000, 8191 .. 8193, 16300 .. 16400, 32768, 65536, 1_000_000, 50 * 1024 * 1024)
+		{
+			order("big 0 $length");
+			my $said = hear();
+			next if $said eq 'big same';
+			is($said, 'big same', "$mode: $length bytes to the server and back");
+			last;
+		}
+		order('chain 2000 SELECT 1');
+		is_said('result ' . "\0\0\0\1", '... and 2,000 calls');
+		end_driver($mode);
+	}
+
+	# the same by the broker, for a client that nobody has changed
+	skip('no kcat here', 1) if system('command -v kcat >/dev/null') != 0;
+	$tls->safe_psql('postgres', q{SELECT create_topic('t', 1, 'bytea', 'bytea', '{"max_event_bytes": 4194304}')});
+	my $broker = start_broker($tls, conninfo => "$secured sslmode=require", sanitize => 1);
+	is($tls->safe_psql('postgres', q{SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name ^@ 'eventlog-broker'}),
+		't', 'the broker speaks TLS with the server');
+	my $message = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1024 * 1024;
+	my $file = "$PostgreSQL::Test::Utils::tmp_check/message";
+	append_to_file($file, $message);
+	is((kcat($broker, '', '-P', '-t', 't', '-X', 'message.max.bytes=4000000', $file))[1], '', 'a message of 1 MB is produced');
+	is($tls->safe_psql('postgres', 'SELECT md5(value) FROM t'), md5_hex($message), '... stored');
+	is(md5_hex((kcat($broker, '', qw(-C -t t -o beginning -c 1 -q -e -D), '', '-f', '%s'))[0]), md5_hex($message), '... and fetched');
+	my $lines = join '', map { "k$_:" . ('v' x ($_ % 500)) . "\n" } 1 .. 20_000;
+	is((kcat($broker, $lines, '-P', '-t', 't', '-K:'))[1], '', '5 MB in small ones are produced');
+	is((kcat($broker, '', qw(-C -t t -o 1 -e -q -f), "%k:%s\n"))[0], $lines, '... and fetched');
+	$tls->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ^@ 'eventlog-broker'});
+	is((kcat($broker, '', qw(-C -t t -o 1 -e -q -f), "%k:%s\n"))[0], $lines, '... by new connections, too');
+	stop_broker($broker);
+	$tls->stop;
+}
 done_testing();
