@@ -52,10 +52,16 @@ $(PROGRAMS): build/eventlog-%: build/libeventlog-client.a $(wildcard src/kafka/*
 	@touch $@
 
 .PHONY: install-programs uninstall-programs
+# units and settings of services are examples here: where they have to be, the system's administrator knows
+SERVICES = $(wildcard $(PROGRAM_FOLDERS:%=%/*.service))
+SERVICE_DOCS = docs/kafka.md $(wildcard $(PROGRAM_FOLDERS:%=%/*.conf))
 install-programs: $(PROGRAMS)
-	$(if $^,$(MKDIR_P) '$(DESTDIR)$(bindir)' && $(INSTALL_PROGRAM) $^ '$(DESTDIR)$(bindir)/')
+	$(if $^,$(MKDIR_P) '$(DESTDIR)$(bindir)' '$(DESTDIR)$(docdir)/$(docmoduledir)' && $(INSTALL_PROGRAM) $^ '$(DESTDIR)$(bindir)/')
+	$(if $^,$(INSTALL_DATA) $(SERVICE_DOCS) '$(DESTDIR)$(docdir)/$(docmoduledir)/')
+	$(if $^,for unit in $(SERVICES); do sed 's#/usr/bin/#$(bindir)/#' "$$unit" >'$(DESTDIR)$(docdir)/$(docmoduledir)/'"$${unit##*/}"; done)
 uninstall-programs:
-	rm -f $(PROGRAMS:build/%='$(DESTDIR)$(bindir)/%')
+	rm -f $(PROGRAMS:build/%='$(DESTDIR)$(bindir)/%') \
+		$(patsubst %,'$(DESTDIR)$(docdir)/$(docmoduledir)/%',$(notdir $(SERVICES) $(SERVICE_DOCS)))
 endif
 
 .PHONY: indent deb

@@ -79,5 +79,6 @@ container() {
 		initdb -A trust >/dev/null
 		pg_ctl -D "$PGDATA" -l /var/lib/postgresql/log -w -s start
 		psql -XAtq -v ON_ERROR_STOP=1 -d postgres -f /tmp/container.sql
+		eventlog-broker --check --conninfo "host=/var/run/postgresql dbname=postgres"
 		pg_ctl -D "$PGDATA" -m fast -w -s stop'
 }
