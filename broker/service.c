@@ -35,9 +35,10 @@
 #define STATUS_MS	5000		/* between looks at what STATUS= says */
 
 static ClientLoop *the_loop;	/* NULL: nobody is told */
-static ClientTimer timer;
-static int64_t period;			/* of the timer */
-static bool watchdog;
+static ClientTimer watchdog_timer;
+static ClientTimer status_timer;
+static int64_t half;			/* of the time in which the watchdog wants to
+								 * be told */
 static bool ready;
 static bool ending;
 static char told[512];			/* STATUS= */
@@ -66,12 +67,17 @@ tell_status(void)
 }
 
 static void
-on_timer(void *arg)
+on_status_timer(void *arg)
 {
-	if (watchdog)
-		sd_notify(0, "WATCHDOG=1");
 	tell_status();
-	client_timer_start(the_loop, &timer, client_loop_now(the_loop) + period);
+	client_timer_start_coarse(the_loop, &status_timer, client_loop_now(the_loop) + STATUS_MS);
+}
+
+static void
+on_watchdog_timer(void *arg)
+{
+	sd_notify(0, "WATCHDOG=1");
+	client_timer_start(the_loop, &watchdog_timer, client_loop_now(the_loop) + half);
 }
 
 void
@@ -82,12 +88,13 @@ service_start(ClientLoop *loop)
 	if (getenv("NOTIFY_SOCKET") == NULL)
 		return;
 	the_loop = loop;
-	watchdog = sd_watchdog_enabled(0, &usec) > 0;
-	period = STATUS_MS;
-	if (watchdog && (int64_t) (usec / 2000) < period)
-		period = usec / 2000;
-	timer.fn = on_timer;
-	client_timer_start(loop, &timer, client_loop_now(loop));
+	status_timer.fn = on_status_timer;
+	client_timer_start(loop, &status_timer, client_loop_now(loop));
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return;
+	half = usec / 2000;
+	watchdog_timer.fn = on_watchdog_timer;
+	client_timer_start(loop, &watchdog_timer, client_loop_now(loop) + half);
 }
 
 void
@@ -116,8 +123,10 @@ service_ending(void)
 void
 service_stop(void)
 {
-	if (the_loop != NULL)
-		client_timer_stop(the_loop, &timer);
+	if (the_loop == NULL)
+		return;
+	client_timer_stop(the_loop, &status_timer);
+	client_timer_stop(the_loop, &watchdog_timer);
 	the_loop = NULL;
 }
 
