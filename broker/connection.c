@@ -492,6 +492,8 @@ connection_feed(Connection *c, const char *data, size_t len)
 				return;
 			}
 			c->frame_size = size;
+			if (len == 0)
+				return;
 		}
 		n = c->frame_size - c->frame_len < len ? c->frame_size - c->frame_len : len;
 		if (!frame_room(c, n))
