@@ -3,15 +3,7 @@
  * fuzz_batch.c
  *	  libFuzzer target: reading record batches, whatever their bytes.
  *
- * The first byte of the input chooses what the rest is:
- *
- *	0	a batch, read without looking at the CRC
- *	1	a batch whose magic, length and CRC are put right first
- *	2	the records of a plain batch, after 2 bytes each for their number and
- *		the last offset delta
- *	3	the same, compressed here with LZ4 or zstd before it is read
- *	4	the same, compressed already, with gzip
- *	5	with Snappy
+ * fuzz_input.h says what an input is.
  *
  * With a limit of 16 MB in place of 1 GB: the fuzzer finds zip bombs in
  * seconds.
@@ -23,23 +15,11 @@
  */
 #include "postgres_fe.h"
 
-#include "port/pg_crc32c.h"
-
-#include "kafka/batch.h"
-#include "kafka/byte_order.h"
+#include "fuzz_input.h"
 
 #define MAX_UNCOMPRESSED ((size_t) 16 * 1024 * 1024)
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
 
 static unsigned int sink;
 
@@ -147,84 +127,16 @@ read_batch(const char *batch, size_t len, bool skip_crc)
 	}
 }
 
-/* Put a header before records that start at EL_BATCH_HEADER_SIZE. */
-static void
-fix_header(char *batch, size_t len)
-{
-	pg_crc32c	crc;
-
-	el_put_be32(batch + EL_BATCH_LENGTH, (uint32) (len - EL_BATCH_LOG_OVERHEAD));
-	batch[EL_BATCH_MAGIC] = 2;
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, batch + EL_BATCH_ATTRIBUTES, len - EL_BATCH_ATTRIBUTES);
-	FIN_CRC32C(crc);
-	el_put_be32(batch + EL_BATCH_CRC, crc);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int			mode;
-	char	   *batch;
 	size_t		len;
+	bool		as_it_is;
+	char	   *batch = fuzzed_batch(data, size, &len, &as_it_is);
 
-	if (size < 1)
+	if (batch == NULL)
 		return 0;
-	mode = data[0] % 6;
-	data++;
-	size--;
-
-	/* in a block of its own: the sanitizer guards the end */
-	if (mode <= 1)
-	{
-		len = size;
-		batch = malloc(len > 0 ? len : 1);
-		memcpy(batch, data, len);
-		if (mode == 1 && len >= EL_BATCH_HEADER_SIZE)
-			fix_header(batch, len);
-	}
-	else
-	{
-		static ElScratch scratch;
-		const char *records;
-		uint32		count;
-		uint32		last_delta;
-		ElCodec		codec = EL_CODEC_NONE;
-
-		if (size < 4)
-			return 0;
-		count = el_get_be16((const char *) data);
-		last_delta = el_get_be16((const char *) data + 2);
-		records = (const char *) data + 4;
-		size -= 4;
-		if (mode == 3)
-		{
-			size_t		compressed;
-
-			codec = count & 1 ? EL_CODEC_LZ4 : EL_CODEC_ZSTD;
-			compressed = el_compress_records(codec, records, size,
-											 EL_BATCH_HEADER_SIZE, &scratch);
-			if (compressed > 0)
-			{
-				records = scratch.buf + EL_BATCH_HEADER_SIZE;
-				size = compressed;
-			}
-			else
-				codec = EL_CODEC_NONE;
-		}
-		else if (mode >= 4)
-			codec = mode == 4 ? EL_CODEC_GZIP : EL_CODEC_SNAPPY;
-		len = EL_BATCH_HEADER_SIZE + size;
-		batch = malloc(len);
-		memset(batch, 0, EL_BATCH_HEADER_SIZE);
-		memcpy(batch + EL_BATCH_HEADER_SIZE, records, size);
-		el_put_be16(batch + EL_BATCH_ATTRIBUTES, (uint16) codec);
-		el_put_be32(batch + EL_BATCH_LAST_OFFSET_DELTA, last_delta);
-		el_put_be32(batch + EL_BATCH_RECORD_COUNT, count);
-		fix_header(batch, len);
-	}
-
-	read_batch(batch, len, mode == 0);
+	read_batch(batch, len, as_it_is);
 	free(batch);
 	return 0;
 }
