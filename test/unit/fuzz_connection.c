@@ -28,6 +28,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,10 +73,9 @@ typedef struct Client
 /* What the broker's other files would have. */
 BrokerSettings settings = {
 	.max_connections = 100,
-	.max_request_size = 100000,
+	.max_request_size = 80000,
 	.max_requests_in_flight = 6,
-	.memory = 300000,
-	.idle_timeout = 600000,
+	.memory = 100000,
 };
 
 static ClientLoop *loop;
@@ -390,6 +390,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		loop = client_loop_new();
 		client_log_level = CLIENT_ERROR + 1;
+		signal(SIGPIPE, SIG_IGN);	/* as main.c does */
 		pool.loop = loop;
 	}
 	if (size < 1)
@@ -458,8 +459,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* one that begins, and is at once followed by another, may come in one piece */
 		if (act < 192)
 			run(1);
-		if (act % 64 == 0)
+		/* now and then everybody has been idle for too long */
+		if (act % 32 == 24)
+		{
+			settings.idle_timeout = act < 128 ? 600000 : -1;
 			connections_sweep();
+		}
 		REQUIRE(connection_counts.memory >= 0);
 	}
 #undef BYTE
