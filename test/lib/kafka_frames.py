@@ -3,11 +3,13 @@
 Few messages, in one version each, none of them flexible.
 """
 
+import resource
 import socket
 import struct
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
-VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 1, METADATA: 1, API_VERSIONS: 0}
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, SASL_HANDSHAKE, API_VERSIONS, INIT_PRODUCER_ID, SASL_AUTHENTICATE = 0, 1, 2, 3, 17, 18, 22, 36
+VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 1, METADATA: 1, SASL_HANDSHAKE: 1, API_VERSIONS: 0, INIT_PRODUCER_ID: 0,
+            SASL_AUTHENTICATE: 0}
 
 
 def text(s):
@@ -60,6 +62,18 @@ def api_versions(correlation=1, version=None):
     return request(API_VERSIONS, b"", correlation, version, b"\0" if version else b"")
 
 
+def init_producer_id(correlation=1):
+    return request(INIT_PRODUCER_ID, text(None) + struct.pack(">i", 60000), correlation)
+
+
+def sasl_handshake(correlation=1):
+    return request(SASL_HANDSHAKE, text("PLAIN"), correlation)
+
+
+def sasl_authenticate(user, password, correlation=1):
+    return request(SASL_AUTHENTICATE, nullable(f"\0{user}\0{password}".encode()), correlation)
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -110,6 +124,16 @@ def read_list_offsets(data):
     return [(topic, *p) for topic, parts in topics for p in parts]
 
 
+def read_init_producer_id(data):
+    """(error, producer id, epoch)"""
+    return Reader(data).take("ihqh")[1:]
+
+
+def read_sasl(data):
+    """The error of both."""
+    return Reader(data).take("h")
+
+
 def read_metadata(data):
     """{topic: (error, partitions)}"""
     r = Reader(data)
@@ -137,6 +161,12 @@ def batches(data):
         found.append((base, delta, attributes))
         at += 12 + length
     return found
+
+
+def many_sockets():
+    """As many as this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Client:
