@@ -60,7 +60,11 @@ our @EXPORT = qw(
   kill_broker
   broker_metric
   kcat
+  broker_resident
   run_frames
+  start_frames
+  wait_for_frames
+  finish_frames
 );
 
 # PostgreSQL::Test::Cluster::init, but with the encoding and the locale of
@@ -686,6 +690,13 @@ sub broker_metric
 	return $answer =~ /^eventlog_broker_$name (\d+)$/m ? $1 : die "no $name in $answer";
 }
 
+# Its resident memory in MB.
+sub broker_resident
+{
+	my ($broker) = @_;
+	return slurp_file("/proc/$broker->{pid}/status") =~ /VmRSS:\s+(\d+) kB/ ? $1 / 1024 : die 'no VmRSS';
+}
+
 # kcat, limited in time and in what it says of errors: (stdout, stderr).
 sub kcat
 {
@@ -703,7 +714,44 @@ sub run_frames
 	my ($broker, $program, @arguments) = @_;
 	my ($out, $err) = run_command([ '/usr/bin/python3', dirname(__FILE__) . "/$program", $broker->{port}, @arguments ]);
 	die "$program @arguments: $err" if $err ne '';
-	return { map { my @field = split /\t/, $_, 2; $field[0] => $field[1] } split /\n/, $out };
+	return named_values($out);
+}
+
+sub named_values
+{
+	my ($lines) = @_;
+	return { map { my @field = split /\t/, $_, 2; $field[0] => $field[1] } split /\n/, $lines };
+}
+
+# Starts one that goes on until it is told to stop, or what else it waits for on its input.
+sub start_frames
+{
+	my ($broker, $program, @arguments) = @_;
+	my %frames = (in => '', out => '', err => '');
+
+	$frames{run} = IPC::Run::start([ '/usr/bin/python3', dirname(__FILE__) . "/$program", $broker->{port}, @arguments ],
+		'<', \$frames{in}, '>', \$frames{out}, '2>', \$frames{err}, IPC::Run::timeout(600));
+	return \%frames;
+}
+
+# Until it says the word.
+sub wait_for_frames
+{
+	my ($frames, $word) = @_;
+	$frames->{run}->pump until $frames->{out} =~ /^$word$/m || !$frames->{run}->pumpable;
+	die "the program has ended: $frames->{err}" if $frames->{out} !~ /^$word$/m;
+	return;
+}
+
+# Tells it that, or to stop; what it has printed.
+sub finish_frames
+{
+	my ($frames, $line) = @_;
+	$frames->{in} .= ($line // 'stop') . "\n";
+	$frames->{run}->finish;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($frames->{err}, '', '... and the program has ended well');
+	return named_values($frames->{out});
 }
 
 1;

@@ -1,4 +1,4 @@
-"""broker_frames.py PORT WHAT [ARGUMENTS]: what kcat cannot do, for 072_broker.pl; prints lines "name<tab>value"."""
+"""broker_frames.py PORT WHAT [ARGUMENTS]: what kcat cannot do, for 072_broker.pl and 081_broker_crowd.pl; prints lines "name<tab>value"."""
 
 import selectors
 import socket
@@ -102,21 +102,22 @@ def codes(topic):
 def parked(topic, n, partition=0):
     """n fetches at the end wait; stdin says when the commit is done; all are answered, and by it."""
     end = k.read_list_offsets(k.Client(port).ask(k.list_offsets(topic, partition, -1)))[0][4]
+    k.many_sockets()
     clients = [k.Client(port) for _ in range(n)]
     selector = selectors.DefaultSelector()
     for i, client in enumerate(clients):
         client.send(k.fetch([(topic, partition, end)], wait=60000, correlation=i))
-        selector.register(client.socket, selectors.EVENT_READ, client)
+        selector.register(client.socket, selectors.EVENT_READ, (i, client))
     say("early", len(selector.select(0.5)))
     print("parked", flush=True)
     began = float(sys.stdin.readline())
     got = set()
     while len(got) < n and selector.select(30):
         for key, _ in selector.select(0):
-            client = key.data
+            i, client = key.data
             correlation, data = client.receive()
             _, parts = k.read_fetch(data)
-            assert correlation == clients.index(client) and parts[0][2] == 0 and k.batches(parts[0][5])[0][0] == end, parts
+            assert correlation == i and parts[0][2] == 0 and k.batches(parts[0][5])[0][0] == end, parts
             got.add(correlation)
     say("answered", len(got))
     say("seconds", f"{time.time() - began:.3f}")

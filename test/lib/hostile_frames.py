@@ -1,4 +1,5 @@
-"""hostile_frames.py PORT WHAT [ARGUMENTS]: clients that do what none should, for 073_broker_hostile.pl; prints lines "name<tab>value"."""
+"""hostile_frames.py PORT WHAT [ARGUMENTS]: clients that do what none should, for 073_broker_hostile.pl and 081_broker_crowd.pl; prints
+lines "name<tab>value"."""
 
 import os
 import random
@@ -71,6 +72,34 @@ def wrong_sizes():
         client.close()
 
 
+def wrong_lengths(topic):
+    """Requests of each kind with every size but their own, up to 40 bytes more: who says less than comes is cut off, who says more
+    waits for the rest."""
+    frames = {"api_versions": k.api_versions(), "metadata": k.metadata([topic]), "fetch": k.fetch([(topic, 0, 0)]),
+              "list_offsets": k.list_offsets(topic, 0, -1), "produce": k.produce(topic, 0, batch([(b"k", b"wrong length")]))}
+    wrong, tried, waiting = [], 0, []
+    for name, frame in frames.items():
+        for size in range(len(frame) + 40):
+            if size == len(frame) - 4:
+                continue
+            client = k.Client(port, timeout=20)
+            client.send(struct.pack(">i", size) + frame[4:])
+            tried += 1
+            if size > len(frame) - 4:
+                waiting.append((name, size, client))
+            elif end_of(client) != "closed":
+                wrong.append((name, size))
+            else:
+                client.close()
+    for name, size, client in waiting:
+        client.socket.settimeout(0.001)
+        if end_of(client) != "open":
+            wrong.append((name, size))
+        client.close()
+    say("tried", tried)
+    say("wrong", wrong)
+
+
 def truncated(topic):
     """Requests of which only the beginning comes: nothing of them is done."""
     frame = k.produce(topic, 0, batch([(b"k", b"truncated")]))
@@ -126,14 +155,16 @@ def garbage(seconds):
             time.sleep(min(pause, 0.1))
     say("connections", connections)
     say("megabytes", sent >> 20)
+    sys.stdin.readline()
 
 
 def real(topic, seconds):
-    """A client as it should be: what it produces it gets, in order; prints the longest that it had to wait."""
+    """A client as it should be: what it produces it gets, in order; prints the longest that it had to wait.  It ends after so many
+    seconds, or, of 0, when there is a line of input."""
     producer, consumer = k.Client(port), k.Client(port)
     until, longest, n, at = time.monotonic() + seconds, 0, 0, None
     at = k.read_list_offsets(consumer.ask(k.list_offsets(topic, 0, -1)))[0][4]
-    while time.monotonic() < until:
+    while time.monotonic() < until if seconds else not select.select([sys.stdin], [], [], 0)[0]:
         began = time.monotonic()
         _, _, error, base, _ = k.read_produce(producer.ask(k.produce(topic, 0, batch([(b"real", b"%d" % n)]))))[0]
         assert error == 0 and base == at, (error, base, at)
@@ -160,11 +191,12 @@ def slow_readers(topic, n):
 
 
 def idle(n):
-    """Connections that say nothing, and the beginning of a large frame on each tenth."""
+    """Connections that say nothing, and the beginning of a large frame on each fiftieth."""
     clients = []
+    k.many_sockets()
     for i in range(n):
         client = k.Client(port)
-        if i % 10 == 0:
+        if i % 50 == 0:
             client.send(struct.pack(">i", 50_000_000) + b"x" * 10)
         clients.append(client)
     print("stuck", flush=True)

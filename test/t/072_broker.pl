@@ -187,21 +187,13 @@ ok(wait_until(sub { sql('SELECT count(*) FROM half') == 100 }, 30), 'what a clie
 # Waiting
 #
 create_topic('waiting', 2, "'text', 'text'");
-foreach my $n (1, 1000)
-{
-	my ($in, $out, $err) = ('', '', '');
-	my $frames = IPC::Run::start([ '/usr/bin/python3', dirname(__FILE__) . '/../lib/broker_frames.py', $broker->{port}, 'parked', 'waiting', $n ],
-		'<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(120));
-	$frames->pump until $out =~ /^parked$/m || !$frames->pumpable;
-	my $began = time;
-	sql(q(SELECT produce('waiting', 'k', 'now', partition => 0)));
-	$in .= "$began\n";
-	$frames->finish;
-	is($err, '', "$n fetches wait");
-	is($out =~ s/seconds\t(.*)\n// ? "$out" : 'none', "early\t0\nparked\nanswered\t$n\n", '... and one commit wakes them all');
-	note("$n fetches: $1 s from before psql to the last answer");
-	cmp_ok($1, '<', 15, '... soon');
-}
+my $parked = start_frames($broker, 'broker_frames.py', 'parked', 'waiting', 1);
+wait_for_frames($parked, 'parked');
+my $began = time;
+sql(q(SELECT produce('waiting', 'k', 'now', partition => 0)));
+my $woken = finish_frames($parked, $began);
+is("$woken->{early} early, $woken->{answered} answered", '0 early, 1 answered', 'a fetch waits for a commit');
+cmp_ok($woken->{seconds}, '<', 15, '... not longer');
 
 #
 # Topics that come and go

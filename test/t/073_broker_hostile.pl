@@ -1,7 +1,7 @@
 # Nothing that a client sends may end eventlog-broker, make it keep memory, or
 # hold up other clients: streams cut anywhere, sizes that no request has, random
-# bytes, readers that do not read, connections that say nothing.  The broker has
-# sanitizers where the compiler has them.
+# bytes, requests without end, too few descriptors.  The broker has sanitizers
+# where the compiler has them.
 
 use strict;
 use warnings;
@@ -16,49 +16,14 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('hostile');
-my $seconds = 20;
+my $seconds = 8;
 
 $node->safe_psql('postgres', <<'EOT');
 SELECT create_topic('real', 1, 'text', 'text');
 SELECT create_topic('much', 1, 'text', 'text', '{"compression": "none"}');
 DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM produce('much', 'k', repeat(md5(i::text), 10000)); COMMIT; END LOOP; END $$;
 EOT
-my $broker = start_broker($node, sanitize => 1, options => [ '--max-connections', 3000 ]);
-
-# A Python program that goes on until it is told to stop; "stuck" is what it says when it has done what it wants.
-sub start_frames
-{
-	my (@arguments) = @_;
-	my %run = (in => '', out => '', err => '');
-
-	$run{run} = IPC::Run::start([ '/usr/bin/python3', dirname(__FILE__) . '/../lib/hostile_frames.py', $broker->{port}, @arguments ],
-		'<', \$run{in}, '>', \$run{out}, '2>', \$run{err}, IPC::Run::timeout(180));
-	return \%run;
-}
-
-sub wait_until_stuck
-{
-	my ($run) = @_;
-	$run->{run}->pump until $run->{out} =~ /^stuck$/m || !$run->{run}->pumpable;
-	die "the program has ended: $run->{err}" if $run->{out} !~ /^stuck$/m;
-	return;
-}
-
-sub finish_frames
-{
-	my ($run) = @_;
-	$run->{in} .= "stop\n";
-	$run->{run}->finish;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is($run->{err}, '', '... and the program has ended well');
-	return { map { my @field = split /\t/, $_, 2; $field[0] => $field[1] } split /\n/, $run->{out} };
-}
-
-# Resident memory in MB.
-sub resident
-{
-	return slurp_file("/proc/$broker->{pid}/status") =~ /VmRSS:\s+(\d+) kB/ ? $1 / 1024 : die 'no VmRSS';
-}
+my $broker = start_broker($node, sanitize => 1);
 
 sub is_back
 {
@@ -85,51 +50,38 @@ is(join(', ', map { "$_ $got->{$_}" } sort keys %$got), 'at random right, byte b
 $got = run_frames($broker, 'hostile_frames.py', 'wrong_sizes');
 is(join(', ', grep { $got->{$_} ne 'answer 7, closed' } sort keys %$got), '', 'what is no request ends the connection, behind the answers to what was');
 is(scalar keys %$got, 14, '... each kind of it');
+$got = run_frames($broker, 'hostile_frames.py', 'wrong_lengths', 'real');
+is($got->{wrong}, '[]', "$got->{tried} sizes that are not those of the requests");
+is($node->safe_psql('postgres', q(SELECT count(*) FROM real WHERE value = 'wrong length')), 0, '... of which nothing is done');
 run_frames($broker, 'hostile_frames.py', 'truncated', 'real');
 is($node->safe_psql('postgres', q(SELECT count(*) FROM real WHERE value = 'truncated')), 0, 'of half a request nothing is done');
 is(run_frames($broker, 'hostile_frames.py', 'after_garbage', 'real')->{answers}, 'answer 1, answer 2, closed', 'what was asked before garbage is answered');
 is_back('what is no request');
 
-my $garbage = start_frames('garbage', $seconds);
+my $garbage = start_frames($broker, 'hostile_frames.py', 'garbage', $seconds);
 $got = run_frames($broker, 'hostile_frames.py', 'real', 'real', $seconds - 2);
 my $thrown = finish_frames($garbage);
 note("$thrown->{connections} connections, $thrown->{megabytes} MB; $got->{rounds} rounds, the longest $got->{longest} s");
-cmp_ok($thrown->{megabytes}, '>=', 5, 'random bytes beside a real client');
+cmp_ok($thrown->{megabytes}, '>=', 2, 'random bytes beside a real client');
 cmp_ok($got->{longest}, '<', 2, '... which goes on');
 is_back('random bytes');
 
-my $before = resident();
-my $slow = start_frames('slow_readers', 'much', 10);
-wait_until_stuck($slow);
-real_client('10 clients do not read');
-cmp_ok(broker_metric($broker, 'memory_bytes'), '<', 30 << 20, '... nor keep more in hand than an answer each');
-finish_frames($slow);
-is_back('slow readers');
-
-my $many = start_frames('many_requests', 200_000);
-wait_until_stuck($many);
+my $before = broker_resident($broker);
+my $many = start_frames($broker, 'hostile_frames.py', 'many_requests', 200_000);
+wait_for_frames($many, 'stuck');
 my $in_hand = broker_metric($broker, 'memory_bytes');
 real_client('many requests behind one that waits');
-note(sprintf('%d bytes in hand, %.0f MB more', $in_hand, resident() - $before));
+note(sprintf('%d bytes in hand, %.0f MB more', $in_hand, broker_resident($broker) - $before));
 cmp_ok($in_hand, '>', 1000 * 2048, '... what they take is counted');
 finish_frames($many);
 is_back('many requests');
 
-my $idle = start_frames('idle', 2000);
-wait_until_stuck($idle);
-real_client('2,000 connections are idle');
-cmp_ok(broker_metric($broker, 'connections'), '>=', 2000, '... and open');
-finish_frames($idle);
-ok(wait_until(sub { broker_metric($broker, 'connections') == 0 }, 30), '... until they close');
-is_back('idle connections');
-note(sprintf('%.0f MB before, %.0f MB after', $before, resident()));
-cmp_ok(resident(), '<', $before + 150, 'memory has not grown');
 stop_broker($broker);
 
 # who cannot be accepted, for lack of descriptors, must not keep the broker busy
 $broker = start_broker($node, name => 'narrow', sanitize => 1, rlimits => ['--nofile=60:60']);
-my $crowd = start_frames('idle', 100);
-wait_until_stuck($crowd);
+my $crowd = start_frames($broker, 'hostile_frames.py', 'idle', 100);
+wait_for_frames($crowd, 'stuck');
 my $cpu = sub { my @stat = split / /, slurp_file("/proc/$broker->{pid}/stat"); return $stat[13] + $stat[14] };
 my $used = $cpu->();
 sleep 2;
