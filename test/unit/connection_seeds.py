@@ -30,11 +30,15 @@ with open(f"{sys.argv[1]}/kafka_frames.txt", encoding="ascii") as lines:
             seeds[f"frame-{n}"] = ALL_LOGGED_IN + send(0, data) + act(0, ANSWER, b"\0\1") + act(0, READ, b"\xff") + act(0, CLOSE, b"\1")
 
 # two large frames of which little comes: there is no memory for the second
-large = struct.pack(">i", 65536) + b"xx"
+large = struct.pack(">i", 40000) + b"xx"
 starved = ALL_LOGGED_IN + send(0, large) + send(1, large)
 seeds["starved-first-goes"] = starved + act(0, CLOSE, b"\1") + send(1, b"x" * 200)
 seeds["starved-last-goes"] = starved + send(2, large) + act(2, CLOSE, b"\1") + act(1, CLOSE, b"\1") + act(0, CLOSE, b"\1")
 seeds["starved-is-idle"] = starved + send(2, large) + SHUT_AND_SWEEP + act(0, CLOSE, b"\1") + send(0, large)
+# the second one comes to its end, and so much of it at once that it is read to where it stands
+records = b"r" * 38000
+whole = struct.pack(">hiih4sii", 1, 1000, 1, 4, b"name", 1, 0) + struct.pack(">i", len(records)) + records
+seeds["starved-goes-on"] = ALL_LOGGED_IN + send(1, large) + frame(0, 0, whole, BEGIN) + act(0, REST) + act(0, ANSWER, b"\0\0")
 # produce, fetch and metadata, answered in another order
 produce = struct.pack(">hhii", -1, 1, 1000, 0)
 fetch = struct.pack(">iiiibi", -1, 100, 1, 1000000, 0, 0)

@@ -106,11 +106,11 @@ MemoryContextDelete(MemoryContext context)
 char *
 unpack_sql_state(int code)
 {
-	static char text[6];
+	static char state[6];
 
 	for (int i = 0; i < 5; i++, code >>= 6)
-		text[i] = PGUNSIXBIT(code);
-	return text;
+		state[i] = PGUNSIXBIT(code);
+	return state;
 }
 
 void

@@ -73,9 +73,9 @@ typedef struct Client
 /* What the broker's other files would have. */
 BrokerSettings settings = {
 	.max_connections = 100,
-	.max_request_size = 80000,
+	.max_request_size = 40000,
 	.max_requests_in_flight = 6,
-	.memory = 100000,
+	.memory = 50000,
 };
 
 static ClientLoop *loop;
@@ -168,7 +168,7 @@ end(Request *request, uint8_t how)
 {
 	take_out(request);
 	request->abandon = NULL;
-	if (request->connection == NULL)
+	if (request->connection == NULL && how % 2 == 0)
 		request_free(request);
 	else if (how % 16 == 14)
 		request_close(request, how % 32 == 14 ? "a reason" : NULL);
@@ -456,7 +456,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					break;
 				}
 		}
-		/* one that begins, and is at once followed by another, may come in one piece */
+
+		/*
+		 * one that begins, and is at once followed by another, may come in
+		 * one piece
+		 */
 		if (act < 192)
 			run(1);
 		/* now and then everybody has been idle for too long */
