@@ -164,11 +164,20 @@ reconnect.backoff.max.ms=200
 retry.backoff.max.ms=200
 compression.type=lz4
 EOT
+my ($reader, $producer);
+END
+{
+	# (they would go on for ever)
+	my $status = $?;
+	$_->kill_kill(grace => 1) foreach grep { defined } $reader, $producer;
+	$? = $status;
+}
+
 my $java = [ 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', "$jars/*" ];
 my $reader_in = '';
-my $reader = IPC::Run::start([ @$java, "$test/verifiable/VerifyingReader.java", "127.0.0.1:$to_broker->{port}", 'verified', $partitions ],
+$reader = IPC::Run::start([ @$java, "$test/verifiable/VerifyingReader.java", "127.0.0.1:$to_broker->{port}", 'verified', $partitions ],
 	'<', \$reader_in, '>', "$folder/read", '2>', "$folder/reader.log", IPC::Run::timeout(7200));
-my $producer = IPC::Run::start([ @$java, 'org.apache.kafka.tools.VerifiableProducer', '--bootstrap-server', "127.0.0.1:$to_broker->{port}",
+$producer = IPC::Run::start([ @$java, 'org.apache.kafka.tools.VerifiableProducer', '--bootstrap-server', "127.0.0.1:$to_broker->{port}",
 		'--topic', 'verified', '--throughput', $rate, '--repeating-keys', 50, '--producer.config', "$folder/producer.conf" ],
 	'<', '/dev/null', '>', "$folder/produced", '2>', "$folder/producer.log", IPC::Run::timeout(7200));
 
@@ -280,10 +289,12 @@ note(sprintf('%-36s %s', $_, join ' ', map { sprintf '%.1f', $_ } sort { $a <=> 
 #
 $producer->signal('TERM');
 $producer->finish;
+undef $producer;
 like(slurp_file("$folder/produced"), qr/"name":"tool_data"/, 'the producer has ended as it should');
 # (end of file alone would not do: the broker has the other end, too)
 $reader_in .= "end\n";
 ok($reader->finish, 'the reader comes to the end') or diag(substr slurp_file("$folder/reader.log"), -2000);
+undef $reader;
 stop_broker($broker);
 foreach my $proxy ($to_broker, @to_servers)
 {
