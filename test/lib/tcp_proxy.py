@@ -36,12 +36,14 @@ async def way(reader, writer, from_server):
             if mode == "delay":
                 await asyncio.sleep(rng.random() * LATEST)
             at = 0
-            while mode == "split" and at < len(data):
+            while mode == "split" and at < len(data) and not writer.is_closing():
                 n = 1 if at < BYTEWISE else rng.randint(1, SMALL)
                 writer.write(data[at:at + n])
                 # what was written is sent before the next piece comes
                 await asyncio.sleep(0)
                 at += n
+            if writer.is_closing():
+                return
             writer.write(data[at:])
             await writer.drain()
     except OSError:

@@ -4,13 +4,14 @@
 # offset that was told, and is read; sequences are unbroken; the producer gives up nothing and goes on after each of them.
 #
 # EVENTLOG_FAULTS_ROUNDS: how often each of them comes (default 1; test/nightly/broker_faults asks for 20), in an order of
-# EVENTLOG_FAULTS_SEED.
+# EVENTLOG_FAULTS_SEED.  From the second round on the network is bad beside the others, too, now and then.
 
 use strict;
 use warnings FATAL => 'all';
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use File::Path qw(rmtree);
 use lib dirname(__FILE__) . '/../lib';
 
 use EventlogTest;
@@ -81,6 +82,7 @@ sub make_standby
 	$standby = PostgreSQL::Test::Cluster->new("server_$servers");
 	$standby->init_from_backup($primary, "base_$servers", has_streaming => 1);
 	$standby->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+	rmtree($primary->backup_dir . "/base_$servers");
 	start_on_disk($standby);
 	$primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'");
 	$primary->reload;
@@ -274,11 +276,13 @@ foreach my $round (1 .. $rounds)
 {
 	foreach my $fault (shuffle sort keys %faults)
 	{
+		my $network = $round == 1 ? 'pass' : ('pass', 'split', 'delay')[ rand 3 ];
+		network($_, $network) foreach $to_broker, @to_servers;
 		my $began = time;
 		$faults{$fault}->();
 		my $done = time;
 		my $after = go_on("round $round: $fault");
-		note(sprintf('%s: %.1f s, and %.1f s until %d events more', $fault, $done - $began, $after, $go_on));
+		note(sprintf('%s (%s): %.1f s, and %.1f s until %d events more', $fault, $network, $done - $began, $after, $go_on));
 		push @{ $seconds{$fault} }, $after;
 	}
 }
@@ -287,6 +291,7 @@ note(sprintf('%-36s %s', $_, join ' ', map { sprintf '%.1f', $_ } sort { $a <=> 
 #
 # What came of it
 #
+network($_, 'pass') foreach $to_broker, @to_servers;
 $producer->signal('TERM');
 $producer->finish;
 undef $producer;
