@@ -1,8 +1,8 @@
-"""broker_churn.py PORT PARTITIONS ROLES SECONDS: clients of the roles churn_0, ... that come, log in, work a little and vanish, for
-082_broker_churn.pl; prints lines "name<tab>count" of what they have done.
+"""broker_churn.py PORT PARTITIONS ROLES SECONDS: clients of the roles churn_0, ... that come, log in, work a little and vanish,
+for 082_broker_churn.pl; prints lines "name<tab>count" of what they have done.
 
-A client leaves in one of several ways: it closes, it is cut off in the middle of a request or with answers that it has not read, by
-RST or not; some log in with the wrong password, some are idempotent producers, some read from anywhere.
+A client leaves in one of several ways: it closes, it is cut off in the middle of a request or with answers that it has not read,
+by RST or not; some log in with the wrong password, some are idempotent producers, some read from anywhere.
 """
 
 import collections
@@ -74,7 +74,8 @@ def vanish(rng, client):
         frame = k.produce(TOPIC, 0, rng.choice(BATCHES))
         client.send(frame[:rng.randrange(1, len(frame))])
     elif how == "unread":
-        client.send(k.fetch([(TOPIC, p, 0) for p in range(PARTITIONS)], wait=100) * 5 + k.produce(TOPIC, 0, rng.choice(BATCHES)) * 3)
+        fetch = k.fetch([(TOPIC, p, 0) for p in range(PARTITIONS)], wait=100)
+        client.send(fetch * 5 + k.produce(TOPIC, 0, rng.choice(BATCHES)) * 3)
     elif how == "reset":
         client.send(k.fetch([(TOPIC, 0, 1 << 40)], wait=100) + k.metadata(None))
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,5 +1,5 @@
-"""hostile_frames.py PORT WHAT [ARGUMENTS]: clients that do what none should, for 073_broker_hostile.pl and 081_broker_crowd.pl; prints
-lines "name<tab>value"."""
+"""hostile_frames.py PORT WHAT [ARGUMENTS]: clients that do what none should, for 073_broker_hostile.pl and 081_broker_crowd.pl;
+prints lines "name<tab>value"."""
 
 import os
 import random
@@ -73,8 +73,8 @@ def wrong_sizes():
 
 
 def wrong_lengths(topic):
-    """Requests of each kind with every size but their own, up to 40 bytes more: who says less than comes is cut off, who says more
-    waits for the rest."""
+    """Requests of each kind with every size but their own, up to 40 bytes more: who says less than comes is cut off, who says
+    more waits for the rest."""
     frames = {"api_versions": k.api_versions(), "metadata": k.metadata([topic]), "fetch": k.fetch([(topic, 0, 0)]),
               "list_offsets": k.list_offsets(topic, 0, -1), "produce": k.produce(topic, 0, batch([(b"k", b"wrong length")]))}
     wrong, tried, waiting = [], 0, []
@@ -159,8 +159,8 @@ def garbage(seconds):
 
 
 def real(topic, seconds):
-    """A client as it should be: what it produces it gets, in order; prints the longest that it had to wait.  It ends after so many
-    seconds, or, of 0, when there is a line of input."""
+    """A client as it should be: what it produces it gets, in order; prints the longest that it had to wait.  It ends after so
+    many seconds, or, of 0, when there is a line of input."""
     producer, consumer = k.Client(port), k.Client(port)
     until, longest, n, at = time.monotonic() + seconds, 0, 0, None
     at = k.read_list_offsets(consumer.ask(k.list_offsets(topic, 0, -1)))[0][4]

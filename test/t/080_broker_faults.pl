@@ -92,7 +92,8 @@ sub make_standby
 
 sub wait_for_standby
 {
-	$primary->poll_query_until('postgres', "SELECT sync_state = 'sync' FROM pg_stat_replication") or die 'the standby is not synchronous';
+	$primary->poll_query_until('postgres', "SELECT sync_state = 'sync' FROM pg_stat_replication")
+	  or die 'the standby is not synchronous';
 	return;
 }
 
@@ -149,7 +150,8 @@ my $to_broker = start_proxy($port);
 my %broker_arguments = (
 	sanitize => 1,
 	port => $port,
-	conninfo => sprintf('host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres target_session_attrs=read-write', map { $_->{port} } @to_servers),
+	conninfo => sprintf('host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres target_session_attrs=read-write',
+		map { $_->{port} } @to_servers),
 	options => [ '--advertised-listeners', "127.0.0.1:$to_broker->{port}" ]);
 my $broker = start_broker($primary, %broker_arguments);
 
@@ -175,12 +177,13 @@ END
 	$? = $status;
 }
 
-my $java = [ 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', "$jars/*" ];
+my $java = [ 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1',
+	'-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', "$jars/*" ];
+my $address = "127.0.0.1:$to_broker->{port}";
 my $reader_in = '';
-$reader = IPC::Run::start([ @$java, "$test/verifiable/VerifyingReader.java", "127.0.0.1:$to_broker->{port}", 'verified', $partitions ],
+$reader = IPC::Run::start([ @$java, "$test/verifiable/VerifyingReader.java", $address, 'verified', $partitions ],
 	'<', \$reader_in, '>', "$folder/read", '2>', "$folder/reader.log", IPC::Run::timeout(7200));
-$producer = IPC::Run::start([ @$java, 'org.apache.kafka.tools.VerifiableProducer', '--bootstrap-server', "127.0.0.1:$to_broker->{port}",
-		'--topic', 'verified', '--throughput', $rate, '--repeating-keys', 50, '--producer.config', "$folder/producer.conf" ],
+$producer = IPC::Run::start([ @$java, 'org.apache.kafka.tools.VerifiableProducer', '--bootstrap-server', $address, '--topic', 'verified', '--throughput', $rate, '--repeating-keys', 50, '--producer.config', "$folder/producer.conf" ],
 	'<', '/dev/null', '>', "$folder/produced", '2>', "$folder/producer.log", IPC::Run::timeout(7200));
 
 # How many lines that match there are in a file that grows.
@@ -255,7 +258,8 @@ my %faults = (
 		foreach my $partition (0 .. $partitions - 1)
 		{
 			my $full = wait_until(sub {
-				my ($rc, $out, $err) = $primary->psql('postgres', "SELECT produce('verified', 'filler', 'filler ' || repeat('x', 8000), partition => $partition)");
+				my ($rc, $out, $err) = $primary->psql('postgres',
+					"SELECT produce('verified', 'filler', 'filler ' || repeat('x', 8000), partition => $partition)");
 				return $err =~ /No space left|could not extend/;
 			}, 60);
 			ok($full, "... in partition $partition");
@@ -286,7 +290,10 @@ foreach my $round (1 .. $rounds)
 		push @{ $seconds{$fault} }, $after;
 	}
 }
-note(sprintf('%-36s %s', $_, join ' ', map { sprintf '%.1f', $_ } sort { $a <=> $b } @{ $seconds{$_} })) foreach sort keys %seconds;
+foreach my $fault (sort keys %seconds)
+{
+	note(sprintf('%-36s %s', $fault, join ' ', map { sprintf '%.1f', $_ } sort { $a <=> $b } @{ $seconds{$fault} }));
+}
 
 #
 # What came of it
@@ -310,7 +317,8 @@ foreach my $proxy ($to_broker, @to_servers)
 
 is(sql(q(SELECT * FROM check_topic('verified'))), '', 'the log is sound');
 sql('VACUUM verified');
-append_to_file("$folder/stored", sql(q(SELECT partition || ' ' || event_offset || ' ' || replace(left(value, 20), ' ', '-') FROM verified)) . "\n");
+append_to_file("$folder/stored",
+	sql(q(SELECT partition || ' ' || event_offset || ' ' || replace(left(value, 20), ' ', '-') FROM verified)) . "\n");
 my @files = map { $primary->data_dir . '/' . sql("SELECT pg_relation_filepath('verified_p$_')") } 0 .. $partitions - 1;
 $standby->stop;
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = ''");
@@ -319,12 +327,13 @@ $primary->stop;
 foreach my $partition (0 .. $partitions - 1)
 {
 	# offsets without a gap, as it reads the pages
-	my ($out, $err) = run_command([ '/usr/bin/python3', "$test/interop/log_batches.py", $files[$partition], "$folder/batches_$partition" ]);
+	my ($out, $err) = run_command(
+		[ '/usr/bin/python3', "$test/interop/log_batches.py", $files[$partition], "$folder/batches_$partition" ]);
 	is($err, '', "partition $partition has each offset once");
 	note($out);
 }
-my ($out, $err) = run_command([ '/usr/bin/python3', "$test/lib/broker_faults.py", map { "$folder/$_" } 'produced', 'read', 'stored',
-		map { "batches_$_" } 0 .. $partitions - 1 ]);
+my ($out, $err) = run_command([ '/usr/bin/python3', "$test/lib/broker_faults.py",
+		map { "$folder/$_" } 'produced', 'read', 'stored', map { "batches_$_" } 0 .. $partitions - 1 ]);
 is($err, '', 'all of it is compared');
 ok($out =~ s/^counts (.*)\z//m, '... to its end');
 my $count = JSON::PP::decode_json($1);

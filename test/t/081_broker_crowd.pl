@@ -50,7 +50,8 @@ my $slow = start_frames($broker, 'hostile_frames.py', 'slow_readers', 'much', 10
 wait_for_frames($slow, 'stuck');
 
 # an answer each, the beginnings of requests, and the fetches
-cmp_ok(broker_metric($broker, 'memory_bytes'), '<', (10 + $crowd / 50 / 16 + $parked / 256 + 10) << 20, 'readers that do not read have no more in hand than an answer each');
+cmp_ok(broker_metric($broker, 'memory_bytes'), '<', (10 + $crowd / 50 / 16 + $parked / 256 + 10) << 20,
+	'readers that do not read have no more in hand than an answer each');
 
 my $real = start_frames($broker, 'hostile_frames.py', 'real', 'real', 0);
 my $garbage = start_frames($broker, 'hostile_frames.py', 'garbage', $seconds);
@@ -66,7 +67,7 @@ while (time < $until)
 $began = time;
 $node->safe_psql('postgres', q(SELECT produce('bell', 'k', 'now')));
 my $got = finish_frames($bell, $began);
-is("$got->{early} early, $got->{answered} answered", "0 early, $parked answered", 'one commit wakes all fetches that wait for it');
+is("$got->{early} early, $got->{answered} answered", "0 early, $parked answered", 'one commit wakes all fetches');
 note("$got->{seconds} s from before psql to the last answer");
 cmp_ok($got->{seconds}, '<', 15, '... soon');
 $got = run_frames($broker, 'hostile_frames.py', 'wrong_lengths', 'real');
@@ -89,8 +90,10 @@ cmp_ok($most, '<', $at_first + $memory + $crowd / 1000, "memory is within its li
 
 finish_frames($slow);
 finish_frames($idle);
-ok(wait_until(sub { broker_metric($broker, 'connections') == 0 && broker_metric($broker, 'memory_bytes') == 0 }, 30), 'all of them go, and nothing is left in hand');
+ok(wait_until(sub { broker_metric($broker, 'connections') == 0 && broker_metric($broker, 'memory_bytes') == 0 }, 30),
+	'all of them go, and nothing is left in hand');
 stop_broker($broker);
-is($node->safe_psql('postgres', q(SELECT string_agg(t.topic::text, ' ') FROM eventlog_topics t, check_topic(t.topic))), '', 'the logs are sound');
+is($node->safe_psql('postgres', q(SELECT string_agg(t.topic::text, ' ') FROM eventlog_topics t, check_topic(t.topic))),
+	'', 'the logs are sound');
 
 done_testing();

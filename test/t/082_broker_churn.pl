@@ -19,8 +19,8 @@ use Time::HiRes qw(time usleep);
 my $seconds = $ENV{EVENTLOG_CHURN_SECONDS} || 30;
 my ($partitions, $roles) = (4, 5);
 
-# What the last third of the time may take, by the second one, medians: a hundredth and half a megabyte more.  A kilobyte that is lost
-# with each client is more than that in 30 s.
+# What the last third of the time may take, by the second one, medians: a hundredth and half a megabyte more.  A kilobyte that
+# is lost with each client is more than that in 30 s.
 sub bound { my ($mb) = @_; return $mb * 1.01 + 0.5; }
 
 my $node = new_cluster('churn', conf => <<'EOT');
@@ -31,14 +31,21 @@ log_connections = off
 log_disconnections = off
 eventlog.retention_check_interval = 1s
 EOT
-$node->safe_psql('postgres', qq(SELECT create_topic('churn', $partitions, 'bytea', 'bytea', '{"retention_bytes": 8000000, "segment_bytes": 1048576, "compression": "none"}')));
+$node->safe_psql('postgres', <<"EOT");
+SELECT create_topic('churn', $partitions, 'bytea', 'bytea',
+	'{"retention_bytes": 8000000, "segment_bytes": 1048576, "compression": "none"}')
+EOT
 foreach my $role (0 .. $roles - 1)
 {
-	$node->safe_psql('postgres', "CREATE ROLE churn_$role LOGIN PASSWORD 'secret $role'; GRANT SELECT, INSERT ON churn TO churn_$role");
+	$node->safe_psql('postgres', <<"EOT");
+CREATE ROLE churn_$role LOGIN PASSWORD 'secret $role';
+GRANT SELECT, INSERT ON churn TO churn_$role;
+EOT
 }
 my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
 unlink $node->data_dir . '/pg_hba.conf';
-append_to_file($node->data_dir . '/pg_hba.conf', 'local all ' . join(',', map { "churn_$_" } 0 .. $roles - 1) . " scram-sha-256\n$hba");
+append_to_file($node->data_dir . '/pg_hba.conf',
+	'local all ' . join(',', map { "churn_$_" } 0 .. $roles - 1) . " scram-sha-256\n$hba");
 $node->reload;
 
 my $broker = start_broker($node, options => [ '--authentication', 'plain', '--backends', 2 ]);
@@ -47,7 +54,8 @@ my $broker = start_broker($node, options => [ '--authentication', 'plain', '--ba
 sub backends
 {
 	my @sizes;
-	foreach my $pid (split /\n/, $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'eventlog-broker%')))
+	my $pids = q(SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'eventlog-broker%');
+	foreach my $pid (split /\n/, $node->safe_psql('postgres', $pids))
 	{
 		my $status = eval { slurp_file("/proc/$pid/status") } // '';
 		push @sizes, $1 / 1024 if $status =~ /RssAnon:\s+(\d+) kB/;
@@ -71,7 +79,10 @@ my $did = finish_frames($churn);
 is($did->{failures}, '', 'each client has got what it asked for');
 note(join ', ', map { "$_ $did->{$_}" } grep { $_ ne 'failures' } sort keys %$did);
 cmp_ok($did->{clients}, '>', 20 * $seconds, "$did->{clients} clients have come and gone");
-cmp_ok($did->{$_} // 0, '>', 0, "... $_: $did->{$_}") foreach 'logins', 'wrong passwords', 'produce', 'fetch', 'wait', 'idempotent', 'half', 'unread', 'reset';
+foreach my $what ('logins', 'wrong passwords', 'produce', 'fetch', 'wait', 'idempotent', 'half', 'unread', 'reset')
+{
+	cmp_ok($did->{$what} // 0, '>', 0, "... $what: " . ($did->{$what} // 0));
+}
 
 foreach my $who ('broker', 'backends')
 {
@@ -79,8 +90,9 @@ foreach my $who ('broker', 'backends')
 	note(sprintf '%s: %.2f MB, then %.2f MB, then %.2f MB', $who, @mb);
 	cmp_ok($mb[2], '<', bound($mb[1]), "memory is flat: $who");
 }
-ok(wait_until(sub { broker_metric($broker, 'connections') == 0 && broker_metric($broker, 'memory_bytes') == 0 }, 30), 'nothing is left in hand');
+ok(wait_until(sub { broker_metric($broker, 'connections') == 0 && broker_metric($broker, 'memory_bytes') == 0 }, 30),
+	'nothing is left in hand');
 stop_broker($broker);
-is($node->safe_psql('postgres', q(SELECT string_agg(t.topic::text, ' ') FROM eventlog_topics t, check_topic(t.topic))), '', 'the log is sound');
+is($node->safe_psql('postgres', q(SELECT * FROM check_topic('churn'))), '', 'the log is sound');
 
 done_testing();

@@ -27,7 +27,8 @@ with open(f"{sys.argv[1]}/kafka_frames.txt", encoding="ascii") as lines:
         if len(words) == 4 and words[2] == "request" and len(words[3]) < 4000:
             data = bytes.fromhex(words[3])
             data = struct.pack(">i", len(data)) + data
-            seeds[f"frame-{n}"] = ALL_LOGGED_IN + send(0, data) + act(0, ANSWER, b"\0\1") + act(0, READ, b"\xff") + act(0, CLOSE, b"\1")
+            seeds[f"frame-{n}"] = (ALL_LOGGED_IN + send(0, data) + act(0, ANSWER, b"\0\1") + act(0, READ, b"\xff")
+                                   + act(0, CLOSE, b"\1"))
 
 # two large frames of which little comes: there is no memory for the second
 large = struct.pack(">i", 40000) + b"xx"
@@ -42,8 +43,9 @@ seeds["starved-goes-on"] = ALL_LOGGED_IN + send(1, large) + frame(0, 0, whole, B
 # produce, fetch and metadata, answered in another order
 produce = struct.pack(">hhii", -1, 1, 1000, 0)
 fetch = struct.pack(">iiiibi", -1, 100, 1, 1000000, 0, 0)
-seeds["pipeline"] = (ALL_LOGGED_IN + frame(0, 0, produce) + frame(0, 1, fetch) + frame(0, 0, produce, BEGIN) + act(0, REST) + frame(0, 2, b"\0" * 4)
-                     + act(0, ANSWER, b"\1\0") + act(0, ANSWER, b"\0\0") + act(0, ANSWER, b"\0\1") + act(0, READ, b"\4") + act(0, READ, b"\xff"))
+seeds["pipeline"] = (ALL_LOGGED_IN + frame(0, 0, produce) + frame(0, 1, fetch) + frame(0, 0, produce, BEGIN) + act(0, REST)
+                     + frame(0, 2, b"\0" * 4) + act(0, ANSWER, b"\1\0") + act(0, ANSWER, b"\0\0") + act(0, ANSWER, b"\0\1")
+                     + act(0, READ, b"\4") + act(0, READ, b"\xff"))
 
 for name, data in seeds.items():
     with open(f"{sys.argv[2]}/{name}", "wb") as file:

@@ -12,8 +12,9 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
- * Reads a topic by assignment, from its beginning, and writes "partition offset value", up to 20 characters of it, for each record, whatever happens to its
- * connections meanwhile. At a byte of input, or its end, it reads to the end, for a minute at most, and ends. Arguments: bootstrap server, topic, partitions.
+ * Reads a topic by assignment, from its beginning, and writes "partition offset value", up to 20 characters of it, for each
+ * record, whatever happens to its connections meanwhile. At a byte of input, or its end, it reads to the end, for a minute at
+ * most, and ends. Arguments: bootstrap server, topic, partitions.
  */
 public class VerifyingReader {
     private static volatile boolean ending = false;
@@ -43,7 +44,8 @@ public class VerifyingReader {
         waiting.start();
 
         PrintStream out = new PrintStream(new BufferedOutputStream(System.out, 1 << 16), false, StandardCharsets.UTF_8);
-        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(config, new StringDeserializer(), new StringDeserializer())) {
+        StringDeserializer text = new StringDeserializer();
+        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(config, text, text)) {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             Map<TopicPartition, Long> ends = null;
@@ -51,7 +53,8 @@ public class VerifyingReader {
             while (true) {
                 for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) {
                     String value = record.value();
-                    out.print(record.partition() + " " + record.offset() + " " + value.substring(0, Math.min(value.length(), 20)) + "\n");
+                    value = value.substring(0, Math.min(value.length(), 20));
+                    out.print(record.partition() + " " + record.offset() + " " + value.replace(' ', '-') + "\n");
                 }
                 out.flush();
                 if (ending && ends == null) {
