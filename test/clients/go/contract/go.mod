@@ -1,0 +1,3 @@
+module eventlog.test/contract
+
+go 1.19
