@@ -87,10 +87,10 @@ newest_go() {
 	fi
 	if [[ ! -x $toolchain/bin/go ]]; then
 		module=golang.org/toolchain@v0.0.1-go$newest_go_version.$(go env GOOS)-$(go env GOARCH)
-		rm -rf "$toolchain"
 		( cd "$cache/go" && go mod download "$module" ) || return
-		cp -r "$GOMODCACHE/$module" "$toolchain.new" && chmod -R u+w "$toolchain.new" && chmod +x "$toolchain.new"/bin/* "$toolchain.new"/pkg/tool/*/* &&
-			find "$toolchain.new" -name _go.mod -execdir mv {} go.mod \; && mv "$toolchain.new" "$toolchain" || return
+		module=$GOMODCACHE/$module
+		chmod -R u+w "$module" && chmod +x "$module"/bin/* "$module"/pkg/tool/*/* && find "$module" -name _go.mod -execdir mv {} go.mod \; &&
+			rm -rf "$toolchain" "$GOMODCACHE/cache/download/golang.org/toolchain" && mv "$module" "$toolchain" || return
 	fi
 	GOROOT=$toolchain "$toolchain/bin/go" "$@"
 }

@@ -6,11 +6,13 @@ kcat has one set of headers for all that it produces, an empty key or value is n
 import itertools
 import subprocess
 import sys
+import tempfile
 
 from contract import serve
 
 address = sys.argv[1]
 KEY, END = "\x02", "\x03"    # in no event of the check
+LARGE = 1_000_000    # from here on kcat gets a file, since it is slow in finding where a line ends
 COMMON = ["kcat", "-b", address, "-X", "message.max.bytes=50000000"]
 
 
@@ -22,8 +24,9 @@ def run(arguments, data=b""):
 
 
 def kind(event):
+    """Of what can be sent by one kcat: headers, whether empty is null, the key of a large one."""
     _, key, value, headers = event
-    return headers, (key is None and value is None) or value is None
+    return headers, value is None, len(value or b"") > LARGE and key
 
 
 def query(topic, when):
@@ -32,14 +35,21 @@ def query(topic, when):
 
 def produce(topic, codec, idempotent, events):
     first = query(topic, -1)
-    for (headers, nulls), group in itertools.groupby(events, kind):
-        lines = b"".join((b"" if key is None and not nulls else (key or b"") + KEY.encode()) + (value or b"") + END.encode()
-                         for _, key, value, _ in group)
-        words = ["-Z"] if nulls else []
+    for (headers, nulls, large), group in itertools.groupby(events, kind):
+        words = ["-P", "-t", topic, "-p", "0", "-z", codec, "-X", f"enable.idempotence={str(idempotent).lower()}", "-X", "linger.ms=20"]
+        words += ["-Z"] if nulls else []
         for name, what in headers:
             words += ["-H", name if what is None else name.encode() + b"=" + what]
-        run(["-P", "-t", topic, "-p", "0", "-z", codec, "-K", KEY, "-D", END, "-X", f"enable.idempotence={str(idempotent).lower()}",
-             "-X", "linger.ms=20", *words], lines)
+        if large:
+            for _, _, value, _ in group:
+                with tempfile.NamedTemporaryFile() as file:
+                    file.write(value)
+                    file.flush()
+                    run([*words, "-k", large, file.name])
+            continue
+        lines = b"".join((b"" if key is None and not nulls else (key or b"") + KEY.encode()) + (value or b"") + END.encode()
+                         for _, key, value, _ in group)
+        run([*words, "-K", KEY, "-D", END], lines)
     return list(range(first, first + len(events)))
 
 
@@ -78,7 +88,7 @@ def read(topic, start, when, most, fetch, isolation):
     if start is None:
         return [], None, end, None
     # -e: it ends where librdkafka says that the end is reached, which it does once it is
-    out = run(["-C", "-t", topic, "-p", "0", "-o", str(start), "-e", "-q", "-X", f"isolation.level=read_{isolation}", *words,
+    out = run(["-C", "-t", topic, "-p", "0", "-o", str(start), "-e", "-q", "-X", "fetch.wait.max.ms=50", "-X", f"isolation.level=read_{isolation}", *words,
                "-f", "%o %T %K %S %k%s%h" + END])
     return list(parse(out)), None if most is not None else end, end, start
 
