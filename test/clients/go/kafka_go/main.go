@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -22,7 +21,10 @@ func (c client) Produce(topic, codec string, _ bool, events []contract.Event) ([
 	codecs := map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}
 	var offsets []int64
 	var failed error
-	writer := &kafka.Writer{Addr: kafka.TCP(c.address), Topic: topic, Balancer: kafka.BalancerFunc(first), Compression: codecs[codec],
+	// which topics there are is remembered for some seconds, by a transport
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	writer := &kafka.Writer{Transport: transport, Addr: kafka.TCP(c.address), Topic: topic, Balancer: kafka.BalancerFunc(first), Compression: codecs[codec],
 		RequiredAcks: kafka.RequireAll, BatchBytes: 50_000_000, BatchTimeout: 20 * time.Millisecond, BatchSize: 100, WriteTimeout: contract.Limit,
 		Completion: func(messages []kafka.Message, err error) {
 			failed = errors.Join(failed, err)
@@ -48,7 +50,9 @@ func (c client) Produce(topic, codec string, _ bool, events []contract.Event) ([
 }
 
 func (c client) listOffset(topic string, when kafka.OffsetRequest) (kafka.PartitionOffsets, error) {
-	cl := &kafka.Client{Addr: kafka.TCP(c.address), Timeout: 10 * time.Second}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	cl := &kafka.Client{Addr: kafka.TCP(c.address), Timeout: 10 * time.Second, Transport: transport}
 	answer, err := cl.ListOffsets(context.Background(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: {when}}})
 	if err != nil {
 		return kafka.PartitionOffsets{}, err
@@ -90,21 +94,15 @@ func (c client) Read(read contract.Read) (answer contract.Answer, err error) {
 	if err := reader.SetOffset(start); err != nil {
 		return answer, err
 	}
-	// it tells no position: where the last offsets of a log have no events, it has read all when nothing comes any more
+	// control batches are handed out as messages, so it gets to the end everywhere
 	last := start
+	answer.Position = &last
+	ctx, cancel := context.WithTimeout(context.Background(), contract.Limit)
+	defer cancel()
 	for last < answer.End && (read.Most == 0 || len(answer.Events) < read.Most) {
-		wait := 2 * time.Second
-		if read.Most > 0 {
-			wait = contract.Limit
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), wait)
 		m, err := reader.ReadMessage(ctx)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) && read.Most == 0 {
-			break
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return answer, fmt.Errorf("%d events: %w", len(answer.Events), err)
+		if err != nil {
+			return answer, fmt.Errorf("position %d, end %d: %w", last, answer.End, err)
 		}
 		last = m.Offset + 1
 		e := contract.Event{Offset: m.Offset, Time: m.Time, Key: m.Key, Value: m.Value}
