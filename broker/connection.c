@@ -61,7 +61,8 @@ struct Connection
 	ClientFd	watch;
 	const Listener *listener;
 	Pool	   *pool;			/* NULL: nobody has said who works here */
-	bool		expects_token;
+	bool		expects_token;	/* of SASL, since its handshake */
+	bool		expects_bare_token; /* it is the next frame */
 	char	   *peer;
 	ConnectionState state;
 	int			depth;			/* of calls that have it in hand */
@@ -373,9 +374,9 @@ connection_request(Connection *c)
 	c->last = request;
 	c->n_requests++;
 
-	if (c->expects_token)
+	if (c->expects_bare_token)
 	{
-		c->expects_token = false;
+		c->expects_bare_token = false;
 		request_token(request);
 		return;
 	}
@@ -802,13 +803,21 @@ void
 connection_set_role(Connection *connection, Pool *pool)
 {
 	connection->pool = pool;
+	connection->expects_token = false;
 	pool->n_clients++;
 }
 
 void
-connection_expect_token(Connection *connection)
+connection_expect_token(Connection *connection, bool bare)
 {
 	connection->expects_token = true;
+	connection->expects_bare_token = bare;
+}
+
+bool
+connection_expects_token(const Connection *connection)
+{
+	return connection->expects_token;
 }
 
 ClientLoop *

@@ -80,8 +80,12 @@ struct Request
 extern bool connection_has_role(const Connection *connection);
 extern void connection_set_role(Connection *connection, Pool *pool);
 
-/* The next frame is the bytes of a SASL token, without a header (SaslHandshake 0). */
-extern void connection_expect_token(Connection *connection);
+/*
+ * The client has named a mechanism of SASL that is served, so that a token is what
+ * comes next; bare: as a frame of its own, without a header (SaslHandshake 0).
+ */
+extern void connection_expect_token(Connection *connection, bool bare);
+extern bool connection_expects_token(const Connection *connection);
 
 extern ClientLoop *connection_loop(const Connection *connection);
 

@@ -58,14 +58,21 @@ is_software_name(KafkaString name)
 	return name.len > 0;
 }
 
+/* What is served; with an error nothing, or only the versions of this request itself. */
 static void
-answer_versions(Request *request, int16_t error, bool all)
+answer_versions(Request *request, int16_t error)
 {
 	ApiVersionsResponse response;
 	int			n = 0;
+	bool		all = error == KAFKA_NONE;
 
 	kafka_set_defaults(&KAFKA_TYPE(ApiVersionsResponse), &response);
 	response.error_code = error;
+	if (error != KAFKA_NONE && error != KAFKA_UNSUPPORTED_VERSION)
+	{
+		request_answer(request, &response);
+		return;
+	}
 	if (!KAFKA_NEW_ITEMS(&request->arena, &response.api_keys, ApiVersion, all ? N_HANDLERS : 1))
 	{
 		request_close(request, "out of memory");
@@ -89,19 +96,26 @@ handle_api_versions(Request *request)
 {
 	const ApiVersionsRequest *body = request->body;
 
+	if (connection_expects_token(request->connection))
+	{
+		/* between SaslHandshake and SaslAuthenticate there is no place for it */
+		request->closes = true;
+		answer_versions(request, KAFKA_ILLEGAL_SASL_STATE);
+		return;
+	}
 	if (request->header.request_api_version >= 3)
 	{
 		if (!is_software_name(body->client_software_name) ||
 			!is_software_name(body->client_software_version))
 		{
-			answer_versions(request, KAFKA_INVALID_REQUEST, false);
+			answer_versions(request, KAFKA_INVALID_REQUEST);
 			return;
 		}
 		client_log(CLIENT_DEBUG, "a client says what it is",
 				   CLIENT_BYTES("software", body->client_software_name.data, body->client_software_name.len),
 				   CLIENT_BYTES("version", body->client_software_version.data, body->client_software_version.len));
 	}
-	answer_versions(request, KAFKA_NONE, true);
+	answer_versions(request, KAFKA_NONE);
 }
 
 /* The answer is version 0's, whatever was asked; the client then asks for what it finds in it. */
@@ -109,5 +123,5 @@ void
 handle_api_versions_unsupported(Request *request)
 {
 	request->header.request_api_version = 0;
-	answer_versions(request, KAFKA_UNSUPPORTED_VERSION, false);
+	answer_versions(request, KAFKA_UNSUPPORTED_VERSION);
 }

@@ -56,6 +56,11 @@ handle_sasl_handshake(Request *request)
 	kafka_set_defaults(&KAFKA_TYPE(SaslHandshakeResponse), &response);
 	if (connection_has_role(request->connection))
 		response.error_code = KAFKA_ILLEGAL_SASL_STATE;
+	else if (connection_expects_token(request->connection))
+	{
+		response.error_code = KAFKA_ILLEGAL_SASL_STATE;
+		request->closes = true;
+	}
 	else
 	{
 		response.mechanisms.items = kafka_arena_alloc(&request->arena, sizeof(KafkaString));
@@ -69,9 +74,12 @@ handle_sasl_handshake(Request *request)
 		response.mechanisms.items[0].len = sizeof(mechanism) - 1;
 		if (body->mechanism.len != (int32_t) sizeof(mechanism) - 1 ||
 			memcmp(body->mechanism.data, mechanism, sizeof(mechanism) - 1) != 0)
+		{
 			response.error_code = KAFKA_UNSUPPORTED_SASL_MECHANISM;
-		else if (request->header.request_api_version == 0)
-			connection_expect_token(request->connection);
+			request->closes = true;
+		}
+		else
+			connection_expect_token(request->connection, request->header.request_api_version == 0);
 	}
 	request_answer(request, &response);
 }
@@ -240,12 +248,20 @@ handle_sasl_authenticate(Request *request)
 
 	if (connection_has_role(request->connection))
 	{
+		static const char done_text[] = "the client is known already, or need not say who it is";
 		SaslAuthenticateResponse response;
 
 		kafka_set_defaults(&KAFKA_TYPE(SaslAuthenticateResponse), &response);
 		response.error_code = KAFKA_ILLEGAL_SASL_STATE;
+		response.error_message.data = done_text;
+		response.error_message.len = sizeof(done_text) - 1;
 		response.auth_bytes.len = 0;
 		request_answer(request, &response);
+		return;
+	}
+	if (!connection_expects_token(request->connection))
+	{
+		request_close(request, "a SASL token without a handshake");
 		return;
 	}
 	login = client_alloc(sizeof(Login));
