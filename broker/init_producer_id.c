@@ -55,7 +55,7 @@ handle_init_producer_id(Request *request)
 	const InitProducerIdRequest *body = request->body;
 
 	/* one that has an id and an epoch already may give both, or none */
-	if (body->transactional_id.len >= 0 || (body->producer_id < 0) != (body->producer_epoch < 0))
+	if (body->transactional_id.len >= 0 || (body->producer_id == -1) != (body->producer_epoch == -1))
 	{
 		if (body->transactional_id.len >= 0)
 			client_log_limited(CLIENT_WARNING, "a client asks for a transactional producer, which this broker does not have yet");
