@@ -69,6 +69,51 @@ describe_topic(Request *request, MetadataResponseTopic *to, const Topic *topic, 
 }
 
 static bool
+has_id(const MetadataRequestTopic *asked)
+{
+	static const KafkaUuid none;
+
+	return memcmp(&asked->topic_id, &none, sizeof(none)) != 0;
+}
+
+/*
+ * From version 10 on there is a place for an id, or a name that is null, but only
+ * from 12 on a meaning.
+ */
+static bool
+can_be_asked(const Request *request)
+{
+	const MetadataRequest *body = request->body;
+
+	for (int i = 0; i < body->topics.n && request->header.request_api_version < 12; i++)
+	{
+		if (body->topics.items[i].name.len < 0 || has_id(&body->topics.items[i]))
+			return false;
+	}
+	return true;
+}
+
+/* As Kafka, of nothing but the error.  False: no memory. */
+static bool
+refuse_topics(Request *request, MetadataResponse *response)
+{
+	const MetadataRequest *body = request->body;
+
+	if (!KAFKA_NEW_ITEMS(&request->arena, &response->topics, MetadataResponseTopic, body->topics.n))
+		return false;
+	for (int i = 0; i < body->topics.n; i++)
+	{
+		MetadataResponseTopic *to = &response->topics.items[i];
+
+		to->error_code = KAFKA_INVALID_REQUEST;
+		if (body->topics.items[i].name.len >= 0)
+			to->name = body->topics.items[i].name;
+		to->topic_id = body->topics.items[i].topic_id;
+	}
+	return true;
+}
+
+static bool
 list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
 {
 	const MetadataRequest *body = request->body;
@@ -91,9 +136,13 @@ list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
 		else
 		{
 			const MetadataRequestTopic *asked = &body->topics.items[i];
-			bool		with_id = asked->name.len < 0;
+			bool		with_id = asked->name.len < 0 || has_id(asked);
 
-			to->name = asked->name;
+			/* an id decides, whatever name is beside it */
+			if (!with_id)
+				to->name = asked->name;
+			else
+				to->name.len = -1;
 			to->topic_id = asked->topic_id;
 			to->topic_authorized_operations = NOT_ASKED;
 			if (!with_id && !is_topic_name(asked->name))
@@ -137,6 +186,14 @@ on_topics(void *arg, const ClientFailure *failure)
 		return;
 	}
 	kafka_set_defaults(&KAFKA_TYPE(MetadataResponse), &response);
+	if (!can_be_asked(request))
+	{
+		if (refuse_topics(request, &response))
+			request_answer(request, &response);
+		else
+			request_close(request, "out of memory");
+		return;
+	}
 	/* what there is to say does not depend on the size of the request */
 	request->arena.limit += topics_count(cache) * sizeof(MetadataResponseTopic) +
 		(size_t) topics_count_partitions(cache) * sizeof(MetadataResponsePartition) +
