@@ -557,6 +557,29 @@ fetch_try(Fetch *f)
 	client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
 }
 
+/* The client has heard of a leader that is none any more: from version 16 on it is told who is.  False: no memory. */
+static bool
+tell_leader(Fetch *f, Item *item, const Topic *topic)
+{
+	Request    *request = f->request;
+	NodeEndpoint *node;
+
+	if (request->header.request_api_version < 16)
+		return true;
+	item->answer->current_leader.leader_id = (int32_t) settings.node_id;
+	item->answer->current_leader.leader_epoch = binary_array_item(topic->epochs, item->asked->partition);
+	if (f->response.node_endpoints.n > 0)
+		return true;
+	if (!KAFKA_NEW_ITEMS(&request->arena, &f->response.node_endpoints, NodeEndpoint, 1))
+		return false;
+	node = f->response.node_endpoints.items;
+	node->node_id = (int32_t) settings.node_id;
+	node->host.data = request->listener->host;
+	node->host.len = (int32_t) strlen(request->listener->host);
+	node->port = request->listener->port;
+	return true;
+}
+
 /* False: no memory. */
 static bool
 fetch_begin(Fetch *f, const ClientFailure *failure)
@@ -604,6 +627,8 @@ fetch_begin(Fetch *f, const ClientFailure *failure)
 			if (error != KAFKA_NONE)
 			{
 				item_error(item, error);
+				if (error == KAFKA_FENCED_LEADER_EPOCH && !tell_leader(f, item, topic))
+					return false;
 				continue;
 			}
 			item->topic_id = topic->id;

@@ -323,5 +323,7 @@ topic_check_partition(const Topic *topic, int32_t partition, int32_t epoch)
 		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
 	if (epoch > binary_array_item(topic->epochs, partition))
 		return KAFKA_UNKNOWN_LEADER_EPOCH;
+	if (epoch >= 0 && epoch < binary_array_item(topic->epochs, partition))
+		return KAFKA_FENCED_LEADER_EPOCH;
 	return KAFKA_NONE;
 }

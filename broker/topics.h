@@ -63,8 +63,8 @@ extern const Topic *topics_find(const TopicCache *cache, const ClientFailure *fa
 								int32_t operations, int16_t *error);
 
 /*
- * What is wrong with a request for this partition: 0 or 3 and, if the client has
- * heard of a later leader epoch (-1: it says none), 75.
+ * What is wrong with a request for this partition: 0 or 3 and, if the leader epoch
+ * that the client has heard of (-1: it says none) is over, 74, if it is yet to come, 75.
  */
 extern int16_t topic_check_partition(const Topic *topic, int32_t partition, int32_t epoch);
 
