@@ -33,6 +33,12 @@
 /* An answer with nothing but errors is not given at once: clients ask again at once. */
 #define ERROR_PAUSE		200
 
+#define READ_COMMITTED	1		/* an isolation level; 0 is the other */
+
+/* Epochs of sessions with which a request says all that it wants. */
+#define SESSION_BEGINS	0
+#define SESSION_ENDS	(-1)
+
 /* The result of a call, shared by its reads. */
 typedef struct ReadCall
 {
@@ -618,6 +624,13 @@ fetch_begin(Fetch *f, const ClientFailure *failure)
 			item->answer = &to->partitions.items[j];
 			item->answer->partition_index = item->asked->partition;
 			item->answer->preferred_read_replica = -1;
+
+			/*
+			 * what was rolled back is not among the records, so nobody has to
+			 * be told of it
+			 */
+			if (body->isolation_level != READ_COMMITTED)
+				item->answer->aborted_transactions.n = -1;
 			item->parked.fn = on_change;
 			item->parked.arg = item;
 			if (error == KAFKA_NONE)
@@ -675,9 +688,12 @@ handle_fetch(Request *request)
 	f->timer.arg = f;
 	f->deadline = client_loop_now(request->pool->loop) + (body->max_wait_ms > 0 ? body->max_wait_ms : 0);
 	kafka_set_defaults(&KAFKA_TYPE(FetchResponse), &f->response);
-	if (body->session_id != 0)
+	if (body->session_epoch != SESSION_BEGINS && body->session_epoch != SESSION_ENDS)
 	{
-		/* there are no sessions (KIP-227), so it is none of ours */
+		/*
+		 * there are no sessions (KIP-227), so the one that this goes on with
+		 * is none of ours
+		 */
 		f->response.error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
 		request_answer(request, &f->response);
 		return;

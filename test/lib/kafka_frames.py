@@ -46,7 +46,8 @@ def fetch(parts, wait=500, least=1, most=50 << 20, part_most=1 << 20, correlatio
     """parts: (topic, partition, offset)"""
     topics = [text(topic) + array([struct.pack(">iiqqi", partition, epoch, offset, -1, part_most)])
               for topic, partition, offset in parts]
-    body = struct.pack(">iiiibii", -1, wait, least, most, 0, session, -1) + array(topics) + array([]) + text("")
+    # who goes on with a session says that it is its second request
+    body = struct.pack(">iiiibii", -1, wait, least, most, 0, session, 1 if session else -1) + array(topics) + array([]) + text("")
     return request(FETCH, body, correlation)
 
 
