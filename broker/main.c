@@ -46,6 +46,7 @@ static bool version;
 static char *config_file;
 
 static const char *const authentications[] = {"none", "plain", NULL};
+static const char *const value_types[] = {"bytea", "json", "text", NULL};
 
 static ClientOption table[] = {
 	{.name = "conninfo",.type = CLIENT_OPTION_STRING,.value = &settings.conninfo,.initial = "",.max = 8192,
@@ -60,6 +61,12 @@ static ClientOption table[] = {
 	.help = "plain is allowed on addresses other than loopback, though passwords pass unencrypted"},
 	{.name = "topic_schemas",.type = CLIENT_OPTION_STRING,.value = &settings.topic_schemas,.initial = "public",.max = 4096,
 	.help = "schemas, in this order, whose topics have their table's name for Kafka"},
+	{.name = "auto_create_topics",.type = CLIENT_OPTION_BOOL,.value = &settings.auto_create_topics,.initial = "off",
+	.help = "a topic that a client asks for is created, in the first of topic_schemas, if its role may CREATE there"},
+	{.name = "default_partitions",.type = CLIENT_OPTION_INT,.value = &settings.default_partitions,.initial = "1",.min = 1,.max = 10000,
+	.help = "of topics that clients create"},
+	{.name = "default_value_type",.type = CLIENT_OPTION_ENUM,.value = &settings.default_value_type,.initial = "bytea",.choices = value_types,
+	.help = "of topics that clients create: bytea takes everything; of json and text each record is checked. Keys are bytea"},
 	{.name = "node_id",.type = CLIENT_OPTION_INT,.value = &settings.node_id,.initial = "1",.min = 0,.max = INT32_MAX,
 	.help = "what clients know this broker by"},
 	{.name = "backends",.type = CLIENT_OPTION_INT,.value = &settings.backends,.initial = "4",.min = 1,.max = 64,

@@ -13,12 +13,22 @@
  */
 #include <string.h>
 
+#include "broker/auto_create.h"
 #include "broker/binary.h"
 #include "broker/cluster.h"
 #include "broker/errors.h"
 #include "broker/handlers.h"
 #include "broker/settings.h"
 #include "broker/topics.h"
+
+/* A request for which topics are created, one after the other. */
+typedef struct Creation
+{
+	Request    *request;
+	int			next;			/* of those that were asked for */
+	int16_t    *errors;			/* of each, where there was one to be created */
+	int64_t		deadline;		/* no further one is begun then */
+} Creation;
 
 #define NOT_ASKED	INT32_MIN	/* for authorized operations */
 #define ARENA_SLACK	64			/* that an array of partitions may take beside
@@ -113,8 +123,9 @@ refuse_topics(Request *request, MetadataResponse *response)
 	return true;
 }
 
+/* errors: of topics that were not there, what became of creating them; NULL: it was not tried. */
 static bool
-list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
+list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes, const int16_t *errors)
 {
 	const MetadataRequest *body = request->body;
 	const TopicCache *cache = request->pool->topics;
@@ -153,7 +164,12 @@ list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
 			topic = topics_find(cache, NULL, asked->name, with_id ? &asked->topic_id : NULL, ~0,
 								&to->error_code);
 			if (topic == NULL)
+			{
+				/* one is there, but not for this role */
+				if (errors != NULL && !with_id)
+					to->error_code = errors[i] != KAFKA_NONE ? errors[i] : KAFKA_TOPIC_AUTHORIZATION_FAILED;
 				continue;
+			}
 			to->error_code = KAFKA_NONE;
 		}
 		if (!describe_topic(request, to, topic, nodes))
@@ -163,28 +179,13 @@ list_topics(Request *request, MetadataResponse *response, KafkaInt32Array nodes)
 }
 
 static void
-on_topics(void *arg, const ClientFailure *failure)
+answer(Request *request, const int16_t *errors)
 {
-	Request    *request = arg;
 	const TopicCache *cache = request->pool->topics;
 	MetadataResponse response;
 	KafkaInt32Array nodes;
 	MetadataResponseBroker *broker;
 
-	if (request->connection == NULL)
-	{
-		request_free(request);
-		return;
-	}
-	if (failure != NULL)
-	{
-		/*
-		 * the answer has no place for an error of its own; a client asks
-		 * again
-		 */
-		request_close(request, "PostgreSQL cannot be asked for topics");
-		return;
-	}
 	kafka_set_defaults(&KAFKA_TYPE(MetadataResponse), &response);
 	if (!can_be_asked(request))
 	{
@@ -215,12 +216,123 @@ on_topics(void *arg, const ClientFailure *failure)
 	response.controller_id = (int32_t) settings.node_id;
 	response.cluster_id = cluster_id();
 	response.cluster_authorized_operations = NOT_ASKED;
-	if (!list_topics(request, &response, nodes))
+	if (!list_topics(request, &response, nodes, errors))
 	{
 		request_close(request, "the list of topics is too long for this request");
 		return;
 	}
 	request_answer(request, &response);
+}
+
+/* False: there is nothing to answer any more, or the connection is closed. */
+static bool
+topics_are_there(Request *request, const ClientFailure *failure)
+{
+	if (request->connection == NULL)
+		request_free(request);
+	else if (failure != NULL)
+	{
+		/*
+		 * the answer has no place for an error of its own; a client asks
+		 * again
+		 */
+		request_close(request, "PostgreSQL cannot be asked for topics");
+	}
+	else
+		return true;
+	return false;
+}
+
+/* Is there to be a topic of this name, and is none? */
+static bool
+is_wanted(const Request *request, const MetadataRequestTopic *asked)
+{
+	int16_t		error;
+
+	return asked->name.len >= 0 && is_topic_name(asked->name) &&
+		topics_find(request->pool->topics, NULL, asked->name, NULL, ~0, &error) == NULL;
+}
+
+static void
+on_topics_again(void *arg, const ClientFailure *failure)
+{
+	Creation   *creation = arg;
+
+	if (topics_are_there(creation->request, failure))
+		answer(creation->request, creation->errors);
+}
+
+static void create_next(Creation *creation);
+
+static void
+on_created(void *arg, int16_t error)
+{
+	Creation   *creation = arg;
+
+	creation->errors[creation->next++] = error;
+	if (creation->request->connection == NULL)
+		request_free(creation->request);
+	else
+		create_next(creation);
+}
+
+/*
+ * The next topic that is to be created; or the answer.  A name that is asked for
+ * twice is one that is there, for the server, when its turn comes again.
+ */
+static void
+create_next(Creation *creation)
+{
+	Request    *request = creation->request;
+	const MetadataRequest *body = request->body;
+
+	for (; creation->next < body->topics.n; creation->next++)
+	{
+		const MetadataRequestTopic *asked = &body->topics.items[creation->next];
+
+		creation->errors[creation->next] = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+		if (client_loop_now(request->pool->loop) < creation->deadline && is_wanted(request, asked))
+		{
+			auto_create(request->pool, asked->name, on_created, creation);
+			return;
+		}
+	}
+	topics_when_ready(request->pool->topics, on_topics_again, creation);
+}
+
+/* Topics that are not there are created.  False: there is nothing to create. */
+static bool
+create_topics(Request *request)
+{
+	const MetadataRequest *body = request->body;
+	Creation   *creation;
+	int			n_wanted = 0;
+
+	if (!settings.auto_create_topics || !body->allow_auto_topic_creation)
+		return false;
+	for (int i = 0; i < body->topics.n; i++)
+		n_wanted += is_wanted(request, &body->topics.items[i]);
+	if (n_wanted == 0)
+		return false;
+	creation = kafka_arena_alloc(&request->arena, sizeof(Creation));
+	if (creation == NULL)
+		return false;
+	creation->request = request;
+	creation->errors = kafka_arena_alloc_array(&request->arena, body->topics.n, sizeof(int16_t));
+	if (creation->errors == NULL)
+		return false;
+	creation->deadline = client_loop_now(request->pool->loop) + settings.request_timeout;
+	create_next(creation);
+	return true;
+}
+
+static void
+on_topics(void *arg, const ClientFailure *failure)
+{
+	Request    *request = arg;
+
+	if (topics_are_there(request, failure) && !create_topics(request))
+		answer(request, NULL);
 }
 
 void

@@ -14,6 +14,7 @@
  */
 #include <stdlib.h>
 
+#include "broker/auto_create.h"
 #include "broker/pool.h"
 #include "broker/produce.h"
 #include "broker/settings.h"
@@ -246,6 +247,7 @@ pool_free(Pool *pool)
 		free(take_first_call(pool));
 	client_timer_stop(pool->loop, &pool->timer);
 	produce_queue_free(pool->produce);
+	auto_create_forget(pool);
 	topics_free(pool->topics);
 	free(pool->user);
 	free(pool->password);

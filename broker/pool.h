@@ -16,6 +16,8 @@
 struct TopicCache;
 struct ProduceQueue;
 
+typedef struct AutoCreate AutoCreate;
+
 typedef struct PoolCall PoolCall;
 typedef struct PoolSession PoolSession;
 
@@ -32,6 +34,7 @@ typedef struct Pool
 	ClientTimer timer;			/* for calls that have waited too long */
 	struct TopicCache *topics;	/* what the role sees */
 	struct ProduceQueue *produce;
+	AutoCreate *creations;		/* of topics, that run (auto_create.c) */
 
 	int			n_clients;		/* connections that work as the role */
 	int64_t		last_client;	/* when one of them was here */

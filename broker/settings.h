@@ -22,6 +22,14 @@ typedef enum BrokerAuthentication
 	AUTHENTICATION_PLAIN		/* as who he is for PostgreSQL: SASL PLAIN */
 } BrokerAuthentication;
 
+/* The types of values that topics get which clients create; keys are bytea. */
+typedef enum BrokerValueType
+{
+	VALUE_BYTEA,
+	VALUE_JSON,
+	VALUE_TEXT
+} BrokerValueType;
+
 typedef struct BrokerSettings
 {
 	char	   *conninfo;		/* of PostgreSQL */
@@ -29,6 +37,9 @@ typedef struct BrokerSettings
 	char	   *advertised_listeners;	/* the same in number; "": what each
 										 * listens on */
 	char	   *topic_schemas;	/* names, ... */
+	bool		auto_create_topics;
+	int64_t		default_partitions; /* of such topics */
+	int			default_value_type; /* BrokerValueType */
 	char	   *status_listener;	/* host:port; "": none */
 	int			authentication; /* BrokerAuthentication */
 	bool		insecure;		/* passwords may pass over a network */

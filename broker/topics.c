@@ -214,12 +214,18 @@ on_topics(void *arg, PGresult *result, const ClientFailure *failure)
 		topics_load(cache);
 }
 
+void
+topics_add_schemas(const TopicCache *cache, ClientParams *params)
+{
+	client_params_add(params, cache->schemas.data, cache->schemas.len);
+}
+
 static void
 topics_load(TopicCache *cache)
 {
 	ClientParams params = {0};
 
-	client_params_add(&params, cache->schemas.data, cache->schemas.len);
+	topics_add_schemas(cache, &params);
 	cache->loading = true;
 	cache->changed = false;
 	pool_call(cache->pool, &topics_statement, &params, on_topics, cache);

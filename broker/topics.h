@@ -44,6 +44,9 @@ extern void topics_free(TopicCache *cache);
 /* Calls fn when the topics have been read: now, if nothing has changed since; or from the loop. */
 extern void topics_when_ready(TopicCache *cache, TopicsFn fn, void *arg);
 
+/* The schemas that are served, as text[], a parameter of calls. */
+extern void topics_add_schemas(const TopicCache *cache, ClientParams *params);
+
 /* What is there is too old. */
 extern void topics_invalidate(TopicCache *cache);
 

@@ -344,6 +344,31 @@ SELECT drop_topic('wire.f'), create_topic('wire.f', 1, 'bytea', 'bytea');
 SELECT sqlstate, message FROM _eventlog.broker_append(ARRAY[:'f']::uuid[], '{0}', ARRAY[one('', '')]);
 SELECT sqlstate FROM _eventlog.broker_fetch(ARRAY[:'f']::uuid[], '{0}', '{0}', '{1}', 1);
 
+--
+-- topics that clients want: the caller's, in the first of the schemas
+--
+SELECT _eventlog.broker_create_topic(NULL, '{wire}', 1, 'bytea');
+SELECT _eventlog.broker_create_topic('x', '{wire, NULL}', 1, 'bytea');
+SELECT _eventlog.broker_create_topic('a b', '{wire}', 1, 'bytea');
+SELECT _eventlog.broker_create_topic('x', '{wire}', 0, 'bytea');
+SELECT _eventlog.broker_create_topic('x', '{wire}', 1, 'regclass');
+SELECT _eventlog.broker_create_topic('x', '{}', 1, 'bytea'), _eventlog.broker_create_topic('x', '{nowhere, wire}', 1, 'bytea'),
+    _eventlog.broker_create_topic('x', '{_eventlog}', 1, 'bytea');
+SET ROLE regress_el_wire;
+SELECT _eventlog.broker_create_topic('x', '{wire}', 1, 'bytea'), _eventlog.broker_create_topic('f', '{wire}', 1, 'bytea'),
+    _eventlog.broker_create_topic('shop.orders-v1', '{nowhere}', 1, 'bytea');
+RESET ROLE;
+GRANT CREATE ON SCHEMA wire TO regress_el_wire;
+SET ROLE regress_el_wire;
+BEGIN READ ONLY;
+SELECT _eventlog.broker_create_topic('x', '{wire}', 1, 'bytea');
+ROLLBACK;
+SELECT _eventlog.broker_create_topic('x', '{wire}', 2, 'json'), _eventlog.broker_create_topic('x.p', '{wire}', 1, 'text');
+RESET ROLE;
+SELECT t.name, t.relid::regclass::text LIKE 'x\_p\_________' AS made, t.partitions, c.relowner::regrole, format_type(k.atttypid, -1) AS key, format_type(v.atttypid, -1) AS value
+    FROM _eventlog.broker_topics('{wire}', '{x, x.p}') t JOIN pg_class c ON c.oid = relid
+    JOIN pg_attribute k ON k.attrelid = relid AND k.attname = 'key' JOIN pg_attribute v ON v.attrelid = relid AND v.attname = 'value';
+
 SET client_min_messages = warning;
 DROP SCHEMA wire CASCADE;
 DROP ROLE regress_el_wire;

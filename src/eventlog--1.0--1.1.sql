@@ -148,6 +148,11 @@ CREATE FUNCTION _eventlog.broker_topics(schemas text[], names text[] DEFAULT NUL
 COMMENT ON FUNCTION _eventlog.broker_topics(text[], text[]) IS
     'eventlog: topics by Kafka''s names: all that the caller may see anything of, or those asked for, in that order';
 
+CREATE FUNCTION _eventlog.broker_create_topic(name text, schemas text[], partitions int, value_type regtype)
+    RETURNS boolean LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_create_topic';
+COMMENT ON FUNCTION _eventlog.broker_create_topic(text, text[], int, regtype) IS
+    'eventlog: make a topic of this name of Kafka''s in the first of the schemas; false: there is none, and the caller may not create one';
+
 CREATE FUNCTION _eventlog.broker_append(topic_ids uuid[], partitions int[], batches bytea[], durability text DEFAULT NULL,
     OUT sqlstate text, OUT base_offset bigint, OUT log_start bigint, OUT message text, OUT bad_records int[])
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_broker_append';

@@ -199,6 +199,14 @@ check_topic_name(const RangeVar *rv, int32 partitions)
 	return nsp;
 }
 
+void
+el_lock_topic_name(const char *name)
+{
+	LockDatabaseObject(AccessMethodRelationId, el_am_oid(),
+					   hash_bytes((const unsigned char *) name, strlen(name)) & 0xffff,
+					   ShareUpdateExclusiveLock);
+}
+
 /*
  * The topic that has this name already, InvalidOid if nothing has; 42P07 unless
  * if_not_exists, and if it is not a topic.
@@ -212,11 +220,7 @@ find_existing(const RangeVar *rv, Oid nsp, bool if_not_exists)
 {
 	Oid			relid;
 
-	LockDatabaseObject(AccessMethodRelationId, el_am_oid(),
-					   hash_bytes((unsigned char *) rv->relname,
-								  strlen(rv->relname)) & 0xffff,
-					   ShareUpdateExclusiveLock);
-
+	el_lock_topic_name(rv->relname);
 	relid = get_relname_relid(rv->relname, nsp);
 	if (!OidIsValid(relid))
 		return InvalidOid;

@@ -24,6 +24,12 @@
 extern char *el_partition_name(const char *topic, int32 n);
 
 /*
+ * Sessions that create a table of this name for a topic take turns, until the
+ * transaction ends.  el_create_topic() does it, too.
+ */
+extern void el_lock_topic_name(const char *name);
+
+/*
  * What create_topic() does, for the current user.  Returns the topic's OID, also
  * of one that was there (if_not_exists); made, unless NULL, says which.  The caller
  * has called el_require_write().

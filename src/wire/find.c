@@ -16,10 +16,14 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/extension.h"
@@ -27,6 +31,7 @@
 #include "base/privileges.h"
 #include "topic/options.h"
 #include "topic/uuids.h"
+#include "wire/arguments.h"
 #include "wire/find.h"
 
 typedef struct KnownId
@@ -152,8 +157,41 @@ el_wire_leaf(const ElTopic *t, int32 partition, LOCKMODE mode, Relation *leaf)
 	return *leaf == NULL ? EL_WIRE_NO_PARTITION : NULL;
 }
 
-Oid
-el_wire_named(const char *kafka_name)
+Oid *
+el_wire_schemas(FunctionCallInfo fcinfo, int argno, int *n)
+{
+	Oid			internal = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
+	Datum	   *names;
+	Oid		   *schemas;
+
+	deconstruct_array(el_plain_array(fcinfo, argno, "schemas", -1), TEXTOID, -1, false,
+					  TYPALIGN_INT, &names, NULL, n);
+	schemas = palloc_array(Oid, Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		schemas[i] = get_namespace_oid(TextDatumGetCString(names[i]), true);
+		if (schemas[i] == internal)
+			schemas[i] = InvalidOid;
+	}
+	return schemas;
+}
+
+bool
+el_wire_kafka_name(Oid relid, char *name)
+{
+	ElTopic    *t = el_topic_lock_if_there(relid, AccessShareLock, true);
+
+	name[0] = '\0';
+	if (t == NULL)
+		return false;
+	strlcpy(name, t->options.kafka_name, EL_KAFKA_NAME_MAX + 1);
+	UnlockRelationOid(relid, AccessShareLock);
+	return name[0] != '\0';
+}
+
+/* The topic whose option kafka_name this is; takes no lock. */
+static Oid
+find_by_option(const char *kafka_name)
 {
 	char		key[EL_KAFKA_NAME_MAX + 1] = {0};
 	KnownName  *known;
@@ -162,4 +200,23 @@ el_wire_named(const char *kafka_name)
 	(void) read_labels();
 	known = hash_search(known_names, key, HASH_FIND, NULL);
 	return known == NULL ? InvalidOid : known->relid;
+}
+
+Oid
+el_wire_named(const char *name, const Oid *schemas, int nschemas)
+{
+	Oid			relid = find_by_option(name);
+	char		other[EL_KAFKA_NAME_MAX + 1];
+
+	if (OidIsValid(relid) && el_is_topic(relid))
+		return relid;
+	for (int i = 0; i < nschemas; i++)
+	{
+		if (!OidIsValid(schemas[i]))
+			continue;
+		relid = get_relname_relid(name, schemas[i]);
+		if (OidIsValid(relid) && el_is_topic(relid) && !el_wire_kafka_name(relid, other))
+			return relid;
+	}
+	return InvalidOid;
 }

@@ -35,7 +35,16 @@ extern const char *el_wire_topic(const pg_uuid_t *id, AclMode right,
 extern const char *el_wire_leaf(const ElTopic *t, int32 partition,
 								LOCKMODE mode, Relation *leaf);
 
-/* The topic whose option kafka_name this is, InvalidOid if there is none; takes no lock. */
-extern Oid	el_wire_named(const char *kafka_name);
+/* The schemas that argument argno names, in their order, InvalidOid for one that is none; 22004, 22023. */
+extern Oid *el_wire_schemas(FunctionCallInfo fcinfo, int argno, int *n);
+
+/*
+ * The topic of this name in the protocol, whether the current user may see it or not;
+ * InvalidOid if there is none.  Takes the locks of topics for a moment.
+ */
+extern Oid	el_wire_named(const char *name, const Oid *schemas, int nschemas);
+
+/* Has a topic a name of its own in the protocol?  Takes the topic's lock for a moment. */
+extern bool el_wire_kafka_name(Oid relid, char *name);
 
 #endif							/* EL_WIRE_FIND_H */

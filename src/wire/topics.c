@@ -163,20 +163,6 @@ put_topic(const TopicsCall *c, const char *name, Oid relid, const char *wrong)
 		UnlockRelationOid(relid, AccessShareLock);
 }
 
-/* Has a topic a name of its own in the protocol?  Takes the topic's lock for a moment. */
-static bool
-has_kafka_name(Oid relid, char *name)
-{
-	ElTopic    *t = el_topic_lock_if_there(relid, AccessShareLock, true);
-
-	name[0] = '\0';
-	if (t == NULL)
-		return false;
-	strlcpy(name, t->options.kafka_name, EL_KAFKA_NAME_MAX + 1);
-	UnlockRelationOid(relid, AccessShareLock);
-	return name[0] != '\0';
-}
-
 /* Where a schema stands in the list, from 1; 0 if it does not. */
 static int
 schema_rank(const TopicsCall *c, Oid schema)
@@ -200,7 +186,7 @@ enter_candidate(const TopicsCall *c, HTAB *candidates, Oid relid)
 
 	if (operations(relid) == 0)
 		return;
-	if (!has_kafka_name(relid, name))
+	if (!el_wire_kafka_name(relid, name))
 	{
 		char	   *table = get_rel_name(relid);
 
@@ -240,26 +226,6 @@ put_all(const TopicsCall *c)
 	hash_destroy(candidates);
 }
 
-/* The topic of this name, whether the user may see it or not; InvalidOid if there is none. */
-static Oid
-find_topic(const TopicsCall *c, const char *name)
-{
-	Oid			relid = el_wire_named(name);
-	char		other[EL_KAFKA_NAME_MAX + 1];
-
-	if (OidIsValid(relid) && el_is_topic(relid))
-		return relid;
-	for (int i = 0; i < c->nschemas; i++)
-	{
-		if (!OidIsValid(c->schemas[i]))
-			continue;
-		relid = get_relname_relid(name, c->schemas[i]);
-		if (OidIsValid(relid) && el_is_topic(relid) && !has_kafka_name(relid, other))
-			return relid;
-	}
-	return InvalidOid;
-}
-
 static void
 put_named(const TopicsCall *c, const char *name)
 {
@@ -267,7 +233,7 @@ put_named(const TopicsCall *c, const char *name)
 	const char *wrong = NULL;
 
 	if (el_kafka_name_valid(name, strlen(name)))
-		relid = find_topic(c, name);
+		relid = el_wire_named(name, c->schemas, c->nschemas);
 	if (!OidIsValid(relid))
 		wrong = EL_WIRE_NO_TOPIC;
 	else if (operations(relid) == 0)
@@ -294,18 +260,10 @@ Datum
 eventlog_broker_topics(PG_FUNCTION_ARGS)
 {
 	TopicsCall	c = {0};
-	Oid			internal = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
 	char	  **names;
 	int			n;
 
-	names = text_array(el_plain_array(fcinfo, 0, "schemas", -1), &c.nschemas);
-	c.schemas = palloc_array(Oid, Max(c.nschemas, 1));
-	for (int i = 0; i < c.nschemas; i++)
-	{
-		c.schemas[i] = get_namespace_oid(names[i], true);
-		if (c.schemas[i] == internal)
-			c.schemas[i] = InvalidOid;
-	}
+	c.schemas = el_wire_schemas(fcinfo, 0, &c.nschemas);
 	c.rsinfo = el_wire_rows_begin(fcinfo, 0);
 	el_check_catalog_version();
 	if (PG_ARGISNULL(1))
