@@ -193,6 +193,8 @@ SELECT part, name, format($$SELECT priv.must(sqlstate) FROM _eventlog.%s$$, repl
 ('read', 'broker_topics', $$broker_topics('{priv}', '{orders}')$$),
 ('read', 'broker_topics, schema without USAGE', $$broker_topics('{priv_hidden}', '{orders}')$$)) AS b (part, name, call);
 INSERT INTO priv.operation (part, name, statement) VALUES
+('topics', 'broker_create_topic, schema without CREATE', $$SELECT priv.must(CASE WHEN NOT _eventlog.broker_create_topic('mine', '{priv}', 1, 'bytea') THEN '42501' END)$$),
+('topics', 'broker_create_topic, schema with CREATE', $$SELECT priv.must(CASE WHEN NOT _eventlog.broker_create_topic('mine', '{priv_open}', 1, 'bytea') THEN '42501' END)$$),
 ('internal functions', 'produce to committed_offsets', $$SELECT produce('_eventlog.committed_offsets', '["priv_made", "00000000-0000-0000-0000-000000000000", 0]', '{"next": 1}')$$),
 ('internal functions', 'read_topic of committed_offsets', $$SELECT read_topic('_eventlog.committed_offsets')$$),
 ('internal functions', 'consume committed_offsets', $$SELECT consume('priv_free', '_eventlog.committed_offsets')$$),

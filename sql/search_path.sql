@@ -227,6 +227,7 @@ COMMIT;
 SELECT _eventlog.broker_interface();
 SELECT topic_id AS id FROM _eventlog.broker_topics('{hj}', '{orders}') \gset
 SELECT name, partitions, sqlstate FROM _eventlog.broker_topics('{hj}') WHERE topic_id OPERATOR(pg_catalog.=) :'id'::pg_catalog.uuid;
+SELECT _eventlog.broker_create_topic('new.one', '{hj}', 1, 'pg_catalog.bytea');
 BEGIN;
 SELECT sqlstate, message FROM _eventlog.broker_append(ARRAY[:'id']::pg_catalog.uuid[], '{0}', ARRAY['\x000000000000000000000041ffffffff02900997510000000000000000018cc77850000000018cc7785000ffffffffffffffffffffffffffff000000011e0000000277107b226e223a20387d00']::pg_catalog.bytea[], 'local');
 ROLLBACK;
