@@ -39,6 +39,15 @@
 #define SESSION_BEGINS	0
 #define SESSION_ENDS	(-1)
 
+/* Where in a batch what is: its length, which counts what is behind it, and attributes. */
+#define BATCH_LENGTH_END	12
+#define BATCH_ATTRIBUTES	21
+#define BATCH_HEADER		61
+#define CODEC_MASK			7
+#define CODEC_ZSTD			4
+
+#define ZSTD_SINCE			10	/* version of Fetch */
+
 /* The result of a call, shared by its reads. */
 typedef struct ReadCall
 {
@@ -385,6 +394,37 @@ item_answer(Item *item, int64_t stable, int64_t log_start, KafkaBytes records)
 	item->answer->records = records;
 }
 
+/*
+ * What of the records a client of this version can read: those before the first
+ * batch of zstd, which came with version 10 (KIP-110).
+ */
+static KafkaBytes
+readable(KafkaBytes records, int16_t version)
+{
+	const KafkaPiece *piece = records.pieces;
+	int32_t		begin = 0;		/* of the piece */
+	int32_t		at = 0;			/* where the next batch begins */
+
+	if (version >= ZSTD_SINCE)
+		return records;
+	for (; begin < records.len; begin += piece++->len)
+	{
+		/* the server cuts no header in two */
+		while (at - begin + BATCH_HEADER <= piece->len)
+		{
+			const char *batch = piece->data + (at - begin);
+
+			if ((batch[BATCH_ATTRIBUTES + 1] & CODEC_MASK) == CODEC_ZSTD)
+			{
+				records.len = at;
+				return records;
+			}
+			at += BATCH_LENGTH_END + kafka_get_int32(batch + BATCH_LENGTH_END - 4);
+		}
+	}
+	return records;
+}
+
 static void
 fetch_answer(Fetch *f)
 {
@@ -470,8 +510,15 @@ fetch_try(Fetch *f)
 				item_error(item, read->error);
 			else
 			{
-				item_answer(item, read->stable, read->log_start, read->records);
-				bytes += read->records.len;
+				KafkaBytes	records = readable(read->records, request->header.request_api_version);
+
+				if (records.len <= 0 && read->records.len > 0)
+					item_error(item, KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
+				else
+					item_answer(item, read->stable, read->log_start, records);
+				bytes += records.len;
+				if (records.len > 0 && records.len < read->records.len)
+					more = true;
 				if (read->records.len == 0 && offset < read->stable)
 					more = true;	/* others had the call's bytes */
 			}

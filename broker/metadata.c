@@ -249,7 +249,7 @@ is_wanted(const Request *request, const MetadataRequestTopic *asked)
 {
 	int16_t		error;
 
-	return asked->name.len >= 0 && is_topic_name(asked->name) &&
+	return asked->name.len >= 0 && !has_id(asked) && is_topic_name(asked->name) &&
 		topics_find(request->pool->topics, NULL, asked->name, NULL, ~0, &error) == NULL;
 }
 

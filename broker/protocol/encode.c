@@ -81,11 +81,12 @@ encode_bytes(Encoder *e, const KafkaField *field, bool nullable,
 		return;
 	for (; left > 0; left -= piece++->len)
 	{
-		if (field->type == KAFKA_RECORDS &&
-			(size_t) piece->len >= e->out->reference_from)
-			kafka_output_refer(e->out, piece->data, (size_t) piece->len);
+		size_t		len = (size_t) (piece->len < left ? piece->len : left);
+
+		if (field->type == KAFKA_RECORDS && len >= e->out->reference_from)
+			kafka_output_refer(e->out, piece->data, len);
 		else
-			kafka_output_copy(e->out, piece->data, (size_t) piece->len);
+			kafka_output_copy(e->out, piece->data, len);
 	}
 }
 

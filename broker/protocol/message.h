@@ -38,7 +38,7 @@ typedef struct KafkaPiece
 
 /*
  * Bytes, or record batches; len is -1 where they are null.  Records that are encoded may
- * lie in pieces of together len bytes; data is not looked at then.
+ * lie in pieces of together len bytes or more; data is not looked at then.
  */
 typedef struct KafkaBytes
 {

@@ -99,6 +99,14 @@ def codes(topic):
     say("ApiVersions 99", k.Client(port).ask(k.api_versions(version=99)).hex())
 
 
+def old_fetches(topic):
+    """Of a log with a batch of zstd between others: clients that do not know the codec get those before, and then are told."""
+    for version in (9, 10):
+        for offset in range(3):
+            error, parts = k.read_fetch(k.Client(port).ask(k.fetch([(topic, 0, offset)], version=version)), version)
+            say(f"{version}, {offset}", f"{error or parts[0][2]}, {len(k.batches(parts[0][5]))}")
+
+
 def parked(topic, n, partition=0):
     """n fetches at the end wait; stdin says when the commit is done; all are answered, and by it."""
     end = k.read_list_offsets(k.Client(port).ask(k.list_offsets(topic, partition, -1)))[0][4]

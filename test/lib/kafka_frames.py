@@ -42,13 +42,13 @@ def produce_all(parts, acks=-1, correlation=1):
     return request(PRODUCE, text(None) + struct.pack(">hi", acks, 10000) + array(topics), correlation)
 
 
-def fetch(parts, wait=500, least=1, most=50 << 20, part_most=1 << 20, correlation=1, session=0, epoch=-1):
-    """parts: (topic, partition, offset)"""
+def fetch(parts, wait=500, least=1, most=50 << 20, part_most=1 << 20, correlation=1, session=0, epoch=-1, version=11):
+    """parts: (topic, partition, offset); version: 9 to 11"""
     topics = [text(topic) + array([struct.pack(">iiqqi", partition, epoch, offset, -1, part_most)])
               for topic, partition, offset in parts]
     # who goes on with a session says that it is its second request
-    body = struct.pack(">iiiibii", -1, wait, least, most, 0, session, 1 if session else -1) + array(topics) + array([]) + text("")
-    return request(FETCH, body, correlation)
+    body = struct.pack(">iiiibii", -1, wait, least, most, 0, session, 1 if session else -1) + array(topics) + array([])
+    return request(FETCH, body + text("") if version == 11 else body, correlation, version)
 
 
 def list_offsets(topic, partition, when, correlation=1):
@@ -104,15 +104,16 @@ def read_produce(data):
     return [(topic, p[0], p[1], p[2], p[4]) for topic, parts in topics for p in parts]
 
 
-def read_fetch(data):
-    """(error, [(topic, partition, error, high watermark, log start, records)])"""
+def read_fetch(data, version=11):
+    """(error, [(topic, partition, error, high watermark, log start, records)]); before version 11 without the preferred replica"""
     r = Reader(data)
     _, error, _ = r.take("ihi")
 
     def partition():
         index, wrong, high, _, start = r.take("ihqqq")
         r.array(lambda: r.take("qq"))
-        r.take("i")
+        if version == 11:
+            r.take("i")
         return index, wrong, high, start, r.raw(r.take("i")) or b""
 
     topics = r.array(lambda: (r.text(), r.array(partition)))

@@ -173,6 +173,12 @@ is_all(
 	'errors are those of Kafka, and told in time');
 is(sql('SELECT count(*) FROM frames'), 2, '... and nothing of what was refused is there');
 is_all(run_frames($broker, 'broker_frames.py', 'pipeline', 'frames'), { order => 'right', offsets => 'right' }, 'answers come in the order of requests');
+create_topic('mixed', 1, "'bytea', 'bytea'");
+kcat($broker, ('x' x 1000) . "\n", '-P', '-t', 'mixed', '-z', $_) foreach qw(none zstd none);
+is_all(
+	run_frames($broker, 'broker_frames.py', 'old_fetches', 'mixed'),
+	{ '9, 0' => '0, 1', '9, 1' => '76, 0', '9, 2' => '0, 1', '10, 0' => '0, 3', '10, 1' => '0, 2', '10, 2' => '0, 1' },
+	'clients that are too old for zstd are told so, where there is some');
 create_topic('ordered', 2, "'text', 'text'");
 is_all(run_frames($broker, 'broker_frames.py', 'order', 'ordered', 200), { wrong => 0 }, '1,600 requests of 8 pipelines');
 is(sql(<<'EOT'), '3200|0', '... each batch once, and those of a client and partition in its order');
