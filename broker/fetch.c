@@ -106,6 +106,7 @@ typedef struct Fetch
 	bool		settled;		/* nothing changes the answer any more, which
 								 * waits for its time */
 	bool		alone;			/* shares no read */
+	TopicsWatcher watcher;		/* while it is parked */
 } Fetch;
 
 static const Oid fetch_types[] = {
@@ -338,6 +339,7 @@ static void
 fetch_leave(Fetch *f)
 {
 	client_timer_stop(f->request->pool->loop, &f->timer);
+	topics_unwatch(&f->watcher);
 	for (int i = 0; i < f->n_items; i++)
 	{
 		Item	   *item = &f->items[i];
@@ -453,6 +455,35 @@ on_change(void *arg)
 
 	if (item->fetch->n_reading == 0)
 		fetch_try(item->fetch);
+}
+
+/* Topics have gone meanwhile, or the right to read them: what waits for them is told. */
+static void
+on_topics_changed(void *arg)
+{
+	Fetch	   *f = arg;
+	const Request *request = f->request;
+	bool		with_id = request->header.request_api_version >= 13;
+
+	/* who is not parked asks the server, which knows */
+	if (f->n_reading > 0 || f->settled)
+		return;
+	for (int i = 0; i < f->n_items; i++)
+	{
+		Item	   *item = &f->items[i];
+		KafkaString none = {NULL, -1};
+		int16_t		error;
+
+		if (item->partition == NULL)
+			continue;
+		(void) topics_find(request->pool->topics, NULL, none, &item->topic_id, TOPIC_READ, &error);
+		if (error == KAFKA_UNKNOWN_TOPIC_ID && !with_id)
+			error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+		if (error != KAFKA_NONE)
+			item_error(item, error);
+	}
+	if (f->failed)
+		fetch_answer(f);
 }
 
 static void
@@ -607,6 +638,8 @@ fetch_try(Fetch *f)
 		if (f->items[i].partition != NULL)
 			partition_park(f->items[i].partition, &f->items[i].parked);
 	}
+	topics_unwatch(&f->watcher);
+	topics_watch(request->pool->topics, &f->watcher);
 	client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
 }
 
@@ -733,6 +766,8 @@ handle_fetch(Request *request)
 	f->request = request;
 	f->timer.fn = on_deadline;
 	f->timer.arg = f;
+	f->watcher.fn = on_topics_changed;
+	f->watcher.arg = f;
 	f->deadline = client_loop_now(request->pool->loop) + (body->max_wait_ms > 0 ? body->max_wait_ms : 0);
 	kafka_set_defaults(&KAFKA_TYPE(FetchResponse), &f->response);
 	if (body->session_epoch != SESSION_BEGINS && body->session_epoch != SESSION_ENDS)

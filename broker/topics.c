@@ -18,6 +18,9 @@
 #include "client/log.h"
 #include "client/memory.h"
 
+/* Changes that come together are one for those who watch. */
+#define WATCH_PAUSE		100
+
 typedef struct Waiter
 {
 	TopicsFn	fn;
@@ -42,6 +45,9 @@ struct TopicCache
 	Topic	  **by_id;
 	uint32_t	mask;			/* of both */
 	int64_t		n_partitions;	/* of all topics */
+
+	TopicsWatcher *watchers;
+	ClientTimer timer;			/* for them, after a change */
 
 	KafkaArena	arena;			/* of the parameter */
 	BinaryArray schemas;
@@ -100,12 +106,16 @@ build_schemas(TopicCache *cache)
 	}
 }
 
+static void on_watch_timer(void *arg);
+
 TopicCache *
 topics_new(Pool *pool)
 {
 	TopicCache *cache = client_alloc(sizeof(TopicCache));
 
 	cache->pool = pool;
+	cache->timer.fn = on_watch_timer;
+	cache->timer.arg = cache;
 	cache->last_waiter = &cache->waiters;
 	kafka_arena_init(&cache->arena, 1 << 20);
 	build_schemas(cache);
@@ -130,6 +140,7 @@ void
 topics_free(TopicCache *cache)
 {
 	forget(cache);
+	client_timer_stop(cache->pool->loop, &cache->timer);
 	while (cache->waiters != NULL)
 	{
 		Waiter	   *w = cache->waiters;
@@ -255,6 +266,60 @@ topics_invalidate(TopicCache *cache)
 {
 	cache->valid = false;
 	cache->changed = true;
+	if (cache->watchers != NULL && cache->timer.place == 0)
+		client_timer_start_coarse(cache->pool->loop, &cache->timer,
+								  client_loop_now(cache->pool->loop) + WATCH_PAUSE);
+}
+
+void
+topics_watch(TopicCache *cache, TopicsWatcher *watcher)
+{
+	watcher->next = cache->watchers;
+	if (watcher->next != NULL)
+		watcher->next->link = &watcher->next;
+	watcher->link = &cache->watchers;
+	cache->watchers = watcher;
+}
+
+void
+topics_unwatch(TopicsWatcher *watcher)
+{
+	if (watcher->link == NULL)
+		return;
+	*watcher->link = watcher->next;
+	if (watcher->next != NULL)
+		watcher->next->link = watcher->link;
+	watcher->link = NULL;
+}
+
+/* Those who watch look for themselves, and may stop watching; others may begin. */
+static void
+on_watched_topics(void *arg, const ClientFailure *failure)
+{
+	TopicCache *cache = arg;
+	TopicsWatcher *left = cache->watchers;
+
+	/* they wait on, until there is something to see */
+	if (failure != NULL || left == NULL)
+		return;
+	cache->watchers = NULL;
+	left->link = &left;
+	while (left != NULL)
+	{
+		TopicsWatcher *first = left;
+
+		topics_unwatch(first);
+		topics_watch(cache, first);
+		first->fn(first->arg);
+	}
+}
+
+static void
+on_watch_timer(void *arg)
+{
+	TopicCache *cache = arg;
+
+	topics_when_ready(cache, on_watched_topics, cache);
 }
 
 static const Topic *

@@ -35,6 +35,16 @@ typedef struct Topic
 
 typedef struct TopicCache TopicCache;
 
+/* Someone who waits, and is called when topics or rights have changed meanwhile. */
+typedef struct TopicsWatcher
+{
+	void		(*fn) (void *arg);
+	void	   *arg;
+	struct TopicsWatcher *next;
+	struct TopicsWatcher **link;	/* that points to it; NULL: it does not
+									 * watch */
+} TopicsWatcher;
+
 /* failure: NULL, or why the topics could not be read. */
 typedef void (*TopicsFn) (void *arg, const ClientFailure *failure);
 
@@ -49,6 +59,13 @@ extern void topics_add_schemas(const TopicCache *cache, ClientParams *params);
 
 /* What is there is too old. */
 extern void topics_invalidate(TopicCache *cache);
+
+/*
+ * Until topics_unwatch(): soon after a change, when topics have been read again, fn
+ * is called as a TopicsFn without failure would be.
+ */
+extern void topics_watch(TopicCache *cache, TopicsWatcher *watcher);
+extern void topics_unwatch(TopicsWatcher *watcher);
 
 /* Within a TopicsFn without failure. */
 extern int	topics_count(const TopicCache *cache);

@@ -54,11 +54,15 @@ static const ClientStatement watch_statement = {"broker_watch", "CALL _eventlog.
 
 static void watch_call(void);
 
+/* And roles, perhaps: whoever logs in now is asked for the password again. */
 static void
 all_topics_changed(void)
 {
 	for (Pool *pool = pools; pool != NULL; pool = pool->next)
+	{
+		pool->proven = 0;
 		topics_invalidate(pool->topics);
+	}
 }
 
 /* What was known is as of before; whatever changes from now on is told, or not. */

@@ -208,5 +208,12 @@ class Client:
         self.send(data)
         return self.receive()[1]
 
+    def login(self, user, password):
+        """SASL PLAIN: the error."""
+        error = Reader(self.ask(request(SASL_HANDSHAKE, text("PLAIN")))).take("h")
+        if error:
+            return error
+        return Reader(self.ask(request(SASL_AUTHENTICATE, nullable(f"\0{user}\0{password}".encode())))).take("h")
+
     def close(self):
         self.socket.close()
