@@ -7,27 +7,26 @@
  * that nothing is behind its offset, all in one call.  If that is not enough it
  * is parked until the server tells a change, or its time is over.
  *
- * Fetches of the same place share one read: one call, and one copy of its
- * result, which stays until it has been sent to all of them.
+ * Fetches of the same place share one read (reads.c), and what is behind an
+ * answer is read ahead.
  *
  * IDENTIFICATION
  *	  broker/fetch.c
  *
  *-------------------------------------------------------------------------
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/batches.h"
 #include "broker/binary.h"
 #include "broker/errors.h"
 #include "broker/handlers.h"
 #include "broker/partition.h"
-#include "broker/protocol/bytes.h"
+#include "broker/reads.h"
 #include "broker/settings.h"
 #include "broker/topics.h"
 #include "broker/watch.h"
-#include "client/log.h"
 #include "client/memory.h"
 
 /* An answer with nothing but errors is not given at once: clients ask again at once. */
@@ -39,46 +38,8 @@
 #define SESSION_BEGINS	0
 #define SESSION_ENDS	(-1)
 
-/* Where in a batch what is: its length, which counts what is behind it, and attributes. */
-#define BATCH_LENGTH_END	12
-#define BATCH_ATTRIBUTES	21
-#define BATCH_HEADER		61
-#define CODEC_MASK			7
-#define CODEC_ZSTD			4
-
-#define ZSTD_SINCE			10	/* version of Fetch */
-
-/* The result of a call, shared by its reads. */
-typedef struct ReadCall
-{
-	PGresult   *result;
-	KafkaPiece *pieces;			/* the records of each of its rows */
-	int			n_reads;		/* that use it yet */
-	int64_t		size;
-	KafkaArena	arena;			/* of the parameters, while it runs */
-	struct Read **reads;		/* what it reads */
-	int			n_wanted;
-} ReadCall;
-
-/* One partition's part of it. */
-typedef struct Read
-{
-	ReadCall   *call;
-	Partition  *partition;
-	Pool	   *pool;			/* as whom it reads */
-	int64_t		offset;
-	int32_t		limit;
-	uint64_t	generation;		/* of the partition when the call began */
-	int			users;
-	bool		done;
-	int16_t		error;
-	int64_t		stable;
-	int64_t		log_start;
-	int64_t		log_end;
-	KafkaBytes	records;
-	struct Item *waiting;		/* until it is done */
-	struct Read *next;			/* of the partition */
-} Read;
+#define ZSTD_SINCE			10	/* version of Fetch (KIP-110) */
+#define MOST_AHEAD			8	/* places behind an answer that are read */
 
 /* One partition of a request. */
 typedef struct Item
@@ -89,7 +50,7 @@ typedef struct Item
 	KafkaUuid	topic_id;
 	Partition  *partition;		/* NULL: there is an error */
 	Read	   *read;			/* or NULL */
-	struct Item *next_waiting;
+	ReadWaiter	waiter;
 	Parked		parked;
 } Item;
 
@@ -109,230 +70,19 @@ typedef struct Fetch
 	TopicsWatcher watcher;		/* while it is parked */
 } Fetch;
 
-static const Oid fetch_types[] = {
-	BINARY_UUID_ARRAY, BINARY_INT4_ARRAY, BINARY_INT8_ARRAY, BINARY_INT4_ARRAY, BINARY_INT4
-};
-static const ClientStatement fetch_statement = {
-	"broker_fetch",
-	"SELECT (row).sqlstate, (row).stable, (row).log_start, (row).log_end, (row).records"
-	" FROM (SELECT _eventlog.broker_fetch($1, $2, $3, $4, $5)) s (row)",
-	5, fetch_types
-};
+/* What one look at all partitions has found. */
+typedef struct Try
+{
+	int64_t		bytes;
+	int64_t		room;			/* bytes that an answer may have */
+	bool		more;			/* than fits into this answer */
+	bool		unknown;		/* what was read is not what there is now */
+	int			n_wanted;
+	Item	  **wanted;			/* to be read, and where */
+	ReadPlace  *places;
+} Try;
 
 static void fetch_try(Fetch *f);
-
-/*
- * Reads
- */
-static void
-read_call_release(ReadCall *call)
-{
-	if (--call->n_reads > 0)
-		return;
-	PQclear(call->result);
-	free(call->pieces);
-	connection_memory(-call->size);
-	kafka_arena_free(&call->arena);
-	free(call->reads);
-	free(call);
-}
-
-static void
-read_release(void *arg)
-{
-	Read	   *read = arg;
-	Read	  **link;
-
-	assert(read->users > 0);
-	if (--read->users > 0)
-		return;
-	for (link = &read->partition->reads; *link != read; link = &(*link)->next)
-		;
-	*link = read->next;
-	partition_release(read->partition);
-	read_call_release(read->call);
-	free(read);
-}
-
-/* One that reads the same, or has read it and nothing has changed since. */
-static Read *
-find_read(const Item *item, int32_t limit)
-{
-	for (Read *read = item->partition->reads; read != NULL; read = read->next)
-	{
-		if (read->offset == item->asked->fetch_offset && read->limit == limit &&
-			read->pool == item->fetch->request->pool &&
-			read->generation == item->partition->generation && read->error == KAFKA_NONE)
-			return read;
-	}
-	return NULL;
-}
-
-/* The item looks at the read, now or when it is done. */
-static void
-use_read(Item *item, Read *read)
-{
-	item->read = read;
-	read->users++;
-	if (read->done)
-		return;
-	item->next_waiting = read->waiting;
-	read->waiting = item;
-	item->fetch->n_reading++;
-}
-
-/*
- * The partition whose first row this is; those that go on with its records have nulls
- * but for these.  Returns the row behind them.
- */
-static int
-read_result(Read *read, const PGresult *result, int row)
-{
-	Partition  *p = read->partition;
-	int			next = row;
-
-	if (PQgetisnull(result, row, 0))
-		read->error = KAFKA_NONE;
-	else if (strcmp(PQgetvalue(result, row, 0), "22003") == 0)
-		read->error = KAFKA_OFFSET_OUT_OF_RANGE;
-	else
-		read->error = kafka_error_of_sqlstate(PQgetvalue(result, row, 0));
-	read->stable = binary_int64(result, row, 1, -1);
-	read->log_start = binary_int64(result, row, 2, -1);
-	read->log_end = binary_int64(result, row, 3, -1);
-	read->records.pieces = &read->call->pieces[row];
-	do
-	{
-		read->call->pieces[next].data = PQgetvalue(result, next, 4);
-		read->call->pieces[next].len = PQgetlength(result, next, 4);
-		read->records.len += read->call->pieces[next].len;
-		next++;
-	} while (next < PQntuples(result) && PQgetisnull(result, next, 0) && PQgetisnull(result, next, 1));
-	if (read->error == KAFKA_NONE && read->generation == p->generation && watch_is_live())
-	{
-		p->known = true;
-		p->stable = read->stable;
-		p->log_start = read->log_start;
-		p->log_end = read->log_end;
-	}
-	return next;
-}
-
-static void
-on_fetched(void *arg, PGresult *result, const ClientFailure *failure)
-{
-	ReadCall   *call = arg;
-	Fetch	  **ready = client_alloc((size_t) call->n_wanted * sizeof(Fetch *));
-	int			n_ready = 0,
-				capacity = call->n_wanted,
-				row = 0;
-
-	if (failure != NULL)
-		client_log_limited(CLIENT_WARNING, "partitions cannot be read",
-						   CLIENT_TEXT("sqlstate", failure->sqlstate),
-						   CLIENT_TEXT("reason", failure->message));
-	call->result = result;
-	if (result != NULL)
-	{
-		call->pieces = client_alloc((size_t) PQntuples(result) * sizeof(KafkaPiece));
-		call->size = (int64_t) PQresultMemorySize(result);
-		connection_memory(call->size);
-	}
-	call->n_reads++;			/* ours */
-	for (int i = 0; i < call->n_wanted; i++)
-	{
-		Read	   *read = call->reads[i];
-
-		if (failure != NULL)
-			read->error = kafka_error_of_sqlstate(failure->sqlstate);
-		else
-			row = read_result(read, result, row);
-		read->done = true;
-		while (read->waiting != NULL)
-		{
-			Item	   *item = read->waiting;
-
-			read->waiting = item->next_waiting;
-			if (--item->fetch->n_reading > 0)
-				continue;
-			if (n_ready == capacity)
-				ready = client_realloc(ready, (size_t) (capacity *= 2) * sizeof(Fetch *));
-			ready[n_ready++] = item->fetch;
-		}
-	}
-	for (int i = 0; i < call->n_wanted; i++)
-		read_release(call->reads[i]);
-	for (int i = 0; i < n_ready; i++)
-		fetch_try(ready[i]);
-	free(ready);
-	read_call_release(call);
-}
-
-/*
- * Begins one call for what these items want to read; each may have up to its
- * limit, and all together max_bytes.  False: no memory.
- */
-static bool
-start_reads(Fetch *f, Item **items, const int32_t *limits, int n, int32_t max_bytes)
-{
-	ReadCall   *call = client_alloc(sizeof(ReadCall));
-	BinaryArray ids,
-				partitions,
-				offsets,
-				sizes;
-	char	   *max;
-	ClientParams params = {0};
-
-	kafka_arena_init(&call->arena, SIZE_MAX);
-	max = kafka_arena_alloc(&call->arena, sizeof(max_bytes));
-	if (max == NULL ||
-		!binary_array_begin(&ids, &call->arena, BINARY_UUID, n, (size_t) n * 16) ||
-		!binary_array_begin(&partitions, &call->arena, BINARY_INT4, n, (size_t) n * 4) ||
-		!binary_array_begin(&offsets, &call->arena, BINARY_INT8, n, (size_t) n * 8) ||
-		!binary_array_begin(&sizes, &call->arena, BINARY_INT4, n, (size_t) n * 4))
-	{
-		kafka_arena_free(&call->arena);
-		free(call);
-		return false;
-	}
-	call->reads = client_alloc((size_t) n * sizeof(Read *));
-	call->n_wanted = n;
-	for (int i = 0; i < n; i++)
-	{
-		Item	   *item = items[i];
-		Read	   *read = client_alloc(sizeof(Read));
-
-		read->call = call;
-		call->n_reads++;
-		read->partition = partition_get(item->partition->relid, item->partition->index);
-		read->pool = f->request->pool;
-		read->offset = item->asked->fetch_offset;
-		read->limit = limits[i];
-		read->generation = read->partition->generation;
-		read->users = 1;		/* the call's, until it is done */
-		read->next = read->partition->reads;
-		read->partition->reads = read;
-		call->reads[i] = read;
-		use_read(item, read);
-
-		binary_array_put(&ids, item->topic_id.bytes, sizeof(item->topic_id.bytes));
-		binary_array_put_int32(&partitions, item->partition->index);
-		binary_array_put_int64(&offsets, read->offset);
-		binary_array_put_int32(&sizes, read->limit);
-	}
-	kafka_put_int32(max, max_bytes);
-	client_params_add(&params, ids.data, ids.len);
-	client_params_add(&params, partitions.data, partitions.len);
-	client_params_add(&params, offsets.data, offsets.len);
-	client_params_add(&params, sizes.data, sizes.len);
-	client_params_add(&params, max, sizeof(max_bytes));
-	pool_call(f->request->pool, &fetch_statement, &params, on_fetched, call);
-	return true;
-}
-
-/*
- * Fetches
- */
 
 /* Nothing of the fetch points to it any more, or is pointed to by it, but reads it holds. */
 static void
@@ -396,41 +146,36 @@ item_answer(Item *item, int64_t stable, int64_t log_start, KafkaBytes records)
 	item->answer->records = records;
 }
 
-/*
- * What of the records a client of this version can read: those before the first
- * batch of zstd, which came with version 10 (KIP-110).
- */
-static KafkaBytes
-readable(KafkaBytes records, int16_t version)
+/* The places behind what is answered, where there is more: the client will ask for them. */
+static int
+find_ahead(const Fetch *f, ReadPlace *places)
 {
-	const KafkaPiece *piece = records.pieces;
-	int32_t		begin = 0;		/* of the piece */
-	int32_t		at = 0;			/* where the next batch begins */
+	int			n = 0;
 
-	if (version >= ZSTD_SINCE)
-		return records;
-	for (; begin < records.len; begin += piece++->len)
+	for (int i = 0; i < f->n_items && n < MOST_AHEAD; i++)
 	{
-		/* the server cuts no header in two */
-		while (at - begin + BATCH_HEADER <= piece->len)
-		{
-			const char *batch = piece->data + (at - begin);
+		const Item *item = &f->items[i];
+		const Read *read = item->read;
 
-			if ((batch[BATCH_ATTRIBUTES + 1] & CODEC_MASK) == CODEC_ZSTD)
-			{
-				records.len = at;
-				return records;
-			}
-			at += BATCH_LENGTH_END + kafka_get_int32(batch + BATCH_LENGTH_END - 4);
-		}
+		if (read == NULL || read->error != KAFKA_NONE || item->answer->records.len <= 0 ||
+			item->answer->records.len < read->records.len || read->next_offset >= read->stable)
+			continue;
+		places[n].partition = partition_get(read->partition->relid, read->partition->index);
+		places[n].topic_id = item->topic_id;
+		places[n].offset = read->next_offset;
+		places[n++].limit = read->limit;
 	}
-	return records;
+	return n;
 }
 
 static void
 fetch_answer(Fetch *f)
 {
 	Request    *request = f->request;
+	Pool	   *pool = request->pool;
+	ReadPlace	places[MOST_AHEAD];
+	int			n = find_ahead(f, places);
+	bool		held = true;
 
 	fetch_leave(f);
 	for (int i = 0; i < f->n_items; i++)
@@ -438,14 +183,19 @@ fetch_answer(Fetch *f)
 		Read	   *read = f->items[i].read;
 
 		f->items[i].read = NULL;
-		if (read != NULL && !request_hold(request, read_release, read))
-		{
-			fetch_drop_reads(f);
-			request_close(request, "out of memory");
-			return;
-		}
+		if (read != NULL)
+			held &= request_hold(request, read_release, read);
 	}
-	request_answer(request, &f->response);
+	if (held)
+		request_answer(request, &f->response);
+	else
+		request_close(request, "out of memory");
+	/* the answer is on its way */
+	for (int i = 0; i < n; i++)
+	{
+		read_ahead(pool, &places[i]);
+		partition_release(places[i].partition);
+	}
 }
 
 static void
@@ -497,103 +247,162 @@ on_deadline(void *arg)
 		fetch_try(f);
 }
 
-/*
- * Looks what is there, reads what may be, and answers if that is enough or the
- * time is over; otherwise waits for a change.
- */
 static void
-fetch_try(Fetch *f)
+on_read(void *arg)
 {
-	Request    *request = f->request;
-	const FetchRequest *body = request->body;
-	int64_t		now = client_loop_now(request->pool->loop);
-	int64_t		left = body->max_bytes < settings.fetch_size ? body->max_bytes : settings.fetch_size;
-	int64_t		bytes = 0;
-	bool		more = false;	/* than fits into this answer */
-	bool		unknown = false;
-	const KafkaBytes nothing = {0};
-	Item	  **wanted;
-	int32_t    *limits;
-	int			n_wanted = 0;
+	Item	   *item = arg;
 
-	if (request->connection == NULL)
+	if (--item->fetch->n_reading == 0)
+		fetch_try(item->fetch);
+}
+
+/* A partition that has been read. */
+static void
+look_at_read(Item *item, Try *t)
+{
+	const Read *read = item->read;
+	const Partition *p = item->partition;
+	bool		knows_zstd = item->fetch->request->header.request_api_version >= ZSTD_SINCE;
+	KafkaBytes	records = knows_zstd ? read->records : batches_before_zstd(read->records);
+
+	if (read->error != KAFKA_NONE)
+		item_error(item, read->error);
+	else if (records.len <= 0 && read->records.len > 0)
+		item_error(item, KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
+	else
 	{
-		fetch_abandon(request);
+		/* what a client was told of the end is not taken back */
+		item_answer(item, p->known && p->stable > read->stable ? p->stable : read->stable,
+					read->log_start, records);
+		t->bytes += records.len;
+		/* behind it is zstd; or others had the call's bytes */
+		if (records.len > 0 ? records.len < read->records.len : item->asked->fetch_offset < read->stable)
+			t->more = true;
+	}
+	if (read->generation != p->generation)
+		t->unknown = true;
+}
+
+/* A partition of which something is to be read: a read that is there, or one to be begun. */
+static void
+look_for_read(Item *item, Try *t)
+{
+	Fetch	   *f = item->fetch;
+	Pool	   *pool = f->request->pool;
+	const FetchRequest *body = f->request->body;
+	const Partition *p = item->partition;
+	int32_t		limit = item->asked->partition_max_bytes;
+	const KafkaBytes nothing = {0};
+	ReadPlace	place = {.partition = item->partition,.topic_id = item->topic_id,.offset = item->asked->fetch_offset};
+
+	place.limit = limit > t->room ? (int32_t) t->room : limit < 0 ? 0 : limit;
+
+	/*
+	 * what partitions before it have is enough, or is asked for and may be:
+	 * what is there of this one waits for its turn
+	 */
+	if (p->known && !f->alone &&
+		((t->bytes > 0 && t->bytes >= body->min_bytes) ||
+		 (t->n_wanted > 0 && read_is_ahead(pool, &place))))
+	{
+		item_answer(item, p->stable, p->log_start, nothing);
+		t->more = true;
 		return;
 	}
-	wanted = client_alloc((size_t) f->n_items * sizeof(Item *));
-	limits = client_alloc((size_t) f->n_items * sizeof(int32_t));
+	item->read = f->alone ? NULL : read_find(pool, &place);
+	if (item->read == NULL)
+	{
+		t->wanted[t->n_wanted] = item;
+		t->places[t->n_wanted++] = place;
+	}
+	else if (item->read->done)
+		look_at_read(item, t);
+	else
+	{
+		f->n_reading++;
+		read_wait(item->read, &item->waiter);
+	}
+}
+
+static void
+look_at_item(Item *item, Try *t)
+{
+	const Partition *p = item->partition;
+	int64_t		offset = item->asked->fetch_offset;
+	const KafkaBytes nothing = {0};
+
+	if (item->read != NULL)
+		look_at_read(item, t);
+	else if (p->known && (offset < p->log_start || offset > p->log_end))
+		item_error(item, KAFKA_OFFSET_OUT_OF_RANGE);
+	else if (p->known && offset >= p->stable)
+		item_answer(item, p->stable, p->log_start, nothing);
+	else
+		look_for_read(item, t);
+}
+
+/* Begins to read what is wanted. */
+static void
+read_wanted(Fetch *f, const Try *t)
+{
+	Read	  **reads;
+	bool		begun;
+
+	if (t->n_wanted == 0)
+		return;
+	reads = client_alloc((size_t) t->n_wanted * sizeof(Read *));
+	begun = reads_start(f->request->pool, t->places, t->n_wanted, (int32_t) t->room, reads);
+	for (int i = 0; i < t->n_wanted; i++)
+	{
+		Item	   *item = t->wanted[i];
+
+		if (!begun)
+		{
+			item_error(item, KAFKA_UNKNOWN_SERVER_ERROR);
+			continue;
+		}
+		item->read = reads[i];
+		f->n_reading++;
+		read_wait(item->read, &item->waiter);
+	}
+	free(reads);
+}
+
+/* Waits for a change, for as long as there is time. */
+static void
+fetch_park(Fetch *f)
+{
+	Pool	   *pool = f->request->pool;
+
 	for (int i = 0; i < f->n_items; i++)
 	{
-		Item	   *item = &f->items[i];
-		Partition  *p = item->partition;
-		int64_t		offset = item->asked->fetch_offset;
-		int32_t		limit = item->asked->partition_max_bytes;
-
-		partition_leave(&item->parked);
-		if (p == NULL)
-			continue;
-		if (item->read != NULL)
-		{
-			Read	   *read = item->read;
-
-			if (read->error != KAFKA_NONE)
-				item_error(item, read->error);
-			else
-			{
-				KafkaBytes	records = readable(read->records, request->header.request_api_version);
-
-				if (records.len <= 0 && read->records.len > 0)
-					item_error(item, KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
-				else
-					item_answer(item, read->stable, read->log_start, records);
-				bytes += records.len;
-				if (records.len > 0 && records.len < read->records.len)
-					more = true;
-				if (read->records.len == 0 && offset < read->stable)
-					more = true;	/* others had the call's bytes */
-			}
-			if (read->generation != p->generation)
-				unknown = true;
-			continue;
-		}
-		if (p->known && (offset < p->log_start || offset > p->log_end))
-			item_error(item, KAFKA_OFFSET_OUT_OF_RANGE);
-		else if (p->known && offset >= p->stable)
-			item_answer(item, p->stable, p->log_start, nothing);
-		else
-		{
-			Read	   *read;
-
-			if (limit > left)
-				limit = (int32_t) left;
-			if (limit < 0)
-				limit = 0;
-			read = f->alone ? NULL : find_read(item, limit);
-			if (read != NULL)
-				use_read(item, read);
-			else
-			{
-				wanted[n_wanted] = item;
-				limits[n_wanted++] = limit;
-			}
-		}
+		if (f->items[i].partition != NULL)
+			partition_park(f->items[i].partition, &f->items[i].parked);
 	}
-	if (n_wanted > 0 && !start_reads(f, wanted, limits, n_wanted, (int32_t) (left > 0 ? left : 0)))
-	{
-		free(wanted);
-		free(limits);
-		fetch_leave(f);
-		fetch_drop_reads(f);
-		request_close(request, "out of memory");
-		return;
-	}
-	free(wanted);
-	free(limits);
-	if (f->n_reading > 0)
-		return;
+	topics_unwatch(&f->watcher);
+	topics_watch(pool->topics, &f->watcher);
+	client_timer_start_coarse(pool->loop, &f->timer, f->deadline);
+}
 
-	if (bytes == 0 && more)
+/* With errors, but not at once: where they come from PostgreSQL's absence, trying again may take long. */
+static void
+fetch_settle(Fetch *f)
+{
+	ClientLoop *loop = f->request->pool->loop;
+
+	f->settled = true;
+	if (f->deadline > client_loop_now(loop) + ERROR_PAUSE)
+		f->deadline = client_loop_now(loop) + ERROR_PAUSE;
+	client_timer_start_coarse(loop, &f->timer, f->deadline);
+}
+
+/* All partitions have been looked at: is that an answer? */
+static void
+fetch_judge(Fetch *f, const Try *t)
+{
+	const FetchRequest *body = f->request->body;
+
+	if (t->bytes == 0 && t->more)
 	{
 		/*
 		 * whoever it shared with had the bytes: now by itself, when the first
@@ -604,8 +413,8 @@ fetch_try(Fetch *f)
 		fetch_try(f);
 		return;
 	}
-	if (bytes >= (body->min_bytes > 0 ? body->min_bytes : 0) || more || f->n_items == 0 ||
-		now >= f->deadline || (f->failed && bytes > 0))
+	if (t->bytes >= (body->min_bytes > 0 ? body->min_bytes : 0) || t->more || f->n_items == 0 ||
+		client_loop_now(f->request->pool->loop) >= f->deadline || (f->failed && t->bytes > 0))
 	{
 		fetch_answer(f);
 		return;
@@ -617,30 +426,43 @@ fetch_try(Fetch *f)
 	 */
 	fetch_drop_reads(f);
 	if (f->failed)
-	{
-		/*
-		 * but not errors: where they come from PostgreSQL's absence, trying
-		 * again may take long
-		 */
-		f->settled = true;
-		if (f->deadline > now + ERROR_PAUSE)
-			f->deadline = now + ERROR_PAUSE;
-		client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
-		return;
-	}
-	if (unknown && watch_is_live())
-	{
+		fetch_settle(f);
+	else if (t->unknown && watch_is_live())
 		fetch_try(f);
+	else
+		fetch_park(f);
+}
+
+/*
+ * Looks what is there, reads what may be, and answers if that is enough or the
+ * time is over; otherwise waits for a change.
+ */
+static void
+fetch_try(Fetch *f)
+{
+	Request    *request = f->request;
+	int32_t		max_bytes = ((const FetchRequest *) request->body)->max_bytes;
+	Try			t = {0};
+
+	if (request->connection == NULL)
+	{
+		fetch_abandon(request);
 		return;
 	}
+	t.room = max_bytes > settings.fetch_size ? settings.fetch_size : max_bytes < 0 ? 0 : max_bytes;
+	t.wanted = client_alloc((size_t) f->n_items * sizeof(Item *));
+	t.places = client_alloc((size_t) f->n_items * sizeof(ReadPlace));
 	for (int i = 0; i < f->n_items; i++)
 	{
+		partition_leave(&f->items[i].parked);
 		if (f->items[i].partition != NULL)
-			partition_park(f->items[i].partition, &f->items[i].parked);
+			look_at_item(&f->items[i], &t);
 	}
-	topics_unwatch(&f->watcher);
-	topics_watch(request->pool->topics, &f->watcher);
-	client_timer_start_coarse(request->pool->loop, &f->timer, f->deadline);
+	read_wanted(f, &t);
+	free(t.wanted);
+	free(t.places);
+	if (f->n_reading == 0)
+		fetch_judge(f, &t);
 }
 
 /* The client has heard of a leader that is none any more: from version 16 on it is told who is.  False: no memory. */
@@ -713,6 +535,8 @@ fetch_begin(Fetch *f, const ClientFailure *failure)
 				item->answer->aborted_transactions.n = -1;
 			item->parked.fn = on_change;
 			item->parked.arg = item;
+			item->waiter.fn = on_read;
+			item->waiter.arg = item;
 			if (error == KAFKA_NONE)
 				error = topic_check_partition(topic, item->asked->partition, item->asked->current_leader_epoch);
 			if (error == KAFKA_NONE && item->asked->fetch_offset < 0)

@@ -23,6 +23,7 @@
 #include "broker/connection.h"
 #include "broker/listener.h"
 #include "broker/pool.h"
+#include "broker/reads.h"
 #include "broker/sasl.h"
 #include "broker/service.h"
 #include "broker/settings.h"
@@ -221,6 +222,7 @@ main(int argc, char **argv)
 	service_stop();
 	status_close();
 	connections_close_all();
+	reads_stop();
 	client_log(CLIENT_INFO, "ended");
 	client_log_more(true);
 	watch_stop();

@@ -38,7 +38,8 @@ typedef struct Partition
 	int64_t		log_start;
 	int64_t		log_end;
 	struct Read *reads;			/* calls that read it now, or whose result is
-								 * being sent (fetch.c) */
+								 * being sent (reads.c) */
+	int			ahead_pause;	/* so often nothing is read ahead */
 	Parked	   *parked;
 	struct Partition *next;		/* in its bucket */
 } Partition;

@@ -21,6 +21,7 @@
 
 #include "broker/connection.h"
 #include "broker/listener.h"
+#include "broker/reads.h"
 #include "broker/settings.h"
 #include "broker/status.h"
 #include "broker/watch.h"
@@ -90,6 +91,8 @@ answer_metrics(Visitor *v)
 		{"received_bytes_total", "counter", "Bytes from clients.", &connection_counts.bytes_in},
 		{"sent_bytes_total", "counter", "Bytes to clients.", &connection_counts.bytes_out},
 		{"refused_connections_total", "counter", "Connections over max_connections.", &connection_counts.refused},
+		{"reads_ahead_total", "counter", "Reads of partitions before a client asked.", &read_counts.ahead},
+		{"reads_ahead_used_total", "counter", "Those for which one did.", &read_counts.ahead_used},
 	};
 	char		body[MAX_ANSWER - 256];
 	size_t		len = 0;

@@ -40,6 +40,7 @@ static struct
 	ClientSession *session;
 	ClientTimer timer;
 	bool		live;
+	uint64_t	era;
 	int64_t		last_heard;
 	void		(*on_change) (void);	/* of live */
 	char		trouble[256];	/* why it is not live */
@@ -74,6 +75,7 @@ set_live(bool live)
 	if (changed)
 		client_log(CLIENT_INFO, live ? "changes are told by PostgreSQL" : "changes are not told by PostgreSQL any more");
 	watch.live = live;
+	watch.era++;
 	if (live)
 		watch.trouble[0] = '\0';
 	all_topics_changed();
@@ -212,4 +214,10 @@ const char *
 watch_trouble(void)
 {
 	return watch.trouble;
+}
+
+uint64_t
+watch_era(void)
+{
+	return watch.era;
 }

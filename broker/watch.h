@@ -26,4 +26,7 @@ extern bool watch_is_live(void);
 /* Why not, if that is known; else "". */
 extern const char *watch_trouble(void);
 
+/* Another number after each loss of the session: the server may be another one. */
+extern uint64_t watch_era(void);
+
 #endif							/* EL_BROKER_WATCH_H */
