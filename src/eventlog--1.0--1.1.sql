@@ -74,6 +74,69 @@ COMMENT ON FUNCTION @extschema@.produce_batch(regclass, json) IS
     'eventlog: produce an array of {"key":, "value":, "headers":, "partition":, "event_time":}; returns the number of events';
 
 /*
+ * Producers with sequences.  Positions are a topic like committed offsets; key
+ * ["producer", "topic uuid", "name"], value the sequence, of which the last one counts.
+ */
+CREATE TABLE _eventlog.positions (
+    partition int, event_offset bigint, event_time timestamptz,
+    key text, value json, headers jsonb
+) PARTITION BY LIST (partition);
+CREATE TABLE _eventlog.positions_p0
+    PARTITION OF _eventlog.positions FOR VALUES IN (0) USING eventlog;
+SECURITY LABEL FOR eventlog ON TABLE _eventlog.positions IS
+    '{"uuid": "00000000-0000-4000-8000-000000000002", "cleanup_policy": "compact", "delete_retention": "0 s", "segment_bytes": 4194304, "compression": "none"}';
+COMMENT ON TABLE _eventlog.positions IS 'eventlog: last sequences of producers';
+SELECT pg_catalog.pg_extension_config_dump('_eventlog.positions_p0', '');
+GRANT SELECT, INSERT ON _eventlog.positions, _eventlog.positions_p0 TO pg_database_owner;
+
+DROP FUNCTION @extschema@.produce(regclass, text, text, jsonb, bigint, timestamptz);
+DROP FUNCTION @extschema@.produce(regclass, "any", "any", jsonb, bigint, timestamptz);
+DROP FUNCTION @extschema@.produce(regclass, text, "any", jsonb, bigint, timestamptz);
+DROP FUNCTION @extschema@.produce(regclass, "any", text, jsonb, bigint, timestamptz);
+CREATE FUNCTION @extschema@.produce(topic regclass, key text, value text,
+    headers jsonb DEFAULT NULL, partition bigint DEFAULT NULL, event_time timestamptz DEFAULT NULL,
+    producer text DEFAULT NULL, sequence bigint DEFAULT NULL)
+    RETURNS int LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce';
+CREATE FUNCTION @extschema@.produce(topic regclass, key "any", value "any",
+    headers jsonb DEFAULT NULL, partition bigint DEFAULT NULL, event_time timestamptz DEFAULT NULL,
+    producer text DEFAULT NULL, sequence bigint DEFAULT NULL)
+    RETURNS int LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce';
+CREATE FUNCTION @extschema@.produce(topic regclass, key text, value "any",
+    headers jsonb DEFAULT NULL, partition bigint DEFAULT NULL, event_time timestamptz DEFAULT NULL,
+    producer text DEFAULT NULL, sequence bigint DEFAULT NULL)
+    RETURNS int LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce';
+CREATE FUNCTION @extschema@.produce(topic regclass, key "any", value text,
+    headers jsonb DEFAULT NULL, partition bigint DEFAULT NULL, event_time timestamptz DEFAULT NULL,
+    producer text DEFAULT NULL, sequence bigint DEFAULT NULL)
+    RETURNS int LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce';
+COMMENT ON FUNCTION @extschema@.produce(regclass, text, text, jsonb, bigint, timestamptz, text, bigint) IS
+    'eventlog: produce an event when this transaction commits; returns the partition';
+COMMENT ON FUNCTION @extschema@.produce(regclass, "any", "any", jsonb, bigint, timestamptz, text, bigint) IS
+    'eventlog: produce an event when this transaction commits; returns the partition';
+COMMENT ON FUNCTION @extschema@.produce(regclass, text, "any", jsonb, bigint, timestamptz, text, bigint) IS
+    'eventlog: produce an event when this transaction commits; returns the partition';
+COMMENT ON FUNCTION @extschema@.produce(regclass, "any", text, jsonb, bigint, timestamptz, text, bigint) IS
+    'eventlog: produce an event when this transaction commits; returns the partition';
+
+-- without defaults: with them, calls of three untyped arguments would be another signature's
+CREATE FUNCTION @extschema@.produce_batch(topic regclass, events text, producer text, sequence bigint)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce_batch_text';
+CREATE FUNCTION @extschema@.produce_batch(topic regclass, events json, producer text, sequence bigint)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce_batch_text';
+CREATE FUNCTION @extschema@.produce_batch(topic regclass, events jsonb, producer text, sequence bigint)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce_batch_jsonb';
+CREATE FUNCTION @extschema@.produce_batch(topic regclass, keys text[], event_values text[], producer text, sequence bigint)
+    RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'eventlog_produce_batch_arrays';
+COMMENT ON FUNCTION @extschema@.produce_batch(regclass, text, text, bigint) IS
+    'eventlog: produce an array of events, the producer''s batch of that sequence; returns the number of events, 0 if it was produced before';
+COMMENT ON FUNCTION @extschema@.produce_batch(regclass, json, text, bigint) IS
+    'eventlog: produce an array of events, the producer''s batch of that sequence; returns the number of events, 0 if it was produced before';
+COMMENT ON FUNCTION @extschema@.produce_batch(regclass, jsonb, text, bigint) IS
+    'eventlog: produce an array of events, the producer''s batch of that sequence; returns the number of events, 0 if it was produced before';
+COMMENT ON FUNCTION @extschema@.produce_batch(regclass, text[], text[], text, bigint) IS
+    'eventlog: produce keys[i], event_values[i] for each i, the producer''s batch of that sequence; returns the number of events, 0 if it was produced before';
+
+/*
  * Roles in rows.  The type is regrole but for its input: a name that is not
  * there, in a dump, is a warning and not the end of the table.
  */

@@ -49,6 +49,9 @@
 #include "group/shmem.h"
 #include "group/subscription.h"
 #include "group/xact.h"
+#include "positions/internal.h"
+#include "positions/positions.h"
+#include "positions/table.h"
 #include "produce/buffer.h"
 #include "rows/rows_scan.h"
 #include "storage/wal.h"
@@ -84,6 +87,7 @@ shmem_request(void)
 	if (prev_shmem_request)
 		prev_shmem_request();
 	RequestAddinShmemSpace(el_group_shmem_size());
+	RequestAddinShmemSpace(el_positions_shmem_size());
 	RequestAddinShmemSpace(el_producers_shmem_size());
 }
 
@@ -94,6 +98,7 @@ shmem_startup(void)
 		prev_shmem_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	el_group_shmem_init();
+	el_positions_shmem_init();
 	el_producers_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -216,14 +221,15 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 
 /*
  * The end of transactions.  Before the commit record exists (PRE_*), a module
- * may do anything and raise; after it, nothing that can fail.  Events first,
- * committed offsets last.
+ * may do anything and raise; after it, nothing that can fail.  Events first, then
+ * positions, committed offsets last.
  */
 static void
 xact_callback(XactEvent event, void *arg)
 {
 	el_write_through_xact(event);
 	el_buffer_xact(event);
+	el_positions_xact(event);
 	el_group_xact(event);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)
@@ -236,6 +242,7 @@ subxact_callback(SubXactEvent event, SubTransactionId mine,
 {
 	el_write_through_subxact(event, mine);
 	el_buffer_subxact(event, mine, parent);
+	el_positions_subxact(event, mine, parent);
 	el_group_subxact(event, mine, parent);
 }
 
@@ -307,6 +314,18 @@ define_settings(void)
 							&el_producer_memory_kb,
 							4 * 1024, 64, MAX_KILOBYTES,
 							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.producer_expiry",
+							"Time after which the last sequence of a producer that produces nothing is dropped.",
+							"A retry after that produces once more. 0 is never.",
+							&el_producer_expiry_s,
+							7 * 24 * 3600, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.position_memory",
+							"Shared memory for the last sequences of SQL producers.",
+							"Higher lets more producers be active without reading their topic again, lower takes less memory at start.",
+							&el_position_memory_kb,
+							1024, 64, MAX_KILOBYTES,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("eventlog.enable_seek",
 							 "Enables the planner's use of plans that seek in topics.",
 							 "As enable_indexscan for tables with indexes: off is for looking at what difference it makes.",
@@ -370,11 +389,11 @@ _PG_init(void)
 	CacheRegisterRelcacheCallback(el_topic_invalidate, (Datum) 0);
 	CacheRegisterRelcacheCallback(el_watch_relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AMOID, el_extension_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(RELNAMENSP, el_offsets_forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(RELNAMENSP, el_internal_forget, (Datum) 0);
 	CacheRegisterSyscacheCallback(RELOID, el_subscriptions_recheck, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, el_subscriptions_recheck, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, el_subscriptions_recheck, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACENAME, el_offsets_forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACENAME, el_internal_forget, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, el_watch_catalog_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, el_watch_catalog_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, el_watch_catalog_changed, (Datum) 0);

@@ -60,6 +60,17 @@ extern int	el_max_waiters;		/* eventlog.max_waiters */
 extern int	el_producer_memory_kb;	/* eventlog.producer_memory */
 
 /*
+ * Seconds after which the sequence of an SQL producer is dropped; 0: never.
+ */
+extern int	el_producer_expiry_s;	/* eventlog.producer_expiry */
+
+/*
+ * Shared memory for positions, such as sequences of SQL producers: a cache, some 150 bytes
+ * for each.
+ */
+extern int	el_position_memory_kb;	/* eventlog.position_memory */
+
+/*
  * Let the planner seek in partitions (table/seek_scan.c).  Off: each SELECT from a
  * topic reads all of it, to compare.
  */

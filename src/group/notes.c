@@ -28,6 +28,7 @@
 #include "group/session.h"
 #include "group/slots.h"
 #include "group/wake.h"
+#include "positions/table.h"
 
 /* Partitions this transaction appended to; beyond that many: all. */
 #define MAX_APPENDED	64
@@ -81,6 +82,10 @@ el_note_append(Oid topic, Oid leaf)
 		offsets_appended = true;
 		el_offsets_invalidate(true);
 	}
+
+	if (el_internal_relations(&el_positions_internal, &offsets_topic, &offsets_leaf) &&
+		leaf == offsets_leaf)
+		el_positions_invalidate();
 
 	for (i = 0; i < nappended; i++)
 	{

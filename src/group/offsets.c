@@ -81,35 +81,6 @@ el_mark_copy(ElSlotNo topic, ElEntry *mark)
 	return copy_entry(topic, EL_SLOT_TOPIC, mark);
 }
 
-bool
-el_entry_resolve(ElEntry *e)
-{
-	TransactionId xid;
-
-	/*
-	 * the process array and the commit log are asked with none of our locks
-	 * held
-	 */
-	Assert(!el_group_locked());
-	if (!FullTransactionIdIsValid(e->pending_fxid))
-		return true;
-	Assert(e->pending_version >= 0);
-	xid = XidFromFullTransactionId(e->pending_fxid);
-	/* in-progress test first: see heapam_visibility.c */
-	if (TransactionIdIsCurrentTransactionId(xid) ||
-		TransactionIdIsInProgress(xid))
-		return false;
-	if (TransactionIdDidCommit(xid) && e->pending_version > e->version)
-	{
-		e->next = e->pending_next;
-		e->version = e->pending_version;
-		e->fxid = e->pending_fxid;
-	}
-	e->pending_fxid = InvalidFullTransactionId;
-	Assert(e->next < 0 || e->version >= 0);
-	return true;
-}
-
 /* Store what el_entry_resolve() found, unless the entry has moved on. */
 static void
 store_entry(ElSlotNo s, ElSlotKind kind, const ElEntry *before, const ElEntry *after)
@@ -221,30 +192,11 @@ el_start_read(ElSlotNo part, const ElPartKey *key, ElStart *start)
 	el_group_unlock();
 }
 
-/*
- * Not visible: work done with the snapshot would not see what the committed
- * offset stands for.  Writers of before xmin are visible without a look at the
- * snapshot's list.
- */
-bool
-el_entry_visible(const ElEntry *e, Snapshot snapshot)
-{
-	TransactionId xid;
-
-	if (e->version < 0)
-		return true;
-	if (FullTransactionIdPrecedes(e->fxid, el_full_xid(snapshot->xmin)))
-		return true;
-	xid = XidFromFullTransactionId(e->fxid);
-	return !XidInMVCCSnapshot(xid, snapshot);
-}
-
 void
-el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
-					 FullTransactionId fxid, int64 next, int64 version)
+el_part_set_pending(ElSlotNo part, const ElEntry *resolved,
+					FullTransactionId fxid, int64 next, int64 version)
 {
 	ElSlotNo	db = el_db_find(MyDatabaseId);
-	ElEntry    *e = &EL_PART(part)->entry;
 
 	Assert(el_group_locked_exclusive());
 
@@ -252,21 +204,9 @@ el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
 	 * no database slot: nobody has built a cache, and who does will read the
 	 * event
 	 */
-	if (db == EL_NO_SLOT)
-		return;
-	el_entry_renew(e, EL_DB(db)->cache_gen);
-	if (FullTransactionIdIsValid(e->pending_fxid) && e->gen == resolved->gen &&
-		!FullTransactionIdEquals(e->pending_fxid, fxid))
-		*e = *resolved;
-
-	/*
-	 * Writers of a key hold its lock until they end, but for those who INSERT
-	 * into the topic.  A rebuild that came in between may have found this
-	 * very event, or a later one of theirs; their end invalidates the cache.
-	 */
-	e->pending_fxid = fxid;
-	e->pending_next = next;
-	e->pending_version = version;
+	if (db != EL_NO_SLOT)
+		el_entry_set_pending(&EL_PART(part)->entry, EL_DB(db)->cache_gen, resolved,
+							 fxid, next, version);
 }
 
 void

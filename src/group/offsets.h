@@ -27,25 +27,16 @@
 /* A copy of a part's entry, empty if it belongs to another generation; lock held.  False if the group is not loaded. */
 extern bool el_entry_copy(ElSlotNo part, ElEntry *entry);
 
-/*
- * Find out what became of a pending offset; without the lock.  Returns false
- * while that is undecided (the rest of the entry holds).
- */
-extern bool el_entry_resolve(ElEntry *entry);
-
 /* Copy, resolve, and store the outcome for others; without the lock.  This transaction holds the part, or its slot may go. */
 extern bool el_entry_read(ElSlotNo part, ElEntry *entry);
-
-/* Is the transaction that wrote the entry visible to the snapshot? */
-extern bool el_entry_visible(const ElEntry *entry, Snapshot snapshot);
 
 /*
  * fxid has appended an offset of the partition, whose entry says what resolved
  * says, or has nothing pending; lock held exclusively.
  */
-extern void el_entry_set_pending(ElSlotNo part, const ElEntry *resolved,
-								 FullTransactionId fxid, int64 next,
-								 int64 version);
+extern void el_part_set_pending(ElSlotNo part, const ElEntry *resolved,
+								FullTransactionId fxid, int64 next,
+								int64 version);
 
 /*
  * Start marks

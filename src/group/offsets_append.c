@@ -44,9 +44,6 @@
 void
 el_offsets_prepare_commit(void)
 {
-	Oid			topic;
-	Oid			leaf;
-
 	if (el_local_phase() != EL_XACT_OPEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
@@ -56,9 +53,7 @@ el_offsets_prepare_commit(void)
 	 * Wait here, in the statement, for whoever rewrites or truncates the
 	 * table; not inside COMMIT.
 	 */
-	el_offsets_require_relations(&topic, &leaf);
-	LockRelationOid(topic, RowExclusiveLock);
-	LockRelationOid(leaf, RowExclusiveLock);
+	el_internal_lock(&el_offsets_internal);
 }
 
 /*
@@ -245,22 +240,9 @@ ask_for_compaction(Relation rel, int nparts)
 static int64
 append_batch(Batch *b, int n, FullTransactionId fxid, Relation *rel)
 {
-	ElScratch	scratch = {0};
-	Oid			topic;
-	Oid			leaf;
-	ElLogOptions options;
-	ElAppend	batch;
-	size_t		len;
-
-	el_offsets_require_relations(&topic, &leaf);
-	LockRelationOid(topic, RowExclusiveLock);
-	*rel = table_open(leaf, RowExclusiveLock);
-	el_log_options(el_topic(topic), 0, *rel, &options);
-	batch.batch = el_batch_finish(&b->builder, EL_CODEC_NONE, &scratch, &len);
-	batch.len = len;
+	*rel = el_internal_open(&el_offsets_internal);
 	ask_for_compaction(*rel, n);
-	el_log_append(*rel, &options, &batch, 1, fxid, GetCurrentCommandId(true), -1);
-	return batch.base_offset;
+	return el_internal_append(*rel, &el_offsets_internal, &b->builder, fxid);
 }
 
 /*
@@ -293,8 +275,8 @@ el_offsets_append(ElLocalPart **parts, int nparts,
 		ElLocalPart *lp = parts[i];
 
 		lp->new_version = base + i;
-		el_entry_set_pending(lp->slot, &lp->entry, fxid, lp->state.committed,
-							 lp->new_version);
+		el_part_set_pending(lp->slot, &lp->entry, fxid, lp->state.committed,
+							lp->new_version);
 	}
 	for (i = 0; i < nmarks; i++)
 		enter_mark(&marks[i]->key, marks[i]->state->starts, marks[i]->state->n,
@@ -371,7 +353,7 @@ enter_tombstone(const ElPartKey *key, FullTransactionId fxid, int64 version)
 		return;
 	}
 	(void) el_entry_copy(part, &entry);
-	el_entry_set_pending(part, &entry, fxid, -1, version);
+	el_part_set_pending(part, &entry, fxid, -1, version);
 }
 
 void

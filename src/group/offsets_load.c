@@ -75,21 +75,6 @@ typedef struct Load
 	bool		left_out;		/* there was no room for some */
 } Load;
 
-/*
- * Entries
- */
-void
-el_entry_renew(ElEntry *e, uint64 gen)
-{
-	if (e->gen == gen)
-		return;
-	e->gen = gen;
-	e->next = e->version = -1;
-	e->fxid = InvalidFullTransactionId;
-	e->pending_fxid = InvalidFullTransactionId;
-	e->pending_next = e->pending_version = -1;
-}
-
 void
 el_mark_set_starts(ElSlotNo topic, const int64 *starts, int32 n, bool pending)
 {

@@ -51,9 +51,6 @@ extern void el_offsets_prepared_ended(void);
  * For offsets.c
  */
 
-/* Make an entry of another generation an empty one of this.  In shared memory: lock held exclusively. */
-extern void el_entry_renew(ElEntry *e, uint64 gen);
-
 /*
  * Partitions of the topic begin where a mark says, or (pending) will say once it
  * has committed.  Lock held.

@@ -31,58 +31,18 @@
 #include "storage/search.h"
 #include "storage/visibility.h"
 
-/*
- * Relations
- *
- * Asked for by each transaction that appends.  What was found is right until a
- * table or schema comes, goes or is renamed.
- */
-static uint64 relation_changes = 1;
-
-void
-el_offsets_forget_relations(Datum arg, int cacheid, uint32 hashvalue)
-{
-	relation_changes++;
-}
+ElInternalTopic el_offsets_internal = {"committed_offsets", "committed_offsets_p0"};
 
 bool
 el_offsets_relations(Oid *topic, Oid *leaf)
 {
-	static uint64 found_at = 0;
-	static Oid	found_topic;
-	static Oid	found_leaf;
-
-	if (found_at != relation_changes)
-	{
-		/*
-		 * invalidations may arrive during the lookups, and a lookup may
-		 * raise: note the counter first
-		 */
-		uint64		changes = relation_changes;
-		Oid			schema = get_namespace_oid(EL_INTERNAL_SCHEMA, true);
-
-		found_topic = found_leaf = InvalidOid;
-		if (OidIsValid(schema))
-		{
-			found_topic = get_relname_relid("committed_offsets", schema);
-			found_leaf = get_relname_relid("committed_offsets_p0", schema);
-		}
-		found_at = changes;
-	}
-	*topic = found_topic;
-	*leaf = found_leaf;
-	return OidIsValid(found_topic) && OidIsValid(found_leaf);
+	return el_internal_relations(&el_offsets_internal, topic, leaf);
 }
 
 void
 el_offsets_require_relations(Oid *topic, Oid *leaf)
 {
-	if (!el_offsets_relations(topic, leaf))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s.committed_offsets\" does not exist",
-						EL_INTERNAL_SCHEMA),
-				 errhint("CREATE EXTENSION eventlog makes it.")));
+	el_internal_require(&el_offsets_internal, topic, leaf);
 }
 
 /*

@@ -18,16 +18,15 @@
 #include "utils/snapshot.h"
 
 #include "group/state.h"
+#include "positions/internal.h"
 
 /*
  * The table that stores committed offsets: topic and its only partition.  False
  * without the extension; the latter function raises 42P01 then.
  */
+extern ElInternalTopic el_offsets_internal;
 extern bool el_offsets_relations(Oid *topic, Oid *leaf);
 extern void el_offsets_require_relations(Oid *topic, Oid *leaf);
-
-/* Syscache callback: a table or schema may have another name. */
-extern void el_offsets_forget_relations(Datum arg, int cacheid, uint32 hashvalue);
 
 /* A committed offset, or a start mark (EL_MARK_PARTITION), read from the topic. */
 typedef struct ElOffset

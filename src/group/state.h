@@ -20,6 +20,8 @@
 #include "storage/lwlock.h"
 #include "utils/uuid.h"
 
+#include "positions/entry.h"
+
 /* Names of groups and members take at most 63 bytes. */
 #define EL_NAME_SIZE	64
 
@@ -127,30 +129,6 @@ typedef struct ElGroup
 	uint64		loaded_gen;		/* cache_gen for which its parts' entries are
 								 * what the topic says */
 } ElGroup;
-
-/*
- * A committed offset, or a start mark, as cached.
- *
- * Which field wins: an entry whose gen is not its database's cache_gen is empty,
- * whatever else it says.  Of two offsets the one with the higher version is the
- * committed one, for a version is the offset of the event that recorded it.  A
- * pending one (pending_fxid valid) was appended by a transaction that may be
- * undecided; el_entry_resolve() finds out: while that transaction runs, next and
- * version hold; once it has committed, pending_next and pending_version take
- * their place if their version is higher; if it was rolled back they are void.
- */
-typedef struct ElEntry
-{
-	uint64		gen;			/* of the cache */
-	int64		next;			/* next offset to consume, or number of
-								 * starts; -1: nothing there, or dropped */
-	int64		version;		/* -1: no event has recorded one */
-	FullTransactionId fxid;		/* the transaction that wrote it */
-
-	FullTransactionId pending_fxid; /* invalid: none */
-	int64		pending_next;
-	int64		pending_version;
-} ElEntry;
 
 /* A topic in a group. */
 typedef struct ElGroupTopic

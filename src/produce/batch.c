@@ -10,6 +10,9 @@
  *
  * An error in an event says in its DETAIL which one it is.
  *
+ * A producer's sequence is that of the batch.  One that was produced before is not
+ * looked at: 0 events.
+ *
  * IDENTIFICATION
  *	  src/produce/batch.c
  *
@@ -32,6 +35,7 @@
 #include "base/arguments.h"
 #include "base/clock.h"
 #include "base/compat.h"
+#include "produce/once.h"
 #include "produce/produce.h"
 #include "topic/checks.h"
 #include "topic/topic.h"
@@ -124,6 +128,16 @@ rethrow_for_event(const Batch *b)
 	error->detail = error->detail == NULL ? event :
 		psprintf("%s\n%s", error->detail, event);
 	ReThrowError(error);
+}
+
+/* The call's producer and sequence, behind its other arguments.  True if this batch was produced before. */
+static bool
+begin_once(ElOnce *once, FunctionCallInfo fcinfo, int nothers, const ElTopic *t)
+{
+	memset(once, 0, sizeof(*once));
+	if (PG_NARGS() > nothers)
+		el_once_begin(once, fcinfo, nothers, t);
+	return once->again;
 }
 
 /* Produce the events by that function; returns their number. */
@@ -409,13 +423,18 @@ eventlog_produce_batch_text(PG_FUNCTION_ARGS)
 {
 	ElCallSite *site = el_call_site(fcinfo);
 	ElTopic    *t = el_topic_to_produce(site, fcinfo, "produce_batch()");
+	ElOnce		once;
 	text	   *events;
+	int64		n;
 
 	el_arg_not_null(fcinfo, 1, "events");
+	if (begin_once(&once, fcinfo, 2, t))
+		PG_RETURN_INT64(0);
 	events = PG_GETARG_TEXT_PP(1);
 	el_json_validate(VARDATA_ANY(events), VARSIZE_ANY_EXHDR(events));
-	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t, VARDATA_ANY(events),
-									   false));
+	n = produce_batch_json(fcinfo, site, t, VARDATA_ANY(events), false);
+	el_once_done(&once);
+	PG_RETURN_INT64(n);
 }
 
 Datum
@@ -423,14 +442,18 @@ eventlog_produce_batch_jsonb(PG_FUNCTION_ARGS)
 {
 	ElCallSite *site = el_call_site(fcinfo);
 	ElTopic    *t = el_topic_to_produce(site, fcinfo, "produce_batch()");
+	ElOnce		once;
 	Jsonb	   *events;
+	int64		n;
 
 	el_arg_not_null(fcinfo, 1, "events");
+	if (begin_once(&once, fcinfo, 2, t))
+		PG_RETURN_INT64(0);
 	events = PG_GETARG_JSONB_P(1);
-	PG_RETURN_INT64(produce_batch_json(fcinfo, site, t,
-									   JsonbToCString(NULL, &events->root,
-													  VARSIZE(events)),
-									   true));
+	n = produce_batch_json(fcinfo, site, t,
+						   JsonbToCString(NULL, &events->root, VARSIZE(events)), true);
+	el_once_done(&once);
+	PG_RETURN_INT64(n);
 }
 
 
@@ -479,11 +502,15 @@ Datum
 eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
 {
 	Batch		b = {0};
+	ElOnce		once;
+	int64		n;
 
 	b.site = el_call_site(fcinfo);
 	b.t = el_topic_to_produce(b.site, fcinfo, "produce_batch()");
 
 	el_arg_not_null(fcinfo, 2, "event_values");
+	if (begin_once(&once, fcinfo, 3, b.t))
+		PG_RETURN_INT64(0);
 	deconstruct_array(get_array(fcinfo, 2, "event_values"), TEXTOID, -1, false,
 					  TYPALIGN_INT, &b.values, &b.value_nulls, &b.nvalues);
 	if (!PG_ARGISNULL(1))
@@ -501,5 +528,7 @@ eventlog_produce_batch_arrays(PG_FUNCTION_ARGS)
 	}
 
 	el_prepare_conversions(b.site, fcinfo->flinfo, b.t, TEXTOID, TEXTOID);
-	PG_RETURN_INT64(produce_events(&b, produce_arrays));
+	n = produce_events(&b, produce_arrays);
+	el_once_done(&once);
+	PG_RETURN_INT64(n);
 }

@@ -38,6 +38,7 @@
 #include "base/privileges.h"
 #include "kafka/record.h"
 #include "produce/buffer.h"
+#include "produce/once.h"
 #include "produce/produce.h"
 #include "topic/checks.h"
 #include "topic/options.h"
@@ -225,6 +226,22 @@ el_produce_event(ElCallSite *site, ElTopic *t, const ElEvent *event)
 						event->has_partition, event->partition);
 }
 
+/* The partition that el_produce_event() would choose. */
+static int32
+partition_of(ElCallSite *site, ElTopic *t, const ElEvent *event)
+{
+	ElRecord	r = {0};
+
+	if (event->has_partition)
+	{
+		el_check_partition(t, event->partition);
+		return (int32) event->partition;
+	}
+	(void) serialize_field(&site->key, &event->key, &site->key_domain, &r.key,
+						   &r.key_len);
+	return el_choose_partition(t, &r);
+}
+
 int32
 el_produce_bytes(Oid relid, int32 partition, const ElRecord *r,
 				 const char *command)
@@ -309,9 +326,23 @@ get_argument_type(FmgrInfo *flinfo, int argno)
 	return type;
 }
 
+static int32
+produce_once(FunctionCallInfo fcinfo, ElCallSite *site, ElTopic *t, const ElEvent *event)
+{
+	ElOnce		once;
+	int32		partition;
+
+	el_once_begin(&once, fcinfo, 6, t);
+	if (once.again)
+		return partition_of(site, t, event);
+	partition = el_produce_event(site, t, event);
+	el_once_done(&once);
+	return partition;
+}
+
 /*
- * produce(topic, key, value, headers, partition, event_time), in its four
- * signatures.
+ * produce(topic, key, value, headers, partition, event_time, producer, sequence), in
+ * its four signatures; version 1.0's end before producer.
  */
 Datum
 eventlog_produce(PG_FUNCTION_ARGS)
@@ -340,6 +371,8 @@ eventlog_produce(PG_FUNCTION_ARGS)
 	event.time_ms = PG_ARGISNULL(5) ? el_now_ms() :
 		el_event_time(t, PG_GETARG_TIMESTAMPTZ(5), false);
 
+	if (PG_NARGS() > 6 && unlikely(!PG_ARGISNULL(6) || !PG_ARGISNULL(7)))
+		PG_RETURN_INT32(produce_once(fcinfo, site, t, &event));
 	PG_RETURN_INT32(el_produce_event(site, t, &event));
 }
 
