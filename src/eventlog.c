@@ -43,6 +43,7 @@
 #include "ddl/ddl.h"
 #include "ddl/dml.h"
 #include "group/notes.h"
+#include "group/offsets_append.h"
 #include "group/offsets_held.h"
 #include "group/offsets_topic.h"
 #include "group/owned.h"
@@ -267,7 +268,8 @@ static const ElTopicCallbacks topic_callbacks = {
 	.options_change = append_buffered,
 	.topic_changed = el_note_topic,
 	.uuid_given = el_note_uuid,
-	.held_from = el_offsets_held
+	.held_from = el_offsets_held,
+	.compaction_due = el_offsets_ask_compaction
 };
 
 static void

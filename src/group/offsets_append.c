@@ -212,20 +212,12 @@ enter_mark(const ElPartKey *key, const int64 *starts, int32 n,
 		note_unslotted(n < 0 ? EL_NO_SLOT : g, version);
 }
 
-/* Now and then: should the worker compact the topic? */
-static void
-ask_for_compaction(Relation rel, int nparts)
+void
+el_offsets_ask_compaction(void)
 {
-	static uint32 commits = 0;
-	ElLogInfo	info;
 	ElSlotNo	db;
 	bool		ask;
 
-	if (commits++ % 16 != 0 && nparts < 16)
-		return;
-	el_log_info(rel, &info);
-	if (!el_compaction_due(&info))
-		return;
 	el_group_lock(LW_EXCLUSIVE);
 	db = el_db_find(MyDatabaseId);
 	ask = db != EL_NO_SLOT && !EL_DB(db)->compact_due;
@@ -236,12 +228,11 @@ ask_for_compaction(Relation rel, int nparts)
 		el_wake_worker();
 }
 
-/* Append a batch of n events; the offset of the first.  The relation stays open. */
+/* Append the batch; the offset of its first event.  The relation stays open. */
 static int64
-append_batch(Batch *b, int n, FullTransactionId fxid, Relation *rel)
+append_batch(Batch *b, FullTransactionId fxid, Relation *rel)
 {
 	*rel = el_internal_open(&el_offsets_internal);
-	ask_for_compaction(*rel, n);
 	return el_internal_append(*rel, &el_offsets_internal, &b->builder, fxid);
 }
 
@@ -265,7 +256,7 @@ el_offsets_append(ElLocalPart **parts, int nparts,
 	Assert(el_local_phase() == EL_XACT_OPEN);
 	begin_batch(&batch);
 	add_events(&batch, parts, nparts, marks, nmarks);
-	base = append_batch(&batch, nparts + nmarks, fxid, &rel);
+	base = append_batch(&batch, fxid, &rel);
 
 	lock_with_entries(parts, nparts, fxid);
 	check_owned(parts, nparts);
@@ -371,7 +362,7 @@ el_offsets_append_tombstones(List *keys)
 	begin_batch(&batch);
 	foreach(lc, keys)
 		add_event(&batch, lfirst(lc));
-	base = append_batch(&batch, list_length(keys), fxid, &rel);
+	base = append_batch(&batch, fxid, &rel);
 
 	lock_with_keys(keys, fxid);
 	foreach(lc, keys)

@@ -30,4 +30,7 @@ extern void el_offsets_append(ElLocalPart **parts, int nparts,
  */
 extern void el_offsets_append_tombstones(List *keys);
 
+/* An internal topic of this database has grown: ask the worker to compact it.  Cannot fail. */
+extern void el_offsets_ask_compaction(void);
+
 #endif							/* EL_OFFSETS_APPEND_H */

@@ -84,7 +84,7 @@ typedef struct ElDb
 	bool		prepared;		/* a prepared transaction wrote to the offsets
 								 * topic, not by commit(): its end invalidates
 								 * the cache */
-	bool		compact_due;	/* the offsets topic has grown */
+	bool		compact_due;	/* an internal topic has grown */
 	bool		compact_waits;	/* it could not be compacted the last time: no
 								 * hurry */
 } ElDb;

@@ -21,7 +21,9 @@
 #include "kafka/scratch.h"
 #include "positions/internal.h"
 #include "storage/append.h"
+#include "storage/compact.h"
 #include "storage/log.h"
+#include "topic/callbacks.h"
 #include "topic/log_floor.h"
 #include "topic/topic.h"
 
@@ -94,6 +96,19 @@ el_internal_open(ElInternalTopic *it)
 	return table_open(leaf, RowExclusiveLock);
 }
 
+/* Now and then: should the worker compact the topic? */
+static void
+ask_for_compaction(ElInternalTopic *it, Relation rel, int nevents)
+{
+	ElLogInfo	info;
+
+	if (it->appends++ % 16 != 0 && nevents < 16)
+		return;
+	el_log_info(rel, &info);
+	if (el_compaction_due(&info) && el_topic_callbacks != NULL)
+		el_topic_callbacks->compaction_due();
+}
+
 int64
 el_internal_append(Relation rel, ElInternalTopic *it, ElBatchBuilder *builder,
 				   FullTransactionId fxid)
@@ -104,6 +119,7 @@ el_internal_append(Relation rel, ElInternalTopic *it, ElBatchBuilder *builder,
 	size_t		len;
 
 	el_log_options(el_topic(it->topic), 0, rel, &options);
+	ask_for_compaction(it, rel, builder->count);
 	batch.batch = el_batch_finish(builder, EL_CODEC_NONE, &scratch, &len);
 	batch.len = len;
 	el_log_append(rel, &options, &batch, 1, fxid, GetCurrentCommandId(true), -1);

@@ -25,6 +25,7 @@ typedef struct ElInternalTopic
 	uint64		found_at;		/* what was found, and when */
 	Oid			topic;
 	Oid			leaf;
+	uint32		appends;
 } ElInternalTopic;
 
 /*
@@ -44,7 +45,10 @@ extern void el_internal_forget(Datum arg, int cacheid, uint32 hashvalue);
 extern void el_internal_lock(ElInternalTopic *it);
 extern Relation el_internal_open(ElInternalTopic *it);
 
-/* Append a batch at once, in the name of that transaction; the offset of its first event. */
+/*
+ * Append a batch at once, in the name of that transaction; the offset of its first event.
+ * Asks for compaction when it is due.
+ */
 extern int64 el_internal_append(Relation rel, ElInternalTopic *it,
 								ElBatchBuilder *builder, FullTransactionId fxid);
 

@@ -436,6 +436,17 @@ el_position_enter(Relation rel, const ElPositionHash *hash, const ElEntry *read,
 	LWLockRelease(&table->lock);
 }
 
+uint64
+el_positions_gen(void)
+{
+	uint64		gen;
+
+	LWLockAcquire(&table->lock, LW_SHARED);
+	gen = table->gen;
+	LWLockRelease(&table->lock);
+	return gen;
+}
+
 void
 el_positions_invalidate(void)
 {

@@ -40,6 +40,9 @@ extern void el_position_enter(Relation rel, const ElPositionHash *hash,
 							  const ElEntry *read, FullTransactionId fxid,
 							  int64 position, int64 version);
 
+/* The generation of what is cached. */
+extern uint64 el_positions_gen(void);
+
 /* Somebody else has written to the topic: what is cached means nothing.  Cannot fail. */
 extern void el_positions_invalidate(void);
 

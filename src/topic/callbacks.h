@@ -50,6 +50,12 @@ typedef struct ElTopicCallbacks
 	 * (retain_until_consumed); INT64 max if no group has consumed the topic.
 	 */
 	int64		(*held_from) (const pg_uuid_t *uuid, int32 partition);
+
+	/*
+	 * An internal topic has grown: the worker shall compact it soon.  Must
+	 * not fail.
+	 */
+	void		(*compaction_due) (void);
 } ElTopicCallbacks;
 
 /* NULL unless the library is preloaded. */

@@ -31,6 +31,8 @@
 #include "group/offsets_topic.h"
 #include "group/room.h"
 #include "group/slots.h"
+#include "positions/expiry.h"
+#include "positions/table.h"
 #include "storage/compact.h"
 #include "storage/log.h"
 #include "storage/shrink.h"
@@ -159,29 +161,40 @@ guarded(void (*work) (Oid), Oid arg)
 	return ok;
 }
 
+/* True if there is still something to do: a snapshot or VACUUM stands in the way, or somebody has the table. */
+static bool
+compact_internal(ElInternalTopic *it)
+{
+	Oid			topic;
+	Oid			leaf_id;
+	ElTopic    *t;
+	Relation	leaf;
+	ElLogInfo	info;
+
+	if (!el_internal_relations(it, &topic, &leaf_id))
+		return false;
+	t = lock_topic(topic);
+	leaf = t ? lock_partition(t, 0, ShareUpdateExclusiveLock) : NULL;
+	InvalidateCatalogSnapshot();
+	if (leaf == NULL)
+		return true;
+	(void) el_compact_partition(t, leaf, false, may_go_on);
+	el_log_info(leaf, &info);
+	table_close(leaf, NoLock);
+	return el_compaction_due(&info);
+}
+
 /*
- * The topic of committed offsets.  Commits ask for it as soon as there is enough
- * to do; if it is not possible now, because of a snapshot or of VACUUM, there is no use in
- * asking again at once.
+ * The topics of committed offsets and positions.  Commits ask for it as soon as there is enough
+ * to do; if it is not possible now there is no use in asking again at once.
  */
 static void
-compact_offsets(Oid topic)
+compact_offsets(Oid unused)
 {
-	ElTopic    *t = lock_topic(topic);
-	Relation	leaf = t ? lock_partition(t, 0, ShareUpdateExclusiveLock) : NULL;
-	bool		waits = true;
+	bool		waits = compact_internal(&el_offsets_internal);
 	ElDb	   *db;
 
-	InvalidateCatalogSnapshot();
-	if (leaf != NULL)
-	{
-		ElLogInfo	info;
-
-		(void) el_compact_partition(t, leaf, false, may_go_on);
-		el_log_info(leaf, &info);
-		waits = el_compaction_due(&info);
-		table_close(leaf, NoLock);
-	}
+	waits |= compact_internal(&el_positions_internal);
 	el_group_lock(LW_EXCLUSIVE);
 	db = EL_DB(el_db_get(MyDatabaseId));
 	db->compact_due = false;
@@ -206,7 +219,7 @@ el_compact_offsets(void)
 	while (there)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!guarded(compact_offsets, topic))
+		if (!guarded(compact_offsets, InvalidOid))
 			break;
 		el_group_lock(LW_SHARED);
 		waits = EL_DB(el_db_find(MyDatabaseId))->compact_waits;
@@ -257,6 +270,27 @@ expire_groups(int64 until)
 	return true;
 }
 
+static bool more_positions;
+
+static void
+expire_some_positions(Oid unused)
+{
+	leave_if_dropped();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	more_positions = el_positions_expire();
+	PopActiveSnapshot();
+}
+
+static void
+expire_positions(int64 until)
+{
+	do
+	{
+		more_positions = false;
+		(void) guarded(expire_some_positions, InvalidOid);
+	} while (more_positions && el_monotonic_ms() < until);
+}
+
 static int
 compare_oids(const ListCell *a, const ListCell *b)
 {
@@ -300,7 +334,10 @@ el_maintain_topics(void)
 	el_group_unlock();
 
 	if (!OidIsValid(after))
+	{
+		expire_positions(el_monotonic_ms() + EXPIRY_MS);
 		unfinished = !expire_groups(el_monotonic_ms() + EXPIRY_MS);
+	}
 	until = el_monotonic_ms() + ROUND_MS;
 	foreach(lc, sorted_topics())
 	{

@@ -15,7 +15,7 @@
 
 /* Both run transactions of their own: outside of one. */
 
-/* Compact the topic of committed offsets of this database, if it has grown. */
+/* Compact the internal topics of this database, if they have grown. */
 extern void el_compact_offsets(void);
 
 /* Retention and what else each topic of this database needs; a few seconds at most. */
