@@ -38,6 +38,8 @@
 #define SESSION_BEGINS	0
 #define SESSION_ENDS	(-1)
 
+#define LOCKED_PAUSE		50	/* until what somebody has locked is tried
+								 * again */
 #define ZSTD_SINCE			10	/* version of Fetch (KIP-110) */
 #define MOST_AHEAD			8	/* places behind an answer that are read */
 
@@ -77,6 +79,7 @@ typedef struct Try
 	int64_t		room;			/* bytes that an answer may have */
 	bool		more;			/* than fits into this answer */
 	bool		unknown;		/* what was read is not what there is now */
+	bool		locked;			/* some partition cannot be read just now */
 	int			n_wanted;
 	Item	  **wanted;			/* to be read, and where */
 	ReadPlace  *places;
@@ -126,13 +129,19 @@ fetch_abandon(Request *request)
 }
 
 static void
-item_error(Item *item, int16_t error)
+item_fail(Item *item, int16_t error)
 {
 	item->answer->error_code = error;
 	item->answer->high_watermark = -1;
 	item->answer->last_stable_offset = -1;
 	item->answer->log_start_offset = -1;
 	item->answer->records.len = 0;
+}
+
+static void
+item_error(Item *item, int16_t error)
+{
+	item_fail(item, error);
 	item->fetch->failed = true;
 }
 
@@ -265,7 +274,16 @@ look_at_read(Item *item, Try *t)
 	bool		knows_zstd = item->fetch->request->header.request_api_version >= ZSTD_SINCE;
 	KafkaBytes	records = knows_zstd ? read->records : batches_before_zstd(read->records);
 
-	if (read->error != KAFKA_NONE)
+	if (read->error == KAFKA_REQUEST_TIMED_OUT)
+	{
+		/* what clients are told if it stays so: that code is none of Fetch's */
+		if (p->known)
+			item_answer(item, p->stable, p->log_start, records);
+		else
+			item_fail(item, KAFKA_NOT_LEADER_OR_FOLLOWER);
+		t->locked = true;
+	}
+	else if (read->error != KAFKA_NONE)
 		item_error(item, read->error);
 	else if (records.len <= 0 && read->records.len > 0)
 		item_error(item, KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
@@ -368,11 +386,12 @@ read_wanted(Fetch *f, const Try *t)
 	free(reads);
 }
 
-/* Waits for a change, for as long as there is time. */
+/* Waits for a change, for as long as there is time; or, of what is locked, for a moment. */
 static void
-fetch_park(Fetch *f)
+fetch_park(Fetch *f, bool locked)
 {
 	Pool	   *pool = f->request->pool;
+	int64_t		until = locked ? client_loop_now(pool->loop) + LOCKED_PAUSE : f->deadline;
 
 	for (int i = 0; i < f->n_items; i++)
 	{
@@ -381,7 +400,7 @@ fetch_park(Fetch *f)
 	}
 	topics_unwatch(&f->watcher);
 	topics_watch(pool->topics, &f->watcher);
-	client_timer_start_coarse(pool->loop, &f->timer, f->deadline);
+	client_timer_start_coarse(pool->loop, &f->timer, until < f->deadline ? until : f->deadline);
 }
 
 /* With errors, but not at once: where they come from PostgreSQL's absence, trying again may take long. */
@@ -427,10 +446,10 @@ fetch_judge(Fetch *f, const Try *t)
 	fetch_drop_reads(f);
 	if (f->failed)
 		fetch_settle(f);
-	else if (t->unknown && watch_is_live())
+	else if (t->unknown && !t->locked && watch_is_live())
 		fetch_try(f);
 	else
-		fetch_park(f);
+		fetch_park(f, t->locked);
 }
 
 /*

@@ -30,6 +30,9 @@
 									 * this */
 #define CALL_BATCHES	1000
 #define N_BUCKETS		1024
+#define LOCKED			"55P03"
+#define LOCKED_PAUSE	50		/* until what somebody has locked is tried
+								 * again */
 
 typedef struct Produce
 {
@@ -47,6 +50,7 @@ typedef struct Batch
 	PartitionProduceResponse *response;
 	KafkaUuid	topic_id;
 	KafkaBytes	records;
+	int64_t		deadline;		/* until when it waits for a lock */
 	bool		alone;			/* a call with others has failed */
 	struct Batch *next;
 } Batch;
@@ -57,7 +61,8 @@ typedef struct Lane
 	int32_t		partition;
 	Batch	   *first;
 	Batch	   *last;
-	bool		busy;			/* in a call */
+	bool		busy;			/* in a call, or held */
+	bool		held;			/* somebody has locked the partition */
 	struct Lane *next_in_bucket;
 	struct Lane *next_ready;
 } Lane;
@@ -83,6 +88,8 @@ struct ProduceQueue
 	Lane	   *buckets[N_BUCKETS];
 	Lane	   *first_ready;	/* lanes with batches that are in no call */
 	Lane	   *last_ready;
+	Lane	   *first_held;
+	ClientTimer timer;			/* when they are ready again */
 };
 
 static const Oid append_types[] = {
@@ -95,29 +102,17 @@ static const ClientStatement append_statement = {
 	4, append_types
 };
 
+static void on_held_timer(void *arg);
+
 ProduceQueue *
 produce_queue_new(Pool *pool)
 {
 	ProduceQueue *queue = client_alloc(sizeof(ProduceQueue));
 
 	queue->pool = pool;
+	queue->timer.fn = on_held_timer;
+	queue->timer.arg = queue;
 	return queue;
-}
-
-void
-produce_queue_free(ProduceQueue *queue)
-{
-	for (int i = 0; i < N_BUCKETS; i++)
-	{
-		while (queue->buckets[i] != NULL)
-		{
-			Lane	   *lane = queue->buckets[i];
-
-			queue->buckets[i] = lane->next_in_bucket;
-			free(lane);
-		}
-	}
-	free(queue);
 }
 
 /*
@@ -167,10 +162,43 @@ lane_put(ProduceQueue *queue, Oid relid, int32_t partition, Batch *batch)
 	lane->last = batch;
 }
 
+/* Its batches are tried again in a moment. */
+static void
+lane_hold(ProduceQueue *queue, Lane *lane)
+{
+	ClientLoop *loop = queue->pool->loop;
+
+	lane->next_ready = queue->first_held;
+	queue->first_held = lane;
+	if (queue->timer.place == 0)
+		client_timer_start_coarse(loop, &queue->timer, client_loop_now(loop) + LOCKED_PAUSE);
+}
+
+static void
+on_held_timer(void *arg)
+{
+	ProduceQueue *queue = arg;
+
+	while (queue->first_held != NULL)
+	{
+		Lane	   *lane = queue->first_held;
+
+		queue->first_held = lane->next_ready;
+		lane->held = lane->busy = false;
+		lane_ready(queue, lane);
+	}
+	produce_start(queue);
+}
+
 /* The call that the lane was in has ended. */
 static void
 lane_release(ProduceQueue *queue, Lane *lane)
 {
+	if (lane->held)
+	{
+		lane_hold(queue, lane);
+		return;
+	}
 	lane->busy = false;
 	if (lane->first != NULL)
 		lane_ready(queue, lane);
@@ -222,6 +250,31 @@ batch_done(Batch *batch)
 
 	if (--p->n_left == 0)
 		produce_done(p);
+}
+
+/* What stands in lanes yet is of clients that have gone. */
+void
+produce_queue_free(ProduceQueue *queue)
+{
+	client_timer_stop(queue->pool->loop, &queue->timer);
+	for (int i = 0; i < N_BUCKETS; i++)
+	{
+		while (queue->buckets[i] != NULL)
+		{
+			Lane	   *lane = queue->buckets[i];
+
+			queue->buckets[i] = lane->next_in_bucket;
+			while (lane->first != NULL)
+			{
+				Batch	   *batch = lane->first;
+
+				lane->first = batch->next;
+				batch_done(batch);
+			}
+			free(lane);
+		}
+	}
+	free(queue);
 }
 
 /* A copy in the request's memory; none if that is full. */
@@ -285,23 +338,53 @@ batch_failure(Batch *batch, const ClientFailure *failure)
  * Calls
  */
 
+/* The batch stands first in its lane again. */
+static void
+put_back(Sent *sent)
+{
+	Lane	   *lane = sent->lane;
+	Batch	   *batch = sent->batch;
+
+	batch->next = lane->first;
+	if (lane->first == NULL)
+		lane->last = batch;
+	lane->first = batch;
+	sent->batch = NULL;
+}
+
 /*
  * A call with several batches has failed for good by one of them: each goes by
  * itself now, in the same order.
  */
 static void
-put_back(ProduceCall *call)
+put_all_back(ProduceCall *call)
 {
 	for (int i = call->n - 1; i >= 0; i--)
 	{
-		Lane	   *lane = call->sent[i].lane;
-		Batch	   *batch = call->sent[i].batch;
+		call->sent[i].batch->alone = true;
+		put_back(&call->sent[i]);
+	}
+}
 
-		batch->alone = true;
-		batch->next = lane->first;
-		if (lane->first == NULL)
-			lane->last = batch;
-		lane->first = batch;
+/*
+ * Batches of partitions that somebody has locked wait here, not in a session, which
+ * others need; all of a lane, or else they would change places.
+ */
+static void
+hold_locked(ProduceCall *call, const PGresult *result)
+{
+	int64_t		now = client_loop_now(call->queue->pool->loop);
+
+	for (int i = call->n - 1; i >= 0; i--)
+	{
+		Sent	   *sent = &call->sent[i];
+
+		if (!PQgetisnull(result, i, 0) && strcmp(PQgetvalue(result, i, 0), LOCKED) == 0 &&
+			now < sent->batch->deadline)
+		{
+			sent->lane->held = true;
+			put_back(sent);
+		}
 	}
 }
 
@@ -319,16 +402,19 @@ on_appended(void *arg, PGresult *result, const ClientFailure *failure)
 						   CLIENT_TEXT("sqlstate", failure->sqlstate),
 						   CLIENT_TEXT("reason", failure->message));
 	if (again)
-		put_back(call);
-	else
+		put_all_back(call);
+	else if (failure == NULL)
+		hold_locked(call, result);
+	for (int i = 0; i < call->n; i++)
 	{
-		for (int i = 0; i < call->n; i++)
-		{
-			if (failure != NULL)
-				batch_failure(call->sent[i].batch, failure);
-			else
-				batch_result(call->sent[i].batch, result, i);
-		}
+		Batch	   *batch = call->sent[i].batch;
+
+		if (batch == NULL)
+			continue;
+		if (failure != NULL)
+			batch_failure(batch, failure);
+		else
+			batch_result(batch, result, i);
 	}
 	for (int i = 0; i < call->n; i++)
 	{
@@ -337,9 +423,9 @@ on_appended(void *arg, PGresult *result, const ClientFailure *failure)
 			lane_release(queue, call->sent[i].lane);
 	}
 	/* answers last: they may bring new requests */
-	if (!again)
+	for (int i = 0; i < call->n; i++)
 	{
-		for (int i = 0; i < call->n; i++)
+		if (call->sent[i].batch != NULL)
 			batch_done(call->sent[i].batch);
 	}
 	PQclear(result);
@@ -474,6 +560,7 @@ take_partition(Produce *p, const Topic *topic, int16_t error,
 	batch->response = to;
 	batch->topic_id = topic->id;
 	batch->records = from->records;
+	batch->deadline = client_loop_now(p->request->pool->loop) + settings.request_timeout;
 	p->n_left++;
 	lane_put(p->request->pool->produce, topic->relid, from->index, batch);
 	return true;

@@ -390,9 +390,13 @@ topics_find(const TopicCache *cache, const ClientFailure *failure,
 int16_t
 topic_check_partition(const Topic *topic, int32_t partition, int32_t epoch)
 {
+	int32_t		known;
+
 	if (partition < 0 || partition >= topic->n_partitions)
 		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-	if (epoch > binary_array_item(topic->epochs, partition))
+	known = binary_array_item(topic->epochs, partition);
+	/* of what is locked the server does not say it */
+	if (known >= 0 && epoch > known)
 		return KAFKA_UNKNOWN_LEADER_EPOCH;
 	if (epoch >= 0 && epoch < binary_array_item(topic->epochs, partition))
 		return KAFKA_FENCED_LEADER_EPOCH;

@@ -90,6 +90,18 @@ set_durability(const char *durability)
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
+/* Is the entry before it one of the same partition, which could not be locked? */
+static bool
+is_behind_locked(const Entry *e, const ElPlaces *places, const Entry *previous)
+{
+	int			n = e->number;
+
+	return previous != NULL && previous->fault.sqlstate != NULL &&
+		strcmp(previous->fault.sqlstate, EL_WIRE_LOCKED) == 0 &&
+		places->partitions[n] == places->partitions[n - 1] &&
+		memcmp(&places->topics[n], &places->topics[n - 1], UUID_LEN) == 0;
+}
+
 /* The entry's topic, locked, and partition; or its fault. */
 static void
 find_place(Entry *e, const ElPlaces *places, const Entry *previous)
@@ -97,9 +109,12 @@ find_place(Entry *e, const ElPlaces *places, const Entry *previous)
 	const pg_uuid_t *id = &places->topics[e->number];
 	const char *wrong = NULL;
 
+	/* the lock may be free by now, but their order is kept */
+	if (is_behind_locked(e, places, previous))
+		wrong = EL_WIRE_LOCKED;
 	/* most often it is the one before, which has the lock */
-	if (previous != NULL && previous->topic != NULL &&
-		memcmp(&previous->topic->uuid, id, UUID_LEN) == 0)
+	else if (previous != NULL && previous->topic != NULL &&
+			 memcmp(&previous->topic->uuid, id, UUID_LEN) == 0)
 		e->topic = previous->topic;
 	else
 		wrong = el_wire_topic(id, ACL_INSERT, RowExclusiveLock, &e->topic);
@@ -107,6 +122,10 @@ find_place(Entry *e, const ElPlaces *places, const Entry *previous)
 	if (wrong == NULL && (e->partition < 0 || e->partition >= e->topic->npartitions ||
 						  !OidIsValid(e->topic->leaves[e->partition])))
 		wrong = EL_WIRE_NO_PARTITION;
+	/* what is locked later on is locked already then */
+	if (wrong == NULL &&
+		!ConditionalLockRelationOid(e->topic->leaves[e->partition], RowExclusiveLock))
+		wrong = EL_WIRE_LOCKED;
 	if (wrong == NULL)
 		e->leaf = e->topic->leaves[e->partition];
 	else
@@ -115,6 +134,7 @@ find_place(Entry *e, const ElPlaces *places, const Entry *previous)
 		e->fault.sqlstate = wrong;
 		e->fault.message = strcmp(wrong, EL_WIRE_NO_TOPIC) == 0 ? "topic does not exist" :
 			strcmp(wrong, EL_WIRE_NO_RIGHT) == 0 ? "permission denied for topic" :
+			strcmp(wrong, EL_WIRE_LOCKED) == 0 ? "topic or partition is locked" :
 			"partition does not exist";
 	}
 }

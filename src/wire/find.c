@@ -122,9 +122,14 @@ lock_topic(Oid relid, const pg_uuid_t *id, AclMode right, LOCKMODE mode,
 		return EL_WIRE_NO_TOPIC;
 	if (acl != ACLCHECK_OK)
 		return EL_WIRE_NO_RIGHT;
-	*topic = el_topic_lock_if_there(relid, mode, true);
+	if (!ConditionalLockRelationOid(relid, mode))
+		return EL_WIRE_LOCKED;
+	*topic = el_topic_or_null(relid);
 	if (*topic == NULL)
+	{
+		UnlockRelationOid(relid, mode);
 		return EL_WIRE_NO_TOPIC;
+	}
 	if (memcmp(&(*topic)->uuid, id, UUID_LEN) != 0)
 	{
 		UnlockRelationOid(relid, mode);
@@ -153,8 +158,15 @@ el_wire_leaf(const ElTopic *t, int32 partition, LOCKMODE mode, Relation *leaf)
 	if (partition < 0 || partition >= t->npartitions ||
 		!OidIsValid(t->leaves[partition]))
 		return EL_WIRE_NO_PARTITION;
-	*leaf = try_table_open(t->leaves[partition], mode);
-	return *leaf == NULL ? EL_WIRE_NO_PARTITION : NULL;
+	if (!ConditionalLockRelationOid(t->leaves[partition], mode))
+		return EL_WIRE_LOCKED;
+	*leaf = try_table_open(t->leaves[partition], NoLock);
+	if (*leaf == NULL)
+	{
+		UnlockRelationOid(t->leaves[partition], mode);
+		return EL_WIRE_NO_PARTITION;
+	}
+	return NULL;
 }
 
 Oid *
@@ -176,16 +188,34 @@ el_wire_schemas(FunctionCallInfo fcinfo, int argno, int *n)
 	return schemas;
 }
 
+void
+el_wire_identity(Oid relid, ElTopicIdentity *identity)
+{
+	char	   *label = el_label_get(relid);
+
+	memset(identity, 0, sizeof(*identity));
+	if (label == NULL || !el_label_identity(label, identity))
+		el_uuid_from_oid(relid, &identity->uuid);
+}
+
+/* The cache has it, if the topic can be locked. */
 bool
 el_wire_kafka_name(Oid relid, char *name)
 {
-	ElTopic    *t = el_topic_lock_if_there(relid, AccessShareLock, true);
+	ElTopic    *t = el_topic_lock_if_there(relid, AccessShareLock, false);
 
-	name[0] = '\0';
-	if (t == NULL)
-		return false;
-	strlcpy(name, t->options.kafka_name, EL_KAFKA_NAME_MAX + 1);
-	UnlockRelationOid(relid, AccessShareLock);
+	if (t != NULL)
+	{
+		strlcpy(name, t->options.kafka_name, EL_KAFKA_NAME_MAX + 1);
+		UnlockRelationOid(relid, AccessShareLock);
+	}
+	else
+	{
+		ElTopicIdentity identity;
+
+		el_wire_identity(relid, &identity);
+		strlcpy(name, identity.kafka_name, EL_KAFKA_NAME_MAX + 1);
+	}
 	return name[0] != '\0';
 }
 

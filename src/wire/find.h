@@ -22,16 +22,18 @@
 #define EL_WIRE_NO_TOPIC		"42P01"
 #define EL_WIRE_NO_PARTITION	"42704"
 #define EL_WIRE_NO_RIGHT		"42501"
+#define EL_WIRE_LOCKED			"55P03"
 
 /*
  * The topic with this uuid, locked in that mode until the caller lets go, if the
  * current user has the right on it.  Returns NULL, or the sqlstate of what is wrong,
- * and no lock is held.
+ * and no lock is held.  Nobody is waited for: a session that did would be one less
+ * for the clients of other topics.
  */
 extern const char *el_wire_topic(const pg_uuid_t *id, AclMode right,
 								 LOCKMODE mode, ElTopic **topic);
 
-/* The table of a partition, opened with that lock; NULL, or the sqlstate of what is wrong. */
+/* The table of a partition, opened with that lock, likewise. */
 extern const char *el_wire_leaf(const ElTopic *t, int32 partition,
 								LOCKMODE mode, Relation *leaf);
 
@@ -40,11 +42,14 @@ extern Oid *el_wire_schemas(FunctionCallInfo fcinfo, int argno, int *n);
 
 /*
  * The topic of this name in the protocol, whether the current user may see it or not;
- * InvalidOid if there is none.  Takes the locks of topics for a moment.
+ * InvalidOid if there is none.
  */
 extern Oid	el_wire_named(const char *name, const Oid *schemas, int nschemas);
 
-/* Has a topic a name of its own in the protocol?  Takes the topic's lock for a moment. */
+/* Has a topic a name of its own in the protocol?  Waits for no lock. */
 extern bool el_wire_kafka_name(Oid relid, char *name);
+
+/* What a topic's label says, as of now, without a lock. */
+extern void el_wire_identity(Oid relid, ElTopicIdentity *identity);
 
 #endif							/* EL_WIRE_FIND_H */

@@ -16,6 +16,8 @@
 
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -98,7 +100,41 @@ operations(Oid relid)
 	return ops;
 }
 
-/* The leader epochs in force, -1 where the partition is missing. */
+/* -1 for each of so many partitions. */
+static Datum
+unknown_epochs(int32 n)
+{
+	Datum	   *epochs = palloc_array(Datum, Max(n, 1));
+
+	for (int32 i = 0; i < n; i++)
+		epochs[i] = Int32GetDatum(-1);
+	return PointerGetDatum(construct_array(epochs, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+/*
+ * A topic that somebody changes just now, or empties: what was committed of it, without a
+ * lock, for whoever holds one may take long, and others want to hear of other topics.
+ */
+static bool
+describe_locked(Oid relid, Datum *values)
+{
+	ElTopicIdentity identity;
+	pg_uuid_t  *uuid = palloc_object(pg_uuid_t);
+	int32		n;
+
+	if (!el_is_topic(relid))
+		return false;
+	el_wire_identity(relid, &identity);
+	*uuid = identity.uuid;
+	n = list_length(find_inheritance_children(relid, NoLock)) -
+		OidIsValid(get_default_partition_oid(relid));
+	values[1] = UUIDPGetDatum(uuid);
+	values[3] = Int32GetDatum(n);
+	values[4] = unknown_epochs(n);
+	return true;
+}
+
+/* The leader epochs in force, -1 where the partition is missing or locked. */
 static Datum
 leader_epochs(const ElTopic *t)
 {
@@ -107,11 +143,11 @@ leader_epochs(const ElTopic *t)
 
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
-		Relation	leaf = el_open_leaf(t, i);
+		Relation	leaf;
 		int32		epoch = -1;
 
 		CHECK_FOR_INTERRUPTS();
-		if (leaf != NULL)
+		if (el_wire_leaf(t, i, AccessShareLock, &leaf) == NULL)
 		{
 			ElLogInfo	info;
 
@@ -138,18 +174,21 @@ put_topic(const TopicsCall *c, const char *name, Oid relid, const char *wrong)
 	memset(nulls, true, sizeof(nulls));
 	if (wrong == NULL)
 	{
-		t = el_topic_lock_if_there(relid, AccessShareLock, true);
-		if (t == NULL)
+		t = el_topic_lock_if_there(relid, AccessShareLock, false);
+		if (t == NULL && !describe_locked(relid, values))
 			wrong = EL_WIRE_NO_TOPIC;
 	}
 	values[0] = CStringGetTextDatum(name);
 	nulls[0] = false;
-	if (t != NULL)
+	if (wrong == NULL)
 	{
-		values[1] = UUIDPGetDatum(&t->uuid);
+		if (t != NULL)
+		{
+			values[1] = UUIDPGetDatum(&t->uuid);
+			values[3] = Int32GetDatum(t->npartitions);
+			values[4] = leader_epochs(t);
+		}
 		values[2] = ObjectIdGetDatum(relid);
-		values[3] = Int32GetDatum(t->npartitions);
-		values[4] = leader_epochs(t);
 		values[5] = Int32GetDatum(operations(relid));
 		memset(nulls, false, NCOLUMNS - 1);
 	}

@@ -224,6 +224,10 @@ def errors_while_away(topic, seconds):
     say("in time", "yes" if time.monotonic() - began < float(seconds) else f"{time.monotonic() - began:.1f} s")
 
 
+def produce_one(topic):
+    say("error", k.read_produce(k.Client(port).ask(k.produce(topic, 0, batch([(b"k", b"0")]))))[0][2])
+
+
 def metadata_of(topic):
     answer = outcome(lambda: k.read_metadata(k.Client(port).ask(k.metadata([topic]))))
     say("one", answer if answer == "closed" else answer[topic])
