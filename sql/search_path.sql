@@ -213,6 +213,8 @@ SELECT public.produce_batch('hj.orders', '[{"key": "b", "value": {"n": 2}, "part
 SELECT public.produce_batch('hj.orders', '[]'::pg_catalog.json);
 SELECT public.produce_batch('hj.orders', '[]'::pg_catalog.jsonb);
 SELECT public.produce_batch('hj.orders', '{c,d}', '{1,2}');
+SELECT public.produce_batch('hj.orders', '[]', 'app', 1), public.produce_batch('hj.orders', '[]'::pg_catalog.json, 'app', 2),
+  public.produce_batch('hj.orders', '[]'::pg_catalog.jsonb, 'app', 3), public.produce_batch('hj.orders', '{}', '{}', 'app', 4);
 INSERT INTO hj.orders (key, value) VALUES ('e', '5');
 INSERT INTO hj.numbers (key, value) VALUES (9, '5') RETURNING partition, event_offset;
 COPY hj.orders (partition, key, value) FROM stdin;

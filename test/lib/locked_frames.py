@@ -1,4 +1,4 @@
-"""locked_frames.py PORT LOCKED OTHER CLIENTS: clients of a topic that somebody has locked, and of another one, for 078_broker_locked_topics.pl.
+"""locked_frames.py PORT LOCKED OTHER CLIENTS: clients of a topic that somebody has locked, and of another one, for 084_broker_locked_topics.pl.
 
 Prints lines "name<tab>value"; stdin says that the topic is locked no more.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A proxy before a PostgreSQL server that loses what a network loses.
 
-It understands just enough of the protocol to tell which messages call consume() or commit() or send COMMIT. Of the calls of
+It understands just enough of the protocol to tell which messages call consume(), commit(), produce() or produce_batch(), or send COMMIT. Of the calls of
 each member (the client's application_name) and each of these kinds it loses
 
   the answer   of every n-th: the server has done it, up to ReadyForQuery, but nothing of that reaches the client
@@ -41,6 +41,8 @@ def kind_of(sql):
         return "consume"
     if b"commit(" in sql:
         return "commit"
+    if b"produce(" in sql or b"produce_batch(" in sql:
+        return "produce"
     return "COMMIT" if sql.strip(b" ;\0") == b"commit" else None
 
 

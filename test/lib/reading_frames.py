@@ -1,4 +1,4 @@
-"""reading_frames.py PORT WHAT [ARGUMENTS]: clients that read on and on, for 077_broker_read_ahead.pl; prints lines "name<tab>value"."""
+"""reading_frames.py PORT WHAT [ARGUMENTS]: clients that read on and on, for 083_broker_read_ahead.pl; prints lines "name<tab>value"."""
 
 import sys
 import threading
