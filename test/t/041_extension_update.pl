@@ -158,6 +158,7 @@ EOT
 
 sub version { return sql("SELECT extversion FROM pg_extension WHERE extname = 'eventlog'", $_[0]) }
 
+my $producing;
 my $before = describe('postgres');
 like($before, qr/^half\|orders\|/m, 'there are groups');
 is(version('postgres'), '1.0', 'the version is the one that was asked for');
@@ -220,6 +221,20 @@ my $watched = $watch->query_safe('EXECUTE watch');
 # ALTER EXTENSION UPDATE to this version
 #
 
+# produce() has got arguments: what depends on the function that goes is named
+sql(<<'EOT');
+CREATE VIEW producing AS SELECT produce('orders', 'from the view'::text, '{}'::text) AS partition;
+CREATE FUNCTION producing_too() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT produce('orders', 'from the function'::text, '{}'::text); END;
+CREATE FUNCTION by_text() RETURNS int LANGUAGE sql AS $$ SELECT produce('orders', 'by text', '{}') $$;
+EOT
+expect_error($node, "ALTER EXTENSION eventlog UPDATE TO '1.1'", '2BP01', qr/view public\.producing depends on function produce\(.*function public\.producing_too\(\) depends on/s,
+	'an update that drops what others depend on is refused, and names them');
+is(version('postgres'), '1.0', '... the version is what it was');
+is(describe('postgres'), $before, '... and everything else');
+sql('DROP VIEW producing; DROP FUNCTION producing_too');
+$producing = $node->background_psql('postgres');
+$producing->query_safe("PREPARE of_1_0 AS SELECT produce('short', \$1::int, 'prepared'); BEGIN; EXECUTE of_1_0(-1); SELECT by_text(); ROLLBACK");
+
 sql("BEGIN; ALTER EXTENSION eventlog UPDATE TO '1.1'; SELECT count(*) FROM eventlog_members; ROLLBACK");
 is(version('postgres'), '1.0', 'an update can be rolled back');
 is(views('super'), $views{super}, '... and 1.0 is served as before');
@@ -231,6 +246,10 @@ is(declarations('postgres'), $declared, '... the views are declared as before');
 is(views($_), $views{$_}, "... and show $_ the same") foreach @roles;
 is(sql('SELECT * FROM on_top ORDER BY on_top'), $on_top, '... so does a view on top of them');
 is($watch->query_safe('EXECUTE watch'), $watched, '... and a statement that was prepared before');
+$producing->query_safe('BEGIN; EXECUTE of_1_0(-1); SELECT by_text(); ROLLBACK');
+$producing->quit;
+pass('... one that produces, and a function that does');
+sql("BEGIN; SELECT produce('orders', 'k', '{}', producer => 'p', sequence => 1); ROLLBACK");
 is(sql("SELECT count(*) FROM pg_proc WHERE pronamespace = '_eventlog'::regnamespace AND proname ~ '1_0'"), '0', '... nothing of 1.0 is left behind');
 check_views('1.1');
 
