@@ -34,6 +34,12 @@
 #define LOCKED_PAUSE	50		/* until what somebody has locked is tried
 								 * again */
 
+/* Of a batch: the low byte of its attributes, and what they say of a codec. */
+#define BATCH_CODEC_AT	22
+#define BATCH_CODEC		0x07
+#define BATCH_ZSTD		4
+#define ZSTD_SINCE		7		/* version of Produce (KIP-110) */
+
 typedef struct Produce
 {
 	Request    *request;
@@ -536,6 +542,12 @@ produce_start(ProduceQueue *queue)
  * Requests
  */
 
+static bool
+is_zstd(KafkaBytes records)
+{
+	return records.len > BATCH_CODEC_AT && (records.data[BATCH_CODEC_AT] & BATCH_CODEC) == BATCH_ZSTD;
+}
+
 /* A partition of the request; false: no memory. */
 static bool
 take_partition(Produce *p, const Topic *topic, int16_t error,
@@ -550,6 +562,8 @@ take_partition(Produce *p, const Topic *topic, int16_t error,
 		error = topic_check_partition(topic, from->index, -1);
 	if (error == KAFKA_NONE && from->records.len <= 0)
 		error = KAFKA_INVALID_RECORD;
+	if (error == KAFKA_NONE && p->request->header.request_api_version < ZSTD_SINCE && is_zstd(from->records))
+		error = KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
 	to->error_code = error;
 	if (error != KAFKA_NONE)
 		return true;
