@@ -9,6 +9,7 @@ It is asked after a restart: so there are leader epochs that are over.
 
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -61,14 +62,16 @@ def fetch(cache):
     return cache / "lib"
 
 
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+def free_port():
+    """Below those that connections take for their own ends: it must be free yet after a restart."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Kafka:
@@ -77,7 +80,7 @@ class Kafka:
     def __init__(self, jars):
         self.jars, self.process = jars, None
         self.folder = tempfile.mkdtemp(prefix="kafka.")
-        self.port, self.sasl_port, self.controller = free_ports(3)
+        self.port, self.sasl_port, self.controller = free_port(), free_port(), free_port()
 
     def java(self, *arguments):
         return ["java", "-Xmx512M", "-XX:+UseSerialGC", "-Djava.awt.headless=true", "-cp", f"{self.jars}/*", *arguments]
@@ -117,7 +120,7 @@ class Kafka:
 
     def wait(self):
         """Until it takes connections."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while self.process.poll() is None and time.monotonic() < end:
             try:
                 for port in self.port, self.sasl_port:
@@ -125,7 +128,7 @@ class Kafka:
                 return
             except OSError:
                 time.sleep(0.1)
-        raise SystemExit(f"Kafka does not start\n{pathlib.Path(self.folder, 'log').read_text(encoding='utf-8')[-3000:]}")
+        raise SystemExit(f"Kafka does not start: {self.process.poll()}\n{pathlib.Path(self.folder, 'log').read_text(encoding='utf-8')[-3000:]}")
 
 
 HEAD = """# What Apache Kafka {version} has answered: a line of JSON for each scenario of scenarios.py and version of its request.

@@ -145,10 +145,14 @@ class Run:
 
     # what a scenario asks with
 
-    def ask(self, body, key=None, version=None, sort=None, only=None):
-        """Asks, and sees the answer."""
+    def ask(self, body, key=None, version=None, sort=None, only=None, change=None):
+        """Asks, and sees the answer. change: of the frame's bytes."""
         key, version = self.key if key is None else key, self.version if version is None else version
-        self.send(self.tables.request(key, version, 1, body))
+        data = self.tables.request(key, version, 1, body)
+        if change:
+            data = change(data[4:])
+            data = struct.pack(">i", len(data)) + data
+        self.send(data)
         self.see(self.receive(key, version, sort, only))
 
     def ask_raw(self, data, key=None, answer_version=None):
@@ -163,9 +167,7 @@ class Run:
         self.send(self.tables.request(key, version, 1, body))
         return self.tables.response(key, version, self.frame())[1]
 
-    def send(self, data, resize=False):
-        if resize:
-            data = struct.pack(">i", len(data) - 4) + data[4:]
+    def send(self, data):
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -328,7 +330,7 @@ class Target:
         self.epoch = there["read"]["partitions"][0]["leader_epoch"]
 
     def wait_for_coordinators(self):
-        """Kafka makes the topics for groups and transactions when somebody asks for the first time."""
+        """Kafka makes the topics for groups and transactions when somebody asks for the first time, and takes a moment to give out ids."""
         for key_type in 0, 1:
             end = time.monotonic() + 60
             while True:
@@ -340,6 +342,7 @@ class Target:
                 if time.monotonic() > end:
                     raise SystemExit("there is no coordinator")
                 time.sleep(0.1)
+        self.run(s.INIT_PRODUCER_ID, 1).producer()
 
 
 def versions(tables, key, since, until, everything):

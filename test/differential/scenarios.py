@@ -33,6 +33,24 @@ def scenario(name, key, since=0, until=99):
 
 # --- batches ----------------------------------------------------------------------------------------------
 
+def snappy(data):
+    """As one literal of up to 256 bytes, in the plain framing of librdkafka."""
+    n = len(data)
+    return (bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7])) + bytes([60 << 2, n - 1]) + data
+
+
+def lz4(data):
+    """A frame with one block that is not compressed."""
+    return bytes.fromhex("04224d18604082") + struct.pack("<I", len(data) | 1 << 31) + data + bytes(4)
+
+
+def zstd(data):
+    """A frame with one raw block."""
+    return bytes.fromhex("28b52ffd20") + bytes([len(data)]) + (len(data) << 3 | 1).to_bytes(3, "little") + data
+
+
+COMPRESS = {1: lambda data: gzip.compress(data, mtime=0), 2: snappy, 3: lz4, 4: zstd}
+
 
 def batch(values=(b"v",), base=0, attributes=0, count=None, delta=None, crc=None, magic=2, at=AT, most=None, producer=(-1, -1, -1),
           records=None, length=None, keys=b"k"):
@@ -40,8 +58,7 @@ def batch(values=(b"v",), base=0, attributes=0, count=None, delta=None, crc=None
     n = len(values)
     if records is None:
         records = b"".join(record(i, keys, value) for i, value in enumerate(values))
-        if attributes & 7 == 1:
-            records = gzip.compress(records, mtime=0)
+        records = COMPRESS.get(attributes & 7, bytes)(records)
     body = struct.pack(">hiqqqhii", attributes, n - 1 if delta is None else delta, at, at if most is None else most, *producer,
                        n if count is None else count) + records
     crc = crc32c(body) if crc is None else crc
@@ -145,6 +162,20 @@ def _(run):
         run.ask({"client_software_name": "differential", "client_software_version": "1.0"})
 
 
+# A request of each kind that asks for as little as may be, and what is looked at in its answer, if not all
+SIMPLE = {
+    PRODUCE: {"acks": -1, "timeout_ms": 1000, "topic_data": []},
+    FETCH: {"max_wait_ms": 0, "topics": []},
+    LIST_OFFSETS: {"replica_id": -1, "topics": []},
+    METADATA: {"topics": []},
+    FIND_COORDINATOR: {"key": "x", "key_type": 9, "coordinator_keys": ["x"]},
+    API_VERSIONS: {"client_software_name": "a", "client_software_version": "1"},
+    INIT_PRODUCER_ID: {"transactional_id": None, "transaction_timeout_ms": 1000},
+    OFFSET_FOR_LEADER_EPOCH: {"replica_id": -1, "topics": []},
+}
+ANSWERED = {API_VERSIONS: ["error_code"]}
+
+
 # --- requests that are none -------------------------------------------------------------------------------
 
 
@@ -165,6 +196,27 @@ for api in (PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR, SASL_HANDS
     @scenario("frame: without a body", api)
     def _(run):
         run.ask_raw(run.tables.request_header(run.key, run.version, 1))
+
+
+for api in (PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH):
+    @scenario("frame: bytes behind the body", api)
+    def _(run):
+        run.ask(SIMPLE[run.key], change=lambda data: data + b"more", sort="topics" if run.key == METADATA else None)
+
+    @scenario("frame: a body cut by one byte", api)
+    def _(run):
+        run.ask(SIMPLE[run.key], change=lambda data: data[:-1])
+
+for api, first in {PRODUCE: 9, FETCH: 12, LIST_OFFSETS: 6, METADATA: 9, FIND_COORDINATOR: 3, API_VERSIONS: 3, INIT_PRODUCER_ID: 2,
+                   OFFSET_FOR_LEADER_EPOCH: 4}.items():
+    @scenario("frame: unknown tags at its end", api, first)
+    def _(run):
+        # two of three bytes each, the second in a varint of two bytes
+        run.ask(SIMPLE[run.key], change=lambda data: data[:-1] + b"\2\x33\3abc\xc0\4\3def", only=ANSWERED.get(run.key))
+
+    @scenario("frame: unknown tags in its header", api, first)
+    def _(run):
+        run.ask(SIMPLE[run.key], change=lambda data: data.replace(b"differential\0", b"differential\1\x33\3abc"), only=ANSWERED.get(run.key))
 
 
 for what, data in {"key 999": struct.pack(">hhihs", 999, 0, 1, 1, b"a"), "key -1": struct.pack(">hhihs", -1, 0, 1, 1, b"a"),
@@ -190,8 +242,7 @@ def _(run):
 
 @scenario("frame: client id null", METADATA)
 def _(run):
-    run.send(run.tables.request(METADATA, run.version, 3, metadata("read")).replace(b"\0\x0cdifferential", b"\xff\xff"), resize=True)
-    run.see(run.receive())
+    run.ask(metadata("read"), change=lambda data: data.replace(b"\0\x0cdifferential", b"\xff\xff"))
 
 
 # --- Metadata ---------------------------------------------------------------------------------------------
@@ -276,7 +327,8 @@ ONE = batch()
 TWO = batch((b"a", b"b"))
 produces("one batch", ONE)
 produces("three batches", ONE, TWO, ONE)
-produces("gzip", batch((b"a", b"b"), attributes=1))
+for codec, what in enumerate(("gzip", "snappy", "lz4", "zstd"), 1):
+    produces(what, batch((b"a", b"b"), attributes=codec))
 produces("null key", batch(keys=None))
 produces("null value", batch((None,)))
 produces("empty key and value", batch((b"",), keys=b""))
@@ -354,6 +406,12 @@ for what, (wrong_topic, wrong_partition) in {"unknown topic": ("nobody", 0), "ba
     @scenario(f"produce: {what}", PRODUCE)
     def _(run, place=(wrong_topic, wrong_partition)):
         run.ask(produce(*place, ONE))
+
+
+for wait in 0, -1:
+    @scenario(f"produce: timeout {wait}", PRODUCE)
+    def _(run, wait=wait):
+        run.ask({**produce(*run.place(), ONE), "timeout_ms": wait})
 
 
 @scenario("produce: no topics", PRODUCE)
@@ -541,6 +599,16 @@ fetches("session 5, epoch -1", ("read", 0, 0), session=(5, -1), since=7)
 fetches("session 0, epoch 0", ("read", 0, 0), session=(0, 0), since=7)
 fetches("session 0, epoch 5", ("read", 0, 0), session=(0, 5), since=7)
 fetches("session -1, epoch -1", ("read", 0, 0), session=(-1, -1), since=7)
+
+
+for codec, what in enumerate(("gzip", "snappy", "lz4", "zstd"), 1):
+    @scenario(f"fetch: {what}", FETCH)
+    def _(run, codec=codec):
+        place = run.place()
+        other = run.target.run(PRODUCE, 7)
+        other.exchange(PRODUCE, produce(*place, batch((b"a", b"b"), attributes=codec)))
+        other.close()
+        run.ask(fetch(run, [(*place, 0)]))
 
 
 @scenario("fetch: leader epoch too high", FETCH, 9)
