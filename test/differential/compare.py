@@ -27,7 +27,8 @@ import sys
 def read(path):
     """Lines of JSON, but for the comments."""
     with open(path, encoding="utf-8") as file:
-        return {(line["scenario"], line["api"], line["version"]): line["seen"] for line in map(json.loads, (x for x in file if x[0] != "#"))}
+        lines = [json.loads(line) for line in file if line[0] != "#"]
+    return {(line["scenario"], line["api"], line["version"]): line["seen"] for line in lines}
 
 
 def differences(kafka, broker, path=""):

@@ -21,6 +21,8 @@ import time
 POM = pathlib.Path(__file__).parent / "pom.xml"
 USER, PASSWORD = "differential", "secret"
 
+LOGIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+
 # no automatic topics: as the broker is by default
 SETTINGS = """
 process.roles=broker,controller
@@ -31,7 +33,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sa
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.sasl_plaintext.plain.sasl.jaas.config={login}
 log.dirs={folder}/data
 auto.create.topics.enable=false
 log.index.size.max.bytes=65536
@@ -89,7 +91,7 @@ class Kafka:
         try:
             config = f"{self.folder}/server.properties"
             settings = SETTINGS.format(folder=self.folder, port=self.port, sasl_port=self.sasl_port, controller=self.controller,
-                                       user=USER, password=PASSWORD)
+                                       login=LOGIN)
             pathlib.Path(config).write_text(settings, encoding="utf-8")
             with open(f"{self.folder}/log", "wb") as log:
                 subprocess.run(self.java("kafka.tools.StorageTool", "format", "-t", "ZXZlbnRsb2ctYmVuY2gxMg", "-c", config),
@@ -128,11 +130,13 @@ class Kafka:
                 return
             except OSError:
                 time.sleep(0.1)
-        raise SystemExit(f"Kafka does not start: {self.process.poll()}\n{pathlib.Path(self.folder, 'log').read_text(encoding='utf-8')[-3000:]}")
+        log = pathlib.Path(self.folder, "log").read_text(encoding="utf-8")
+        raise SystemExit(f"Kafka does not start: {self.process.poll()}\n{log[-3000:]}")
 
 
 HEAD = """# What Apache Kafka {version} has answered: a line of JSON for each scenario of scenarios.py and version of its request.
-# Made by "test/nightly/differential --record", which says where it is; to be made again when scenarios or Kafka's version (pom.xml) change.
+# Made by "test/nightly/differential --record", which says where it is; to be made again when scenarios or Kafka's version (pom.xml)
+# change.
 """
 
 
@@ -142,8 +146,8 @@ def main():
         return
     tables, answers, *how = sys.argv[2:]
     with Kafka(jars) as kafka, open(answers, "w", encoding="utf-8") as file:
-        observe = [sys.executable, POM.with_name("observe.py"), "--tables", tables, "--port", str(kafka.port), "--sasl-port", str(kafka.sasl_port),
-                   "--user", USER, "--password", PASSWORD, *how]
+        observe = [sys.executable, POM.with_name("observe.py"), "--tables", tables, "--port", str(kafka.port),
+                   "--sasl-port", str(kafka.sasl_port), "--user", USER, "--password", PASSWORD, *how]
         subprocess.run([*observe, "--create"], check=True)
         kafka.restart()
         file.write(HEAD.format(version=version()))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ask a broker everything in scenarios.py; a line of JSON for each scenario and version: what was seen.
 
-usage: observe.py --tables FILE --port PORT --sasl-port PORT --user USER --password PASSWORD [--all] [--create] [--only TEXT] [--sizes]
+usage: observe.py --tables FILE --port PORT --sasl-port PORT --user USER --password PASSWORD [OPTION...]
 
 --tables    what test/unit/dump_messages prints
 --all       every version; else each scenario's lowest and highest
@@ -257,7 +257,9 @@ class Run:
         answer = other.exchange(s.FETCH, s.fetch(other, [(topic, partition, 0)], wait=0))["responses"][0]["partitions"][0]
         other.close()
         found = batches(answer["records"] or b"")
-        return {"error": answer["error_code"], "end": answer["high_watermark"], "content": [b.split()[0] for b in found] if bases else found}
+        if bases:
+            found = [one.split()[0] for one in found]
+        return {"error": answer["error_code"], "end": answer["high_watermark"], "content": found}
 
     def use_sasl(self):
         self.port = self.target.sasl_port
@@ -304,7 +306,8 @@ class Target:
             body += text(name) + struct.pack(">ihii", n, 1, 0, len(options))
             body += b"".join(text(key) + text(value) for key, value in options.items())
         run = self.run(s.METADATA, 1)
-        data = struct.pack(">hhi", 19, 2, 1) + text("differential") + struct.pack(">i", len(topics(everything))) + body + struct.pack(">i?", 30000, False)
+        data = struct.pack(">hhi", 19, 2, 1) + text("differential") + struct.pack(">i", len(topics(everything))) + body
+        data += struct.pack(">i?", 30000, False)
         run.timeout = 60
         run.send(struct.pack(">i", len(data)) + data)
         run.frame()
@@ -318,8 +321,8 @@ class Target:
             answer = run.exchange(s.METADATA, {"topics": None})
             there = {t["name"]: t for t in answer["topics"]}
             wanted = topics(everything)
-            if all(name in there and len(there[name]["partitions"]) == n and all(p["error_code"] == 0 for p in there[name]["partitions"])
-                   for name, (n, *_) in wanted.items()):
+            good = {name: sum(p["error_code"] == 0 for p in topic["partitions"]) for name, topic in there.items()}
+            if all(good.get(name) == n for name, (n, *_) in wanted.items()):
                 break
             run.close()
             if time.monotonic() > end:
@@ -330,7 +333,7 @@ class Target:
         self.epoch = there["read"]["partitions"][0]["leader_epoch"]
 
     def wait_for_coordinators(self):
-        """Kafka makes the topics for groups and transactions when somebody asks for the first time, and takes a moment to give out ids."""
+        """Kafka makes its topics for groups and transactions when somebody asks first, and takes a moment to give out ids."""
         for key_type in 0, 1:
             end = time.monotonic() + 60
             while True:

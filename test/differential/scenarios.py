@@ -68,7 +68,7 @@ def batch(values=(b"v",), base=0, attributes=0, count=None, delta=None, crc=None
 def old_set(magic):
     """A message set of versions 0 and 1, with the CRC-32 that it should have."""
     import zlib
-    body = struct.pack(">bb", magic, 0) + (struct.pack(">q", AT) if magic else b"") + struct.pack(">i", 1) + b"k" + struct.pack(">i", 1) + b"v"
+    body = struct.pack(">bb", magic, 0) + (struct.pack(">q", AT) if magic else b"") + struct.pack(">isis", 1, b"k", 1, b"v")
     message = struct.pack(">I", zlib.crc32(body)) + body
     return struct.pack(">qi", 0, len(message)) + message
 
@@ -108,7 +108,8 @@ def produce(topic, partition, records, acks=-1, transactional_id=None):
 def fetch(run, parts, wait=100, least=1, most=50 << 20, part_most=1 << 20, isolation=0, session=(0, -1), epoch=-1):
     """parts: (topic, partition, offset)"""
     topics = [{"topic": topic, "topic_id": run.topic_id(topic),
-               "partitions": [{"partition": partition, "fetch_offset": offset, "current_leader_epoch": epoch, "partition_max_bytes": part_most}
+               "partitions": [{"partition": partition, "fetch_offset": offset, "current_leader_epoch": epoch,
+                               "partition_max_bytes": part_most}
                               for _, partition, offset in together]}
               for topic, together in itertools.groupby(parts, lambda part: part[0])]
     return {"max_wait_ms": wait, "min_bytes": least, "max_bytes": most, "isolation_level": isolation, "session_id": session[0],
@@ -117,7 +118,8 @@ def fetch(run, parts, wait=100, least=1, most=50 << 20, part_most=1 << 20, isola
 
 def list_offsets(topic, *times, partition=0, epoch=-1, isolation=0, most=1):
     return {"replica_id": -1, "isolation_level": isolation, "topics": [{"name": topic, "partitions": [
-        {"partition_index": partition, "timestamp": time, "current_leader_epoch": epoch, "max_num_offsets": most} for time in times]}]}
+        {"partition_index": partition, "timestamp": time, "current_leader_epoch": epoch, "max_num_offsets": most}
+        for time in times]}]}
 
 
 def metadata(*topics, **more):
@@ -138,8 +140,9 @@ def _(run):
     run.ask({"client_software_name": "differential", "client_software_version": "1.0"})
 
 
-for what, software in {"name with a space": ("a b", "1"), "empty name": ("", "1"), "empty version": ("a", ""), "name begins with -": ("-a", "1"),
-                       "name ends with .": ("a.", "1"), "name of one letter": ("a", "1"), "version with a slash": ("a", "1/2"),
+for what, software in {"name with a space": ("a b", "1"), "empty name": ("", "1"), "empty version": ("a", ""),
+                       "name begins with -": ("-a", "1"), "name ends with .": ("a.", "1"),
+                       "name of one letter": ("a", "1"), "version with a slash": ("a", "1/2"),
                        "name not ASCII": ("\u00e4", "1")}.items():
     @scenario(f"api versions: {what}", API_VERSIONS, 3)
     def _(run, software=software):
@@ -179,6 +182,10 @@ ANSWERED = {API_VERSIONS: ["error_code"]}
 # --- requests that are none -------------------------------------------------------------------------------
 
 
+def plain_header(key, version):
+    return struct.pack(">hhihs", key, version, 1, 1, b"a")
+
+
 for api in (PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR, SASL_HANDSHAKE, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH,
             SASL_AUTHENTICATE):
     @scenario("frame: version 99", api, 99)
@@ -216,13 +223,14 @@ for api, first in {PRODUCE: 9, FETCH: 12, LIST_OFFSETS: 6, METADATA: 9, FIND_COO
 
     @scenario("frame: unknown tags in its header", api, first)
     def _(run):
-        run.ask(SIMPLE[run.key], change=lambda data: data.replace(b"differential\0", b"differential\1\x33\3abc"), only=ANSWERED.get(run.key))
+        run.ask(SIMPLE[run.key], change=lambda data: data.replace(b"differential\0", b"differential\1\x33\3abc"),
+                only=ANSWERED.get(run.key))
 
 
-for what, data in {"key 999": struct.pack(">hhihs", 999, 0, 1, 1, b"a"), "key -1": struct.pack(">hhihs", -1, 0, 1, 1, b"a"),
-                   "key 4": struct.pack(">hhihs", 4, 0, 1, 1, b"a") + bytes(20), "key 7": struct.pack(">hhihs", 7, 0, 1, 1, b"a") + bytes(20),
-                   "Produce 2": struct.pack(">hhihs", 0, 2, 1, 1, b"a") + bytes(20), "Fetch 3": struct.pack(">hhihs", 1, 3, 1, 1, b"a") + bytes(20),
-                   "OffsetForLeaderEpoch 1": struct.pack(">hhihs", 23, 1, 1, 1, b"a") + bytes(20), "no bytes": b"", "one byte": b"\0"}.items():
+for what, data in {"key 999": plain_header(999, 0), "key -1": plain_header(-1, 0), "key 4": plain_header(4, 0) + bytes(20),
+                   "key 7": plain_header(7, 0) + bytes(20), "Produce 2": plain_header(PRODUCE, 2) + bytes(20),
+                   "Fetch 3": plain_header(FETCH, 3) + bytes(20), "no bytes": b"", "one byte": b"\0",
+                   "OffsetForLeaderEpoch 1": plain_header(OFFSET_FOR_LEADER_EPOCH, 1) + bytes(20)}.items():
     @scenario(f"frame: {what}", API_VERSIONS, 0, 0)
     def _(run, data=data):
         run.ask_raw(data)
@@ -260,7 +268,8 @@ def _(run):
 
 for what, names in {"one": ["read"], "two": ["read", "two"], "the same twice": ["read", "read"], "unknown": ["nobody"],
                     "known and unknown": ["read", "nobody", "two"], "empty name": [""], "a dot": ["."], "two dots": [".."],
-                    "name with a space": ["a b"], "name with a slash": ["a/b"], "name not ASCII": ["\u00e4"], "name of 249 bytes": ["n" * 249],
+                    "name with a space": ["a b"], "name with a slash": ["a/b"], "name not ASCII": ["\u00e4"],
+                    "name of 249 bytes": ["n" * 249],
                     "name of 250 bytes": ["n" * 250], "bad and good": ["a b", "read"]}.items():
     @scenario(f"metadata: {what}", METADATA)
     def _(run, names=names):
@@ -325,6 +334,7 @@ def produces(what, *batches, topic=None, since=0, **more):
 
 ONE = batch()
 TWO = batch((b"a", b"b"))
+TWO_RECORDS = gzip.compress(record(0, b"k", b"a") + record(1, b"k", b"b"), mtime=0)
 produces("one batch", ONE)
 produces("three batches", ONE, TWO, ONE)
 for codec, what in enumerate(("gzip", "snappy", "lz4", "zstd"), 1):
@@ -363,9 +373,9 @@ produces("bit 15", batch(attributes=-0x8000))
 for codec in 5, 6, 7:
     produces(f"codec {codec}", batch(attributes=codec))
 produces("gzip of nothing gzip can read", batch(attributes=1, records=b"no gzip at all"))
-produces("gzip cut off", batch((b"a", b"b"), attributes=1, records=gzip.compress(record(0, b"k", b"a") + record(1, b"k", b"b"), mtime=0)[:-12]))
+produces("gzip cut off", batch((b"a", b"b"), attributes=1, records=TWO_RECORDS[:-12]))
 produces("gzip of one record too few", batch((b"a", b"b"), attributes=1, records=gzip.compress(record(0, b"k", b"a"), mtime=0)))
-produces("gzip of one record too many", batch((b"a",), attributes=1, records=gzip.compress(record(0, b"k", b"a") + record(1, b"k", b"b"), mtime=0)))
+produces("gzip of one record too many", batch((b"a",), attributes=1, records=TWO_RECORDS))
 produces("no records", batch((), count=0, delta=-1))
 produces("no records, last offset delta 0", batch((), count=0, delta=0))
 produces("count one more than records", batch((b"a", b"b"), count=3, delta=2))
@@ -380,8 +390,9 @@ produces("length 0", batch((b"a",), length=0))
 produces("length -1", batch((b"a",), length=-1))
 produces("length 2^31-1", batch((b"a",), length=0x7FFFFFFF))
 for what, lie in {"record delta 1 for the first": {"delta": 1}, "record delta -1": {"delta": -1}, "record key length -2": {"key": -2},
-                  "record key length 1000": {"key": 1000}, "record value length -2": {"value": -2}, "record value length 1000": {"value": 1000},
-                  "record headers -1": {"headers": -1}, "record headers 1 but none": {"headers": 1}, "record size one more": {"size": 8},
+                  "record key length 1000": {"key": 1000}, "record value length -2": {"value": -2},
+                  "record value length 1000": {"value": 1000}, "record headers -1": {"headers": -1},
+                  "record headers 1 but none": {"headers": 1}, "record size one more": {"size": 8},
                   "record size one less": {"size": 6}, "record size -1": {"size": -1}, "record size 0": {"size": 0},
                   "record bytes behind its headers": {"more": b"x"}, "record time delta": {"time": 5},
                   "record attributes": {"attributes": 1},
@@ -396,15 +407,16 @@ produces("times: greatest above all records", batch(most=AT + 9))
 produces("times: a day ahead", batch(at=AT * 2))
 produces("too large", batch((b"x" * 5000,)), topic="small")
 produces("null key in a compacted topic", batch(keys=None), topic="compacted")
-produces("one of two keys null in a compacted topic", batch((b"a", b"b"), records=record(0, b"k", b"a") + record(1, None, b"b")), topic="compacted")
+produces("one of two keys null in a compacted topic", batch((b"a", b"b"), records=record(0, b"k", b"a") + record(1, None, b"b")),
+         topic="compacted")
 produces("transactional id", ONE, transactional_id="t")
 produces("transactional id and bit", batch(attributes=0x10, producer=(7, 0, 0)), transactional_id="t")
 
 
-for what, (wrong_topic, wrong_partition) in {"unknown topic": ("nobody", 0), "bad topic name": ("a b", 0), "empty topic name": ("", 0),
-                                             "partition 999": ("read", 999), "partition -1": ("read", -1)}.items():
+for what, wrong in {"unknown topic": ("nobody", 0), "bad topic name": ("a b", 0), "empty topic name": ("", 0),
+                    "partition 999": ("read", 999), "partition -1": ("read", -1)}.items():
     @scenario(f"produce: {what}", PRODUCE)
-    def _(run, place=(wrong_topic, wrong_partition)):
+    def _(run, place=wrong):
         run.ask(produce(*place, ONE))
 
 
@@ -451,11 +463,12 @@ def _(run):
     run.see(run.content(topic, second))
 
 
-for what, (records, partition_of) in {"good": (ONE, None), "CRC wrong": (batch(crc=1), None), "unknown partition": (ONE, 999)}.items():
+for what, (records, wrong) in {"good": (ONE, None), "CRC wrong": (batch(crc=1), None), "unknown partition": (ONE, 999)}.items():
     @scenario(f"produce: acks 0, {what}", PRODUCE)
-    def _(run, records=records, partition_of=partition_of):
+    def _(run, records=records, wrong=wrong):
         topic, partition = run.place()
-        run.send(run.tables.request(PRODUCE, run.version, 5, produce(topic, partition if partition_of is None else partition_of, records, acks=0)))
+        request = produce(topic, partition if wrong is None else wrong, records, acks=0)
+        run.send(run.tables.request(PRODUCE, run.version, 5, request))
         run.ask({}, key=API_VERSIONS, version=0, only=["error_code"])
         run.see(run.content(topic, partition))
 
@@ -815,8 +828,9 @@ def _(run):
 
 @scenario("init producer id: twice", INIT_PRODUCER_ID)
 def _(run):
-    ids = [run.exchange(INIT_PRODUCER_ID, {"transactional_id": None, "transaction_timeout_ms": 60000})["producer_id"] for _ in range(2)]
-    run.see("another" if ids[0] != ids[1] else "the same")
+    request = {"transactional_id": None, "transaction_timeout_ms": 60000}
+    ids = {run.exchange(INIT_PRODUCER_ID, request)["producer_id"] for _ in range(2)}
+    run.see("another" if len(ids) == 2 else "the same")
 
 
 for what, more in {"timeout 0": {"transaction_timeout_ms": 0}, "timeout -1": {"transaction_timeout_ms": -1},
