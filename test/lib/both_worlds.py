@@ -30,6 +30,7 @@ KEY, END = b"\x02", b"\x03"        # between what kcat is given, and in no event
 KEYS = 7                        # of each writer
 
 failures = []
+times = []
 expected = collections.defaultdict(lambda: collections.defaultdict(list))    # topic -> key -> values, of those that must be there
 rolled_back = collections.Counter()
 lock = threading.Lock()
@@ -55,8 +56,10 @@ def expect(topic, events):
 
 def in_thread(what, *arguments):
     def run():
+        began = time.monotonic()
         try:
             what(*arguments)
+            times.append(f"{what.__name__} {time.monotonic() - began:.1f}")
         except Exception as error:  # pylint: disable=broad-except
             failures.append(f"{what.__name__}{arguments[:2]}: {type(error).__name__}: {str(error)[:500]}")
 
@@ -188,10 +191,10 @@ def write_kcat(topic, codec, events):
                              "-X", "enable.idempotence=true", "-X", "linger.ms=2", "-X", "batch.num.messages=40"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     for i, (key, value) in enumerate(events):
         kcat.stdin.write(key + KEY + value + END)
-        if i % 50 == 0:
+        if i % 20 == 0:
             # so that it sends while others do
             kcat.stdin.flush()
-            time.sleep(0.01)
+            time.sleep(0.05)
     _, errors = kcat.communicate(timeout=60)
     assert kcat.returncode == 0 and not errors, errors
     expect(topic, events)
@@ -343,7 +346,7 @@ def main():
         threads.append(in_thread(write_java, java, events_of("java", half - librdkafka, 99)))
     for thread in threads:
         thread.join()
-    say("seconds of writing", f"{time.monotonic() - began:.1f}")
+    say("seconds of writing", f"{time.monotonic() - began:.1f}: {', '.join(times)}")
     over.set()
     consumer.join()
 
