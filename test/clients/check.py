@@ -4,12 +4,14 @@ The client is COMMAND ADDRESS, a small program around an unmodified library. It 
 lines of JSON, always of partition 0:
 
     produce TOPIC CODEC idempotent|plain FILE
-        FILE: an event a line: time in ms, key, value, headers (name:value,...), with a tab between; all in base64 but the time, - is null
+        FILE: an event a line: time in ms, key, value, headers (name:value,...), with a tab between; all in base64 but the
+        time, - is null
         {"offsets": [...]}
     read TOPIC FROM MOST FETCH committed|uncommitted
         from an offset, or @ a time in ms; at most so many events, or - up to the end; fetches of so many bytes, or - the default
         {"offset", "time", "key", "value", "headers": [[name, value], ...]} for each event, bytes in base64, and at last
-        {"position", "end", "from"}: the position after that, null if the client has no such thing; the log's end that it was told; where it began
+        {"position", "end", "from"}: the position after that, null if the client has no such thing; the log's end that it was
+        told; where it began
 
 What went wrong is {"error": text}. The server is that of PGHOST and so on; what SQL and the client see is compared byte for byte.
 """
@@ -187,13 +189,15 @@ class Log:
         """One transaction."""
         with self.db.transaction():
             for i, (key, value, headers) in enumerate(events):
-                self.db.execute("SELECT produce(%s, %s::bytea, %s::bytea, %s::jsonb, 0, event_time => timestamptz 'epoch' + %s * interval '1 ms')",
+                self.db.execute("""SELECT produce(%s, %s::bytea, %s::bytea, %s::jsonb, 0,
+                                                  event_time => timestamptz 'epoch' + %s * interval '1 ms')""",
                                 (topic, key, value, json_headers(headers), begin + i * step))
 
     def abort(self, topic, events):
         """Leaves offsets that nobody has."""
         with contextlib.suppress(psycopg.Rollback), self.db.transaction():
-            self.db.execute("SELECT count(produce(%s, 'never'::bytea, 'never'::bytea, partition => 0)) FROM generate_series(1, %s)", (topic, events))
+            self.db.execute("SELECT count(produce(%s, 'never'::bytea, 'never'::bytea, partition => 0)) FROM generate_series(1, %s)",
+                            (topic, events))
             self.db.execute("SELECT count(*) FROM flush()")
             raise psycopg.Rollback
 
@@ -326,8 +330,8 @@ class Check:
 
     def seeks(self):
         expected = self.log.read("seconds")
-        for start, first, most in ((1234, 1234, 5), (0, 0, 3), (1499, 1499, 1), (f"@{BEGIN + 777_000}", 777, 3), (f"@{BEGIN + 776_001}", 777, 2),
-                                   (f"@{BEGIN + 50_000}", 50, 1), (10, 10, 60), ("@1", 0, 2), (f"@{BEGIN + 1_499_000}", 1499, 1)):
+        for start, first, most in ((1234, 1234, 5), (0, 0, 3), (1499, 1499, 1), (f"@{BEGIN + 777_000}", 777, 3),
+                                   (f"@{BEGIN + 776_001}", 777, 2), (f"@{BEGIN + 50_000}", 50, 1), (10, 10, 60), ("@1", 0, 2), (f"@{BEGIN + 1_499_000}", 1499, 1)):
             got, last = self.read("seconds", start, most)
             yield difference(got, expected[first:first + most])
             yield None if last["from"] == first else f"{start}: from {last['from']}, not {first}"

@@ -1,17 +1,19 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034
 #
-# Kafka's clients that tests use, unmodified, and how they are had; for test/clients/run, test/clients/command and test/nightly/clients.
-# Their versions are pinned (python/*.txt, package-lock.json, *.mod and *.sum, and below) and fetched once; kcat is Debian's. Each is
-# started with the broker's address and told what to do by the contract of check.py.
+# Kafka's clients that tests use, unmodified, and how they are had; for test/clients/run, test/clients/command and
+# test/nightly/clients. Their versions are pinned (python/*.txt, package-lock.json, *.mod and *.sum, and below) and fetched
+# once; kcat is Debian's. Each is started with the broker's address and told what to do by the contract of check.py.
 
 programs=$root/test/clients
 # shellcheck source=test/drivers/toolchains.sh
 . "$root/test/drivers/toolchains.sh"
 
-all_clients=(kcat librdkafka_1_9 confluent_kafka kafka_python aiokafka kafkajs franz_go franz_go_newest sarama kafka_go java_2_8 java_3_9 java_4)
+all_clients=(kcat librdkafka_1_9 confluent_kafka kafka_python aiokafka kafkajs franz_go franz_go_newest sarama kafka_go
+	java_2_8 java_3_9 java_4)
 
-# client NAME: sets tools, what it needs to be here; client_fetch, a command that fetches or builds it; and client_command, which runs it
+# client NAME: sets tools, what it needs to be here; client_fetch, a command that fetches or builds it; and client_command,
+# which runs it
 client() {
 	tools=(/usr/bin/python3)
 	client_fetch=(fetch_venv "$1")
@@ -63,8 +65,8 @@ fetch_venv() {
 		  "$venv/bin/python" -m pip install --quiet --only-binary :all: -r "$list" && cp "$list" "$venv/fetched"; }
 }
 
-# fetch_librdkafka VERSION: the library out of confluent-kafka's package of that version. There is none for Debian's Python; the library does not
-# need the Python that the package is for, and runs under kcat.
+# fetch_librdkafka VERSION: the library out of confluent-kafka's package of that version. There is none for Debian's Python;
+# the library does not need the Python that the package is for, and runs under kcat.
 fetch_librdkafka() {
 	local folder=$cache/librdkafka/$1
 	[[ -e $folder/lib/librdkafka.so.1 ]] ||
@@ -75,8 +77,8 @@ fetch_librdkafka() {
 		  ln -s "$folder"/confluent_kafka.libs/librdkafka-*.so.1 "$folder/lib/librdkafka.so.1"; }
 }
 
-# A Go as new as the newest clients want: the one that is here, or a toolchain from the module proxy. Go before 1.21 can fetch that like
-# any module, but does not know what to do with it.
+# A Go as new as the newest clients want: the one that is here, or a toolchain from the module proxy. Go before 1.21 can
+# fetch that like any module, but does not know what to do with it.
 newest_go_version=1.26.0
 newest_go() {
 	local here toolchain=$cache/go/toolchain-$newest_go_version module
@@ -89,7 +91,8 @@ newest_go() {
 		module=golang.org/toolchain@v0.0.1-go$newest_go_version.$(go env GOOS)-$(go env GOARCH)
 		( cd "$cache/go" && go mod download "$module" ) || return
 		module=$GOMODCACHE/$module
-		chmod -R u+w "$module" && chmod +x "$module"/bin/* "$module"/pkg/tool/*/* && find "$module" -name _go.mod -execdir mv {} go.mod \; &&
+		chmod -R u+w "$module" && chmod +x "$module"/bin/* "$module"/pkg/tool/*/* &&
+			find "$module" -name _go.mod -execdir mv {} go.mod \; &&
 			rm -rf "$toolchain" "$GOMODCACHE/cache/download/golang.org/toolchain" && mv "$module" "$toolchain" || return
 	fi
 	GOROOT=$toolchain "$toolchain/bin/go" "$@"
@@ -106,7 +109,8 @@ build_kafka_clients() {
 	local folder=$cache/java/$1 pom=$programs/java/pom.xml
 	{ cmp -s "$pom" "$folder/fetched" ||
 		{ answers mvn && rm -rf "$folder" && mkdir -p "$folder" &&
-		  mvn -B -q -Dmaven.repo.local="$cache/maven" -Dkafka.version="$1" -f "$pom" dependency:copy-dependencies -DoutputDirectory="$folder/lib" &&
+		  mvn -B -q -Dmaven.repo.local="$cache/maven" -Dkafka.version="$1" -f "$pom" dependency:copy-dependencies \
+			-DoutputDirectory="$folder/lib" &&
 		  cp "$pom" "$folder/fetched"; }; } &&
 		{ [[ $folder/classes/Client.class -nt $programs/java/Client.java ]] ||
 			javac -encoding UTF-8 -cp "$folder/lib/*" -d "$folder/classes" "$programs/java/Client.java"; }
@@ -117,7 +121,8 @@ start_broker() {
 	local tries
 	address=127.0.0.1:$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	: >"$cluster/broker.log"
-	eventlog-broker --conninfo "host=$cluster port=5432 user=postgres dbname=postgres" --listeners "$address" >"$cluster/broker.log" 2>&1 &
+	eventlog-broker --conninfo "host=$cluster port=5432 user=postgres dbname=postgres" --listeners "$address" \
+		>"$cluster/broker.log" 2>&1 &
 	for (( tries = 0; tries < 300; tries++ )); do
 		! grep -q 'changes are told' "$cluster/broker.log" || ! grep -q ' listening ' "$cluster/broker.log" || return 0
 		kill -0 $! 2>/dev/null || break

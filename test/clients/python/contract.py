@@ -47,9 +47,10 @@ def read_answer(events, position, end, start):
 
 
 def serve(produce, read):
-    """produce(topic, codec, idempotent, events): offsets; read(topic, start, when, most, fetch, isolation): read_answer()'s arguments.
+    """By produce(topic, codec, idempotent, events), which returns offsets, and read(topic, start, when, most, fetch, isolation).
 
-    start is None when a time is given, most and fetch where there is no limit."""
+    That returns the arguments of read_answer(). start is None when a time is given, most and fetch where there is no limit.
+    """
     for line in sys.stdin:
         words = line.split()
         try:

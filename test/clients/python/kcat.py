@@ -88,8 +88,8 @@ def read(topic, start, when, most, fetch, isolation):
     if start is None:
         return [], None, end, None
     # -e: it ends where librdkafka says that the end is reached, which it does once it is
-    out = run(["-C", "-t", topic, "-p", "0", "-o", str(start), "-e", "-q", "-X", "fetch.wait.max.ms=50", "-X", f"isolation.level=read_{isolation}", *words,
-               "-f", "%o %T %K %S %k%s%h" + END])
+    out = run(["-C", "-t", topic, "-p", "0", "-o", str(start), "-e", "-q", "-X", "fetch.wait.max.ms=50",
+               "-X", f"isolation.level=read_{isolation}", *words, "-f", "%o %T %K %S %k%s%h" + END])
     return list(parse(out)), None if most is not None else end, end, start
 
 

@@ -13,8 +13,8 @@ loop = asyncio.new_event_loop()
 
 
 async def produce(topic, codec, idempotent, events):
-    producer = AIOKafkaProducer(bootstrap_servers=address, compression_type=None if codec == "none" else codec, enable_idempotence=idempotent,
-                                acks="all", max_request_size=50_000_000, linger_ms=20)
+    producer = AIOKafkaProducer(bootstrap_servers=address, compression_type=None if codec == "none" else codec,
+                                enable_idempotence=idempotent, acks="all", max_request_size=50_000_000, linger_ms=20)
     await producer.start()
     try:
         sent = [await producer.send(topic, partition=0, timestamp_ms=at, key=key, value=value, headers=headers)

@@ -11,9 +11,10 @@ consumers = {}
 
 
 def produce(topic, codec, idempotent, events):
-    producer = KafkaProducer(bootstrap_servers=address, compression_type=None if codec == "none" else codec, enable_idempotence=idempotent,
-                             acks="all", max_request_size=50_000_000, linger_ms=20)
-    sent = [producer.send(topic, partition=0, timestamp_ms=at, key=key, value=value, headers=headers) for at, key, value, headers in events]
+    producer = KafkaProducer(bootstrap_servers=address, compression_type=None if codec == "none" else codec,
+                             enable_idempotence=idempotent, acks="all", max_request_size=50_000_000, linger_ms=20)
+    sent = [producer.send(topic, partition=0, timestamp_ms=at, key=key, value=value, headers=headers)
+            for at, key, value, headers in events]
     offsets = [one.get(60).offset for one in sent]
     producer.close()
     return offsets
