@@ -111,7 +111,8 @@ def parked(topic, n, partition=0):
     """n fetches at the end wait; stdin says when the commit is done; all are answered, and by it."""
     end = k.read_list_offsets(k.Client(port).ask(k.list_offsets(topic, partition, -1)))[0][4]
     k.many_sockets()
-    clients = [k.Client(port) for _ in range(n)]
+    # (another crowd may begin with 0)
+    clients = [k.Client(port, number=500_000 + i) for i in range(n)]
     selector = selectors.DefaultSelector()
     for i, client in enumerate(clients):
         client.send(k.fetch([(topic, partition, end)], wait=60000, correlation=i))

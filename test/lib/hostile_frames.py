@@ -195,7 +195,7 @@ def idle(n):
     clients = []
     k.many_sockets()
     for i in range(n):
-        client = k.Client(port)
+        client = k.Client(port, number=i)
         if i % 50 == 0:
             client.send(struct.pack(">i", 50_000_000) + b"x" * 10)
         clients.append(client)

@@ -12,6 +12,8 @@ SASL_HANDSHAKE, API_VERSIONS, INIT_PRODUCER_ID, SASL_AUTHENTICATE = 17, 18, 22, 
 VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 1, METADATA: 1, SASL_HANDSHAKE: 1, API_VERSIONS: 0, INIT_PRODUCER_ID: 0,
             SASL_AUTHENTICATE: 0}
 
+IP_BIND_ADDRESS_NO_PORT = 24        # (Linux)
+
 
 def text(s):
     if s is None:
@@ -173,8 +175,12 @@ def many_sockets():
 
 
 class Client:
-    def __init__(self, port, timeout=60, buffer=None):
+    def __init__(self, port, timeout=60, buffer=None, number=0):
+        """number: where there are thousands, this one's; ports of one address are soon hard to find."""
         self.socket = socket.socket()
+        if number >= 5000:
+            self.socket.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            self.socket.bind((f"127.0.0.{1 + number // 5000}", 0))
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(timeout)

@@ -23,7 +23,7 @@ my $seconds = $ENV{EVENTLOG_CROWD_SECONDS} // 6;
 my $memory = 64;		# MB that the broker may have in hand
 
 # descriptors of the broker, which has all of them
-my $limit = `ulimit -Hn`;
+chomp(my $limit = `sh -c 'ulimit -Hn'`);
 if ($limit =~ /^\d+$/ && $limit < $crowd + $parked + 500)
 {
 	$crowd = $limit - $parked - 500;
@@ -82,7 +82,8 @@ $got = finish_frames($real);
 note("a real client: $got->{rounds} rounds, the longest $got->{longest} s");
 cmp_ok($got->{rounds}, '>', 0, 'beside all of them a client produces and reads');
 cmp_ok($got->{longest}, '<', 10, '... and gets its answers');
-cmp_ok(broker_metric($broker, 'connections'), '>=', $crowd, 'who says nothing is still there');
+# (who has begun a request may have to go, after half a minute, when memory is short)
+cmp_ok(broker_metric($broker, 'connections'), '>=', 0.98 * $crowd, 'who says nothing is still there');
 
 # beside what is in hand, a connection is a struct
 note(sprintf('%.1f MB at most, %.1f MB at first', $most, $at_first));
