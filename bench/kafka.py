@@ -16,6 +16,8 @@ JVM = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeap
        "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true"]
 SERVER_HEAP, TOOL_HEAP = ["-Xmx1G", "-Xms1G"], ["-Xmx512M"]
 
+PATIENCE_S = 1200       # for a tool
+
 SETTINGS = """
 process.roles=broker,controller
 node.id=1
@@ -74,7 +76,11 @@ class Tools:
 
     def tool(self, name, *arguments):
         """What a tool of Kafka's prints."""
-        done = subprocess.run(self.command(name, *arguments), capture_output=True, text=True, check=False, cwd="/tmp")
+        try:
+            done = subprocess.run(self.command(name, *arguments), capture_output=True, text=True, check=False, cwd="/tmp",
+                                  timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:       # they wait for ever for a server that has gone, as one does whose disk was full
+            raise SystemExit(f"bench: {name}: not done after {PATIENCE_S} s") from None
         if done.returncode:
             raise SystemExit(f"bench: {name} {' '.join(map(str, arguments))}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
