@@ -2,7 +2,7 @@
 """Producers that retry through lossy_proxy.py until each event is there; needs psycopg 3.
 
 Each has a name and counts: produce(), produce_batch(), and produce() beside a row of the table "twin" in one transaction, in
-turn. After anything that breaks it connects anew and tries the same sequence again. Prints how often; 075_sql_producers.pl
+turn. After anything that breaks it connects anew and tries the same sequence again. Prints how often; 085_sql_producers.pl
 judges the outcome. Ends when calls were cut off so often, before the server heard of them or behind.
 """
 import argparse
