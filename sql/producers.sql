@@ -40,7 +40,7 @@ SELECT produce('sp', 'a', '44', producer => 'p', sequence => 44) >= 0, produce('
 SELECT produce('sp', 'b', 'q', producer => 'q', sequence => 1) >= 0;
 SELECT create_topic('sp_other', 1, 'text', 'text');
 SELECT produce('sp_other', 'a', 'other topic', producer => 'p', sequence => 7);
-SELECT value FROM sp ORDER BY event_time, value;
+SELECT value FROM sp ORDER BY value COLLATE "C";
 SELECT * FROM pg_temp.last('sp');
 SELECT * FROM pg_temp.last('sp_other');
 

@@ -37,7 +37,7 @@ sub catch_up
 	return;
 }
 
-my @topics = ('small', 'large', 'trimmed', 'truncated', 'zst', '_eventlog.committed_offsets');
+my @topics = ('small', 'large', 'trimmed', 'truncated', 'zst', '_eventlog.committed_offsets', '_eventlog.positions');
 
 # What both must show alike.
 sub compare

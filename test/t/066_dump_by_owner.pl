@@ -60,6 +60,7 @@ BEGIN; SELECT produce('orders', 'aborted', '{}'), flush(); ROLLBACK;
 SELECT produce('orders', 'k' || i, json_build_object('i', i)) FROM generate_series(101, 200) i;
 SELECT produce('app.docs', gen_random_uuid(), '{}') FROM generate_series(1, 20) i;
 SELECT produce('emptied', i::text, '') FROM generate_series(1, 7) i;
+SELECT produce('orders', 'k', '{}', producer => 'p' || i, sequence => i) FROM generate_series(1, 3) i;
 TRUNCATE emptied;
 SELECT create_group('mine', '{"start_from": "latest", "max_poll_interval": "10 min"}');
 SELECT create_group('with grants');
@@ -90,6 +91,7 @@ sub describe
 		grants => 'SELECT * FROM _eventlog.group_grants ORDER BY 1, role::text',
 		'views of groups' => 'SELECT group_name, owner, topics, lag FROM eventlog_groups ORDER BY 1',
 		offsets => 'SELECT group_name, topic, partition, committed_offset, lag FROM eventlog_lag ORDER BY 1, 2::text, 3',
+		'sequences of producers' => 'SELECT event_offset, key, value FROM _eventlog.positions ORDER BY 1',
 		held => "SELECT attname, a.privilege_type, a.grantee::regrole FROM pg_attribute, aclexplode(attacl) a WHERE attrelid IN ('_eventlog.groups'::regclass, '_eventlog.group_grants'::regclass) ORDER BY 1, 3::text" },
 		@topics);
 }

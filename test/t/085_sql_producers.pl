@@ -1,5 +1,6 @@
 # Producers that lose answers and try again: each event is there once, in order, with
-# the rows of its transaction; through crashes of the server, promotion, dump and restore.
+# the rows of its transaction; through crashes of the server, promotion, dump and restore.  And
+# sequences that nobody needs any more expire.
 #
 # EVENTLOG_CUTS: how often clients are cut off between statement and answer.
 
@@ -150,5 +151,28 @@ delete @last{'prepared', 'not prepared'};
 $standby->safe_psql('postgres', "ALTER TABLE t RENAME TO before; CREATE TABLE old AS TABLE twin; TRUNCATE twin; SELECT create_topic('t', 3, 'text', 'text')");
 produce($standby, 1, $cuts * 0.2);
 check($standby, 'after a promotion');
+
+# What expires: it counts from the promotion at the earliest, is told in the log, and the sequence may be any again.
+# A producer that goes on, and one whose transaction is open, keep theirs.
+my $open = $standby->background_psql('postgres');
+$standby->safe_psql('postgres', "SELECT produce('t', 'open', '1', producer => 'open', sequence => 1), produce('t', 'silent', '7', producer => 'silent \"one\"', sequence => 7)");
+$open->query_safe("BEGIN; SELECT produce('t', 'open', '2', producer => 'open', sequence => 2)");
+my $log = -s $standby->logfile;
+$standby->append_conf('postgresql.conf', "eventlog.producer_expiry = '2s'\neventlog.retention_check_interval = '1s'\n");
+$standby->reload;
+my $tick = 0;
+ok(wait_until(sub {
+	$tick++;
+	$standby->safe_psql('postgres', "SELECT produce('t', 'busy', '$tick', producer => 'busy', sequence => $tick)");
+	return slurp_file($standby->logfile, $log) =~ /LOG:  the sequence of producer "silent \\"one\\"" has expired\n.*DETAIL:  It has produced nothing in topic "t" for [2-9] seconds\. Its last sequence was 7\./;
+}), 'a sequence that nobody needs expires, with a LOG line');
+ok(wait_until(sub { slurp_file($standby->logfile, $log) =~ /producer "p3" has expired/ }), '... and others');
+$standby->safe_psql('postgres', "SELECT produce('t', 'silent', '3', producer => 'silent \"one\"', sequence => 3)");
+is($standby->safe_psql('postgres', "SELECT string_agg(value, ',' ORDER BY event_offset) FROM t WHERE key = 'silent'"), '7,3', '... its name begins anew');
+$open->query_safe('COMMIT');
+$open->quit;
+expect_error($standby, "SELECT produce('t', 'open', '4', producer => 'open', sequence => 4)", '55000', qr/leaves a gap/, 'one whose transaction was open is known');
+unlike(slurp_file($standby->logfile, $log), qr/producer "busy" has expired/, '... and one that goes on');
+is($standby->safe_psql('postgres', "SELECT problem FROM check_topic('_eventlog.positions')"), '', 'the topic of positions is sound');
 $standby->stop;
 done_testing();
