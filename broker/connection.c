@@ -19,8 +19,10 @@
  *-------------------------------------------------------------------------
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -46,6 +48,8 @@
 									 * who he is */
 /* the same of answers that nobody reads */
 #define ANSWER_TIMEOUT		30000
+/* in which requests are read that a client sent before it hung up */
+#define GONE_TIMEOUT		10000
 
 typedef enum ConnectionState
 {
@@ -832,6 +836,26 @@ connection_peer(const Connection *connection)
 	return connection->peer;
 }
 
+/*
+ * Has its client hung up, while nothing is read from it since there is too much in
+ * hand?  What is in hand may wait for days.
+ */
+static bool
+has_gone(const Connection *c)
+{
+	struct pollfd p = {.fd = c->watch.fd};
+	char		byte;
+
+	if (c->state != OPEN || (c->watch.wanted & CLIENT_READABLE) != 0)
+		return false;
+#ifdef POLLRDHUP
+	p.events = POLLRDHUP;
+#endif
+	return poll(&p, 1, 0) > 0 &&
+		(recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 ||
+		 client_loop_now(c->loop) - c->last_heard > GONE_TIMEOUT);
+}
+
 void
 connections_sweep(void)
 {
@@ -852,6 +876,8 @@ connections_sweep(void)
 		else if (c->first != NULL && c->first->answered && now - c->last_sent > ANSWER_TIMEOUT &&
 				 connection_counts.memory > settings.memory / 2)
 			connection_close(c, "does not read its answers while memory is short");
+		else if (has_gone(c))
+			connection_close(c, "has gone, with requests in hand");
 	}
 	feed_starved();
 }

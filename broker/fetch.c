@@ -599,6 +599,7 @@ handle_fetch(Request *request)
 {
 	const FetchRequest *body = request->body;
 	Fetch	   *f = kafka_arena_alloc(&request->arena, sizeof(Fetch));
+	int64_t		wait;
 
 	if (f == NULL)
 	{
@@ -611,7 +612,13 @@ handle_fetch(Request *request)
 	f->timer.arg = f;
 	f->watcher.fn = on_topics_changed;
 	f->watcher.arg = f;
-	f->deadline = client_loop_now(request->pool->loop) + (body->max_wait_ms > 0 ? body->max_wait_ms : 0);
+
+	/*
+	 * whoever waits for longer than that may be gone, which nobody would
+	 * notice
+	 */
+	wait = body->max_wait_ms > settings.idle_timeout ? settings.idle_timeout : body->max_wait_ms;
+	f->deadline = client_loop_now(request->pool->loop) + (wait > 0 ? wait : 0);
 	kafka_set_defaults(&KAFKA_TYPE(FetchResponse), &f->response);
 	if (body->session_epoch != SESSION_BEGINS && body->session_epoch != SESSION_ENDS)
 	{

@@ -218,6 +218,15 @@ def many_requests(n):
     sys.stdin.readline()
 
 
+def gone(n):
+    """A request that waits for long, more behind it than are read, and the client is gone at once."""
+    client = k.Client(port)
+    end = k.read_list_offsets(client.ask(k.list_offsets("much", 0, -1)))[0][4]
+    client.send(k.fetch([("much", 0, end)], wait=600000) + k.api_versions() * n)
+    client.close()
+    print("gone", flush=True)
+
+
 if __name__ == "__main__":
     what, arguments = sys.argv[2], sys.argv[3:]
     globals()[what](*[int(a) if a.isdigit() else a for a in arguments])

@@ -76,6 +76,10 @@ cmp_ok($in_hand, '>', 1000 * 2048, '... what they take is counted');
 finish_frames($many);
 is_back('many requests');
 
+run_frames($broker, 'hostile_frames.py', 'gone', 1500);
+ok(wait_until(sub { broker_metric($broker, 'connections') == 0 }, 30), 'a client goes, with more requests in hand than are read: that is noticed');
+is_back('a client that has gone');
+
 stop_broker($broker);
 
 # who cannot be accepted, for lack of descriptors, must not keep the broker busy
