@@ -56,6 +56,10 @@ typedef struct ElTopic
 	struct ElTopicChecks *checks;	/* compiled CHECK constraints, made at
 									 * first use */
 	struct ElTopic *next_stale;
+
+	/* private to wire/topics.c: NULL, or the leader epochs in force ... */
+	int32	   *epochs;
+	TimeLineID	epochs_on;		/* ... on this timeline */
 } ElTopic;
 
 /*

@@ -100,15 +100,17 @@ operations(Oid relid)
 	return ops;
 }
 
-/* -1 for each of so many partitions. */
 static Datum
-unknown_epochs(int32 n)
+int_array(const int32 *values, int n)
 {
-	Datum	   *epochs = palloc_array(Datum, Max(n, 1));
+	Datum	   *datums = palloc_array(Datum, Max(n, 1));
+	ArrayType  *array;
 
-	for (int32 i = 0; i < n; i++)
-		epochs[i] = Int32GetDatum(-1);
-	return PointerGetDatum(construct_array(epochs, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	for (int i = 0; i < n; i++)
+		datums[i] = Int32GetDatum(values[i]);
+	array = construct_array(datums, n, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	pfree(datums);
+	return PointerGetDatum(array);
 }
 
 /*
@@ -120,6 +122,7 @@ describe_locked(Oid relid, Datum *values)
 {
 	ElTopicIdentity identity;
 	pg_uuid_t  *uuid = palloc_object(pg_uuid_t);
+	int32	   *epochs;
 	int32		n;
 
 	if (!el_is_topic(relid))
@@ -130,37 +133,56 @@ describe_locked(Oid relid, Datum *values)
 		OidIsValid(get_default_partition_oid(relid));
 	values[1] = UUIDPGetDatum(uuid);
 	values[3] = Int32GetDatum(n);
-	values[4] = unknown_epochs(n);
+	epochs = palloc_array(int32, Max(n, 1));
+	for (int32 i = 0; i < n; i++)
+		epochs[i] = -1;
+	values[4] = int_array(epochs, n);
 	return true;
 }
 
-/* The leader epochs in force, -1 where the partition is missing or locked. */
-static Datum
-leader_epochs(const ElTopic *t)
+/* The leader epoch in force of a partition, -1 if that is missing or locked. */
+static int32
+read_epoch(ElTopic *t, int32 partition)
 {
-	Datum	   *epochs = palloc_array(Datum, Max(t->npartitions, 1));
-	ArrayType  *array;
+	Relation	leaf;
+	ElLogInfo	info;
 
+	if (el_wire_leaf(t, partition, AccessShareLock, &leaf) != NULL)
+		return -1;
+	el_partition_info(t, partition, leaf, &info);
+	table_close(leaf, AccessShareLock);
+	return el_epoch_in_force(&info.epoch).epoch;
+}
+
+/*
+ * Those of all partitions.  While a server is on one timeline they stay what they are,
+ * so they are read once for as long as the topic is in the cache.
+ */
+static Datum
+leader_epochs(ElTopic *t)
+{
+	const ElEpoch none = {0};
+	TimeLineID	now = el_epoch_in_force(&none).timeline;
+	int32	   *epochs;
+	bool		complete = true;
+
+	if (t->epochs != NULL && t->epochs_on == now)
+		return int_array(t->epochs, t->npartitions);
+	epochs = palloc_array(int32, Max(t->npartitions, 1));
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
-		Relation	leaf;
-		int32		epoch = -1;
-
 		CHECK_FOR_INTERRUPTS();
-		if (el_wire_leaf(t, i, AccessShareLock, &leaf) == NULL)
-		{
-			ElLogInfo	info;
-
-			el_partition_info(unconstify(ElTopic *, t), i, leaf, &info);
-			epoch = el_epoch_in_force(&info.epoch).epoch;
-			table_close(leaf, AccessShareLock);
-		}
-		epochs[i] = Int32GetDatum(epoch);
+		epochs[i] = read_epoch(t, i);
+		complete &= epochs[i] >= 0;
 	}
-	array = construct_array(epochs, t->npartitions, INT4OID, sizeof(int32), true,
-							TYPALIGN_INT);
-	pfree(epochs);
-	return PointerGetDatum(array);
+	if (complete)
+	{
+		if (t->epochs == NULL)
+			t->epochs = MemoryContextAlloc(t->mcxt, Max(t->npartitions, 1) * sizeof(int32));
+		memcpy(t->epochs, epochs, t->npartitions * sizeof(int32));
+		t->epochs_on = now;
+	}
+	return int_array(epochs, t->npartitions);
 }
 
 /* A row: of a topic, or of a name that there is none for. */
