@@ -24,6 +24,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import psycopg
@@ -57,6 +58,7 @@ CLIENTS = {
     "java_3_9": ALL,
     "java_4": ALL,
 }
+LIMIT = 120        # seconds for a command
 BEGIN = 1_700_000_000_000    # ms
 noise = random.Random(16).randbytes
 
@@ -108,18 +110,25 @@ class Client:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
 
     def ask(self, *words):
-        """All lines of the answer but the last, and that."""
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        lines = []
-        while line := self.process.stdout.readline():
-            answer = json.loads(line)
-            if "error" in answer:
-                raise ClientFailed(f"{' '.join(map(str, words))}: {answer['error']}")
-            if "offset" not in answer:
-                return lines, answer
-            lines.append(answer)
-        raise ClientFailed(f"{' '.join(map(str, words))}: the client has ended")
+        """All lines of the answer but the last, and that. A client that hangs is ended."""
+        words, lines = " ".join(map(str, words)), []
+        watchdog = threading.Timer(LIMIT, self.process.kill)
+        watchdog.start()
+        try:
+            self.process.stdin.write(words + "\n")
+            self.process.stdin.flush()
+            while line := self.process.stdout.readline():
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise ClientFailed(f"{words}: {answer['error']}")
+                if "offset" not in answer:
+                    return lines, answer
+                lines.append(answer)
+        except BrokenPipeError:
+            pass
+        finally:
+            watchdog.cancel()
+        raise ClientFailed(f"{words}: the client has ended, or hung")
 
     def produce(self, topic, codec, how, events, begin=BEGIN):
         with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
@@ -136,7 +145,8 @@ class Client:
                 for e in lines], last
 
     def end(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(30)
         self.process.kill()
