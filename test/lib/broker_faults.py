@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What VerifiableProducer was told, what VerifyingReader read, and what is in the log: does it fit?  For 080_broker_faults.pl.
+"""What VerifiableProducer (or idempotent_producer.py) was told, what VerifyingReader read, and what is in the log: does it fit?
 
-Arguments: the producer's output, the reader's output, all events by SQL (both as lines "partition offset value"), and of each
-partition its committed batches as log_batches.py takes them off the pages, in the order of partitions.  What the producer sends are
-numbers; what others have sent is no number.  Writes a line for each kind of problem, and a line "counts {...}".
+For 080_broker_faults.pl. Arguments: "one epoch", or "epochs" for a producer that begins another one by itself; the producer's
+output; the reader's output; all events by SQL (both as lines "partition offset value"); and of each partition its committed batches
+as log_batches.py takes them off the pages, in the order of partitions. What the producer sends are numbers; what others have sent
+is no number. Writes a line for each kind of problem, and a line "counts {...}".
 """
 import collections
 import json
@@ -56,8 +57,8 @@ def batches(path):
 
 
 def main():
-    acknowledged, errors = producer(sys.argv[1])
-    read, stored = read_events(sys.argv[2]), read_events(sys.argv[3])
+    acknowledged, errors = producer(sys.argv[2])
+    read, stored = read_events(sys.argv[3]), read_events(sys.argv[4])
     counts = {"acknowledged": len(acknowledged), "read": len(read), "stored": len(stored), "batches": 0}
 
     for line in errors:
@@ -98,7 +99,7 @@ def main():
 
     # batches follow one another
     next_, identities = {}, collections.Counter()
-    for partition, path in enumerate(sys.argv[4:]):
+    for partition, path in enumerate(sys.argv[5:]):
         for base, n, id_, epoch, sequence in batches(path):
             if id_ < 0:
                 continue
@@ -108,8 +109,9 @@ def main():
             if sequence != expected:
                 problem("sequence is broken", f"{partition}/{base}: producer {id_}, epoch {epoch}: {sequence}, not {expected}")
             next_[partition, id_, epoch] = sequence + n
-    # who finds that his sequence is refused begins again with another epoch; here nothing gives him a reason
-    if len(identities) > 1:
+    # Java begins a new epoch when a sequence is refused though nothing before it was, for which there is no reason here
+    counts["epochs"] = len(identities)
+    if len({id_ for id_, _ in identities} if sys.argv[1] == "epochs" else identities) > 1:
         problem("the producer had to begin again", dict(identities))
 
     for what, evidence in problems.items():

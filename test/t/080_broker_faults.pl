@@ -1,7 +1,8 @@
-# Kafka's VerifiableProducer, idempotent, and a reader by assignment, while whatever is between them and the log is hurt: the
-# broker is killed, its backends are terminated, the server is stopped at once, its synchronous standby is promoted, the network
-# cuts, delays, splits and loses on both sides of the broker, the disk is full.  What was acknowledged is in the log, once, at the
-# offset that was told, and is read; sequences are unbroken; the producer gives up nothing and goes on after each of them.
+# Kafka's VerifiableProducer, idempotent, librdkafka's idempotent producer, where Python has it, and readers by assignment, while
+# whatever is between them and the log is hurt: the broker is killed, its backends are terminated, the server is stopped at once,
+# its synchronous standby is promoted, the network cuts, delays, splits and loses on both sides of the broker, the disk is full.
+# What was acknowledged is in the log, once, at the offset that was told, and is read; sequences are unbroken; the producers give
+# up nothing and go on after each of them.
 #
 # EVENTLOG_FAULTS_ROUNDS: how often each of them comes (default 1; test/nightly/broker_faults asks for 20), in an order of
 # EVENTLOG_FAULTS_SEED.  From the second round on the network is bad beside the others, too, now and then.
@@ -27,7 +28,7 @@ my $test = abs_path(dirname(__FILE__) . '/..');
 my $rounds = $ENV{EVENTLOG_FAULTS_ROUNDS} || 1;
 my $partitions = 3;
 my $rate = 2000;		# events a second
-my $go_on = 400;		# events that are acknowledged after a fault
+my $go_on = 200;		# events of each producer that are acknowledged after a fault
 my $folder = abs_path($PostgreSQL::Test::Utils::tmp_check);
 
 my $jars = `$test/verifiable/fetch`;
@@ -141,7 +142,10 @@ log_statement = none
 EOT
 $primary->stop;
 start_on_disk($primary);
-sql(qq(SELECT create_topic('verified', $partitions, 'text', 'text', '{"compression": "none", "segment_bytes": 65536}')));
+sql(<<"EOT");
+SELECT create_topic(t, $partitions, 'text', 'text', '{"compression": "none", "segment_bytes": 65536}')
+FROM unnest('{java,librdkafka}'::text[]) t
+EOT
 make_standby();
 
 my @to_servers = map { start_proxy(socket_of($_)) } $primary, $standby;
@@ -168,23 +172,42 @@ reconnect.backoff.max.ms=200
 retry.backoff.max.ms=200
 compression.type=lz4
 EOT
-my ($reader, $producer);
+my $java = [ 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1',
+	'-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', "$jars/*" ];
+my $address = "127.0.0.1:$to_broker->{port}";
+# (when a batch fails, librdkafka sends those that are behind it in another epoch)
+my %producers = (
+	java => [ @$java, 'org.apache.kafka.tools.VerifiableProducer', '--bootstrap-server', $address, '--topic', 'java',
+		'--throughput', $rate, '--repeating-keys', 50, '--producer.config', "$folder/producer.conf" ],
+	librdkafka => [ '/usr/bin/python3', "$test/lib/idempotent_producer.py", $address, 'librdkafka', $rate / 4 ]);
+if (!IPC::Run::run([ '/usr/bin/python3', '-c', 'import confluent_kafka' ], '>', \my $found, '2>', \my $missing))
+{
+	note('without librdkafka: there is no confluent_kafka');
+	delete $producers{librdkafka};
+}
+
+# A topic, named after its producer, each.
+my @flows;
 END
 {
 	# (they would go on for ever)
 	my $status = $?;
-	$_->kill_kill(grace => 1) foreach grep { defined } $reader, $producer;
+	foreach my $flow (@flows)
+	{
+		$flow->{$_}->kill_kill(grace => 1) foreach grep { $flow->{$_} } 'reader', 'producer';
+	}
 	$? = $status;
 }
 
-my $java = [ 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1',
-	'-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', "$jars/*" ];
-my $address = "127.0.0.1:$to_broker->{port}";
-my $reader_in = '';
-$reader = IPC::Run::start([ @$java, "$test/verifiable/VerifyingReader.java", $address, 'verified', $partitions ],
-	'<', \$reader_in, '>', "$folder/read", '2>', "$folder/reader.log", IPC::Run::timeout(7200));
-$producer = IPC::Run::start([ @$java, 'org.apache.kafka.tools.VerifiableProducer', '--bootstrap-server', $address, '--topic', 'verified', '--throughput', $rate, '--repeating-keys', 50, '--producer.config', "$folder/producer.conf" ],
-	'<', '/dev/null', '>', "$folder/produced", '2>', "$folder/producer.log", IPC::Run::timeout(7200));
+foreach my $topic (sort keys %producers)
+{
+	my %flow = (topic => $topic, in => '', map { $_ => "$folder/${topic}_$_" } 'produced', 'read', 'stored');
+	push @flows, \%flow;
+	$flow{reader} = IPC::Run::start([ @$java, "$test/verifiable/VerifyingReader.java", $address, $topic, $partitions ],
+		'<', \$flow{in}, '>', $flow{read}, '2>', "$folder/${topic}_reader.log", IPC::Run::timeout(7200));
+	$flow{producer} = IPC::Run::start($producers{$topic},
+		'<', '/dev/null', '>', $flow{produced}, '2>', "$folder/${topic}_producer.log", IPC::Run::timeout(7200));
+}
 
 # How many lines that match there are in a file that grows.
 my %growing;
@@ -203,17 +226,22 @@ sub lines
 	return $state->{n};
 }
 
-sub acknowledged { return lines("$folder/produced", qr/"producer_send_success"/); }
-sub has_read { return lines("$folder/read", qr/\n/); }
+sub acknowledged { my ($flow) = @_; return lines($flow->{produced}, qr/"producer_send_success"/); }
+sub has_read { my ($flow) = @_; return lines($flow->{read}, qr/\n/); }
 
-# Producer and reader go on; how long that takes.
+# Producers and readers go on; how long that takes.
 sub go_on
 {
 	my ($name) = @_;
-	my ($began, $produced, $read) = (time, acknowledged(), has_read());
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $ok = wait_until(sub { acknowledged() >= $produced + $go_on && has_read() >= $read + $go_on }, 60);
-	ok($ok, $name) or diag(sprintf('%d more acknowledged, %d more read', acknowledged() - $produced, has_read() - $read));
+	my $began = time;
+	my @from = map { [ $_, acknowledged($_), has_read($_) ] } @flows;
+	my $ok = wait_until(sub { !grep { acknowledged($_->[0]) < $_->[1] + $go_on || has_read($_->[0]) < $_->[2] + $go_on } @from }, 60);
+	ok($ok, $name)
+	  or diag(
+		map {
+			sprintf "%s: %d more acknowledged, %d more read\n", $_->[0]{topic},
+			  acknowledged($_->[0]) - $_->[1], has_read($_->[0]) - $_->[2]
+		} @from);
 	die 'nothing goes on' unless $ok;
 	return time - $began;
 }
@@ -255,20 +283,26 @@ my %faults = (
 	'the disk is full' => sub {
 		leave($primary, 0);
 		# each file takes what still fits behind its end
-		foreach my $partition (0 .. $partitions - 1)
+		foreach my $flow (@flows)
 		{
-			my $full = wait_until(sub {
-				my ($rc, $out, $err) = $primary->psql('postgres',
-					"SELECT produce('verified', 'filler', 'filler ' || repeat('x', 8000), partition => $partition)");
-				return $err =~ /No space left|could not extend/;
-			}, 60);
-			ok($full, "... in partition $partition");
+			my @full = grep {
+				my $partition = $_;
+				wait_until(sub {
+					my ($rc, $out, $err) = $primary->psql('postgres',
+						"SELECT produce('$flow->{topic}', 'filler', 'filler ' || repeat('x', 8000), partition => $partition)");
+					return $err =~ /No space left|could not extend/;
+				}, 60)
+			} 0 .. $partitions - 1;
+			is(scalar(@full), $partitions, "$flow->{topic}: each partition meets the full disk");
 		}
-		my ($before, $since) = (acknowledged(), time);
-		ok(wait_until(sub {
-			($before, $since) = (acknowledged(), time) if acknowledged() != $before;
-			return time - $since > 0.5;
-		}, 30), '... and the producer waits');
+		foreach my $flow (@flows)
+		{
+			my ($before, $since) = (acknowledged($flow), time);
+			ok(wait_until(sub {
+				($before, $since) = (acknowledged($flow), time) if acknowledged($flow) != $before;
+				return time - $since > 0.5;
+			}, 30), '... and the producer waits');
+		}
 		leave($primary, 1 << 50);
 	});
 $primary->{slot} = 0;
@@ -299,14 +333,18 @@ foreach my $fault (sort keys %seconds)
 # What came of it
 #
 network($_, 'pass') foreach $to_broker, @to_servers;
-$producer->signal('TERM');
-$producer->finish;
-undef $producer;
-like(slurp_file("$folder/produced"), qr/"name":"tool_data"/, 'the producer has ended as it should');
-# (end of file alone would not do: the broker has the other end, too)
-$reader_in .= "end\n";
-ok($reader->finish, 'the reader comes to the end') or diag(substr slurp_file("$folder/reader.log"), -2000);
-undef $reader;
+foreach my $flow (@flows)
+{
+	$flow->{producer}->signal('TERM');
+	$flow->{producer}->finish;
+	delete $flow->{producer};
+	like(slurp_file($flow->{produced}), qr/"name":"tool_data"/, "$flow->{topic}: the producer has ended as it should");
+	# (end of file alone would not do: the broker has the other end, too)
+	$flow->{in} .= "end\n";
+	ok($flow->{reader}->finish, '... and the reader comes to the end')
+	  or diag(substr slurp_file("$folder/$flow->{topic}_reader.log"), -2000);
+	delete $flow->{reader};
+}
 stop_broker($broker);
 foreach my $proxy ($to_broker, @to_servers)
 {
@@ -315,30 +353,40 @@ foreach my $proxy ($to_broker, @to_servers)
 	is($proxy->{err}, '', 'a proxy has done all there was');
 }
 
-is(sql(q(SELECT * FROM check_topic('verified'))), '', 'the log is sound');
-sql('VACUUM verified');
-append_to_file("$folder/stored",
-	sql(q(SELECT partition || ' ' || event_offset || ' ' || replace(left(value, 20), ' ', '-') FROM verified)) . "\n");
-my @files = map { $primary->data_dir . '/' . sql("SELECT pg_relation_filepath('verified_p$_')") } 0 .. $partitions - 1;
+foreach my $flow (@flows)
+{
+	my $topic = $flow->{topic};
+	is(sql("SELECT * FROM check_topic('$topic')"), '', "$topic: the log is sound");
+	sql("VACUUM $topic");
+	append_to_file($flow->{stored},
+		sql("SELECT partition || ' ' || event_offset || ' ' || replace(left(value, 20), ' ', '-') FROM $topic") . "\n");
+	$flow->{files} = [ map { $primary->data_dir . '/' . sql("SELECT pg_relation_filepath('${topic}_p$_')") } 0 .. $partitions - 1 ];
+}
 $standby->stop;
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = ''");
 $primary->reload;
 $primary->stop;
-foreach my $partition (0 .. $partitions - 1)
+foreach my $flow (@flows)
 {
-	# offsets without a gap, as it reads the pages
+	my $topic = $flow->{topic};
+	my @batches = map { "$folder/${topic}_batches_$_" } 0 .. $partitions - 1;
+	foreach my $partition (0 .. $partitions - 1)
+	{
+		# offsets without a gap, as it reads the pages
+		my ($out, $err) = run_command(
+			[ '/usr/bin/python3', "$test/interop/log_batches.py", $flow->{files}[$partition], $batches[$partition] ]);
+		is($err, '', "$topic: partition $partition has each offset once");
+		note($out);
+	}
 	my ($out, $err) = run_command(
-		[ '/usr/bin/python3', "$test/interop/log_batches.py", $files[$partition], "$folder/batches_$partition" ]);
-	is($err, '', "partition $partition has each offset once");
-	note($out);
+		[ '/usr/bin/python3', "$test/lib/broker_faults.py", $topic eq 'java' ? 'one epoch' : 'epochs',
+			@{$flow}{ 'produced', 'read', 'stored' }, @batches ]);
+	is($err, '', "$topic: all of it is compared");
+	ok($out =~ s/^counts (.*)\z//m, '... to its end');
+	my $count = JSON::PP::decode_json($1);
+	note(join ', ', map { "$_ $count->{$_}" } sort keys %$count);
+	is($out, '', '... what was acknowledged is in the log once, in order, and is read');
+	cmp_ok($count->{acknowledged}, '>=', $go_on * (1 + $rounds * keys %faults), "... $count->{acknowledged} events");
 }
-my ($out, $err) = run_command([ '/usr/bin/python3', "$test/lib/broker_faults.py",
-		map { "$folder/$_" } 'produced', 'read', 'stored', map { "batches_$_" } 0 .. $partitions - 1 ]);
-is($err, '', 'all of it is compared');
-ok($out =~ s/^counts (.*)\z//m, '... to its end');
-my $count = JSON::PP::decode_json($1);
-note(join ', ', map { "$_ $count->{$_}" } sort keys %$count);
-is($out, '', 'what was acknowledged is in the log once, in order, and is read');
-cmp_ok($count->{acknowledged}, '>=', $go_on * (1 + $rounds * keys %faults), "$count->{acknowledged} events are acknowledged");
 
 done_testing();

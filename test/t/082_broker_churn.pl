@@ -88,6 +88,8 @@ foreach my $who ('broker', 'backends')
 {
 	my @mb = map { median(@$_) } @{ $samples{$who} };
 	note(sprintf '%s: %.2f MB, then %.2f MB, then %.2f MB', $who, @mb);
+	my @all = map { @$_ } @{ $samples{$who} };
+	note('in between: ' . join ' ', map { sprintf '%.2f', $all[ $_ * @all / 20 ] } 0 .. 19);
 	cmp_ok($mb[2], '<', bound($mb[1]), "memory is flat: $who");
 }
 ok(wait_until(sub { broker_metric($broker, 'connections') == 0 && broker_metric($broker, 'memory_bytes') == 0 }, 30),
