@@ -415,7 +415,8 @@ CELLS = [*(Produce(record, batch, codec, clients) for record in RECORDS for batc
          Small(1), Small(5), Latency("latency"), Idle("idle"), Sustained("sustained")]
 # those of the chosen cells take its place
 RATIOS = [Ratio("eventlog", "Kafka", TARGET, at_least=0.95, what="eventlog-broker / Kafka, and all else that set broker judges")]
-COLUMNS = {"batch_bytes": "batch B", "broker_cpu": "broker", "wal_byte": "WAL/B", "syncs": "syncs", "calls": "calls", "mb_s": "MB/s"}
+COLUMNS = {"batch_bytes": "batch B", "broker_cpu": "broker", "wal_byte": "WAL/B", "syncs": "syncs", "calls": "calls",
+           "mb_s": "MB/s"}
 
 
 def set_up(context):
