@@ -19,6 +19,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -43,6 +45,10 @@
 /* Tombstones, and locks, of one transaction. */
 #define BATCH_KEYS	256
 
+/* How keys of producers begin. */
+#define PRODUCER	"[\"" EL_POSITION_PRODUCER "\", \""
+#define UUID_TEXT	36
+
 /* Keys that one pass looks at; more than a segment holds, so that compaction takes away those which are done. */
 #define MAX_KEYS	65536
 
@@ -64,6 +70,13 @@ typedef struct Expiry
 	HTAB	   *olds;
 } Expiry;
 
+/* Other kinds of positions have a life of their own. */
+static bool
+is_producer(const char *text, int32 len)
+{
+	return len > (int32) strlen(PRODUCER) && memcmp(text, PRODUCER, strlen(PRODUCER)) == 0;
+}
+
 static void
 note_event(Expiry *e, const ElReader *r, const ElRecord *rec)
 {
@@ -73,7 +86,7 @@ note_event(Expiry *e, const ElReader *r, const ElRecord *rec)
 	char	   *text;
 	bool		found;
 
-	if (rec->key_len < 0)
+	if (rec->key_len < 0 || !is_producer(rec->key, rec->key_len))
 		return;
 	el_position_hash(&hash, rec->key, rec->key_len);
 	/* a later event of a key: this one counts */
@@ -141,19 +154,28 @@ lock_olds(Expiry *e)
 	return left;
 }
 
+/* A key that somebody has INSERTed may have anything there, and an error would end the pass. */
+static bool
+is_uuid(const char *text)
+{
+	for (int i = 0; i < UUID_TEXT; i++)
+	{
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char) text[i]))
+			return false;
+	}
+	return true;
+}
+
 static void
 log_expired(const Expiry *e, const Old *old, HTAB *labelled)
 {
-	const char *kind = "[\"" EL_POSITION_PRODUCER "\", \"";
-	char		uuid[37] = "";
+	char		uuid[UUID_TEXT + 1] = "";
 	Oid			topic = InvalidOid;
 
-	if (old->len > strlen(kind) + 36 && memcmp(old->text, kind, strlen(kind)) == 0)
-	{
-		memcpy(uuid, old->text +strlen(kind), 36);
+	memcpy(uuid, old->text +strlen(PRODUCER), Min(old->len - strlen(PRODUCER), UUID_TEXT));
+	if (is_uuid(uuid))
 		topic = el_topic_with_uuid(labelled,
 								   DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))));
-	}
 	ereport(LOG,
 			(errmsg("the sequence of producer \"%s\" has expired",
 					el_position_key_name(old->text, old->len)),

@@ -88,7 +88,7 @@ BEGIN;
 SELECT produce('small', 'aborted', '');
 SELECT flush();
 ROLLBACK;
-SELECT produce('small', 'after', '');
+SELECT produce('small', 'after', '', producer => 'app', sequence => 1);
 EOT
 compare('append');
 
