@@ -12,11 +12,12 @@ programs=$root/test/clients
 all_clients=(kcat librdkafka_1_9 confluent_kafka kafka_python aiokafka kafkajs franz_go franz_go_newest sarama kafka_go
 	java_2_8 java_3_9 java_4)
 
-# client NAME: sets tools, what it needs to be here; client_fetch, a command that fetches or builds it; and client_command,
-# which runs it
+# client NAME: sets tools, what it needs to be here; client_fetch, a command that fetches it; client_build, one that builds what is
+# ours of it, which must not fail; and client_command, which runs it
 client() {
 	tools=(/usr/bin/python3)
 	client_fetch=(fetch_venv "$1")
+	client_build=(true)
 	case $1 in
 		kcat)
 			tools+=(kcat)
@@ -34,16 +35,13 @@ client() {
 			client_command=(env "NODE_PATH=$cache/node/node_modules" node "$programs/node/kafkajs.js") ;;
 		franz_go)
 			tools+=(go)
-			client_fetch=(build_client franz go go.mod "$1")
-			client_command=("$cache/go/$1") ;;
+			client_go franz go go.mod "$1" ;;
 		franz_go_newest)
 			tools+=(go)
-			client_fetch=(build_client franz newest_go newest.mod "$1")
-			client_command=("$cache/go/$1") ;;
+			client_go franz newest_go newest.mod "$1" ;;
 		sarama | kafka_go)
 			tools+=(go)
-			client_fetch=(build_client "$1" newest_go go.mod "$1")
-			client_command=("$cache/go/$1") ;;
+			client_go "$1" newest_go go.mod "$1" ;;
 		java_2_8) client_java 2.8.2 ;;
 		java_3_9) client_java 3.9.2 ;;
 		java_4) client_java 4.4.0 ;;
@@ -51,10 +49,18 @@ client() {
 	esac
 }
 
+# client_go FOLDER GO MODFILE PROGRAM: by GO, which is a command
+client_go() {
+	client_fetch=(fetch_modules "$@")
+	client_build=(build_client "$@")
+	client_command=("$cache/go/$4")
+}
+
 client_java() {
 	tools+=(mvn javac java)
-	client_fetch=(build_kafka_clients "$1")
-	client_command=(java -Dfile.encoding=UTF-8 -cp "$cache/java/$1/classes:$cache/java/$1/lib/*" Client)
+	client_fetch=(fetch_kafka_clients "$1")
+	client_build=(build_kafka_client "$1")
+	client_command=(java "-Dkafka.version=$1" -Dfile.encoding=UTF-8 -cp "$cache/java/$1/classes:$cache/java/$1/lib/*" Client)
 }
 
 # a folder of its own for each: what they depend on differs
@@ -98,22 +104,25 @@ newest_go() {
 	GOROOT=$toolchain "$toolchain/bin/go" "$@"
 }
 
-# build_client FOLDER GO MODFILE PROGRAM: by GO, which is a command
-build_client() {
+# a list of what a program is made of needs all of it there
+fetch_modules() {
 	cd "$programs/go/$1" &&
-		{ GOPROXY=off "$2" build -modfile="$3" -o "$cache/go/$4" . || { answers go && "$2" build -modfile="$3" -o "$cache/go/$4" .; }; }
+		{ GOPROXY=off "$2" list -modfile="$3" -deps . || { answers go && "$2" list -modfile="$3" -deps .; }; }
 }
+build_client() { cd "$programs/go/$1" && GOPROXY=off "$2" build -modfile="$3" -o "$cache/go/$4" .; }
 
-# build_kafka_clients VERSION
-build_kafka_clients() {
+fetch_kafka_clients() {
 	local folder=$cache/java/$1 pom=$programs/java/pom.xml
-	{ cmp -s "$pom" "$folder/fetched" ||
+	cmp -s "$pom" "$folder/fetched" ||
 		{ answers mvn && rm -rf "$folder" && mkdir -p "$folder" &&
 		  mvn -B -q -Dmaven.repo.local="$cache/maven" -Dkafka.version="$1" -f "$pom" dependency:copy-dependencies \
 			-DoutputDirectory="$folder/lib" &&
-		  cp "$pom" "$folder/fetched"; }; } &&
-		{ [[ $folder/classes/Client.class -nt $programs/java/Client.java ]] ||
-			javac -encoding UTF-8 -cp "$folder/lib/*" -d "$folder/classes" "$programs/java/Client.java"; }
+		  cp "$pom" "$folder/fetched"; }
+}
+build_kafka_client() {
+	local folder=$cache/java/$1
+	[[ $folder/classes/Client.class -nt $programs/java/Client.java ]] ||
+		javac -encoding UTF-8 -cp "$folder/lib/*" -d "$folder/classes" "$programs/java/Client.java"
 }
 
 # start_broker: of the cluster, on a free port; sets address. It ends with the script (see clean_up).
@@ -135,13 +144,13 @@ start_broker() {
 # check_clients NAME...: each that can be had, against a broker
 check_clients() {
 	local name
-	local -a tools client_fetch client_command
+	local -a tools client_fetch client_build client_command
 	start_cluster <"$root/test/eventlog.conf"
 	sql 'CREATE EXTENSION eventlog'
 	start_broker
 	for name in "$@"; do
 		client "$name"
-		driver "$name" fetch_client check_client "${tools[@]}"
+		driver "$name" fetch_client build_and_check "${tools[@]}"
 		if ! kill -0 "$(jobs -p)" 2>/dev/null; then
 			tail -n 20 "$cluster/broker.log"
 			fail 'the broker has ended'
@@ -153,4 +162,4 @@ check_clients() {
 }
 only='  '
 fetch_client() { ( "${client_fetch[@]}" ); }
-check_client() { /usr/bin/python3 -B "$programs/check.py" "$name" "$address" "${client_command[@]}"; }
+build_and_check() { ( "${client_build[@]}" ) && /usr/bin/python3 -B "$programs/check.py" "$name" "$address" "${client_command[@]}"; }

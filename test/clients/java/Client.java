@@ -26,7 +26,7 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Client ADDRESS: kafka-clients, from 2.8 on, by the contract of test/clients/check.py. */
+/** Client ADDRESS: kafka-clients of the version in the property kafka.version, from 2.8 on, by the contract of test/clients/check.py. */
 public class Client {
     private static final PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false);
     private static final Map<String, KafkaConsumer<byte[], byte[]>> consumers = new HashMap<>();
@@ -56,7 +56,10 @@ public class Client {
         Properties p = new Properties();
         p.put("bootstrap.servers", address);
         p.put("compression.type", codec);
-        p.put("enable.idempotence", idempotent);
+        // later ones are idempotent by themselves
+        if (!idempotent || System.getProperty("kafka.version").startsWith("2.")) {
+            p.put("enable.idempotence", idempotent);
+        }
         p.put("acks", "all");
         p.put("max.request.size", 50_000_000);
         p.put("linger.ms", 20);

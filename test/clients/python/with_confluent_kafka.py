@@ -31,8 +31,10 @@ def consumer_of(fetch, isolation):
     if (fetch, isolation) not in consumers:
         limits = {} if fetch is None else {"fetch.message.max.bytes": fetch, "fetch.max.bytes": max(fetch, 1000), "message.max.bytes": 1000}
         # a group must have a name, though none is used
-        consumers[fetch, isolation] = Consumer({"bootstrap.servers": address, "group.id": "none", "enable.auto.commit": False, "fetch.wait.max.ms": 100,
-                                                "enable.partition.eof": True, "isolation.level": f"read_{isolation}", **limits})
+        consumers[fetch, isolation] = Consumer({"bootstrap.servers": address, "group.id": "none", "enable.auto.commit": False,
+                                                "fetch.wait.max.ms": 100,
+                                                "enable.partition.eof": True,
+                                                "isolation.level": f"read_{isolation}", **limits})
     return consumers[fetch, isolation]
 
 
