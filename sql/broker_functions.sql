@@ -140,7 +140,7 @@ INSERT INTO refused VALUES
     (22, 'negative length', batch('\x01'::bytea, 1)), (23, 'key too long', batch('\x10'::bytea || '\x000000' || varint(100) || '\x00000000', 1)), (24, 'record too long', batch(varint(100) || '\x00', 1)),
     (25, 'negative key length', batch(varint(6) || '\x000000' || varint(-2) || '\x0000', 1)), (26, 'headers', batch(record(0, '', '', 0, varint(5)), 1)),
     (27, 'bytes behind the records', batch(record(0, '', '') || 'x', 1)), (28, 'offset of a record', batch(record(1, '', ''), 1)),
-    (29, 'later than its greatest time', batch(record(0, '', '', 1), 1)), (30, 'greatest time far ahead', batch(record(0, '', ''), 1, max_ms => 32503680000000)),
+    (29, 'codec 6', batch(record(0, '', ''), 1, 6)), (30, 'greatest time far ahead', batch(record(0, '', ''), 1, max_ms => 32503680000000)),
     (31, 'records far ahead', batch(record(0, '', '') || record(1, '', '', 28799612800000), 2, max_ms => 30503680000000)), (32, 'time that no timestamp has', batch(record(0, '', ''), 1, base_ms => -9007199254740992)),
     (33, 'negative batch length', batch(record(0, '', ''), 1, length => -5)), (34, 'large batch length', batch(record(0, '', ''), 1, length => 2147483647));
 SELECT r.n, r.name, a.sqlstate, a.message, a.base_offset, a.bad_records
@@ -281,6 +281,11 @@ EXECUTE list(:'f', '{-1, -3, 1704067200006}');
 SELECT sqlstate FROM _eventlog.broker_append(ARRAY[:'f']::uuid[], '{0}', ARRAY[batch(record(0, '', '') || record(1, '', '', 50000) || record(2, '', '', 50000), 3, max_ms => 1704067250000)]);
 EXECUTE list(:'f', '{-1, -3, 1704067200006, 1704067250000}');
 SELECT * FROM _eventlog.broker_list_offsets(ARRAY[:'f', '00000000-0000-4000-8000-0000000000ff']::uuid[], '{1, 0}', '{-1, -1}');
+-- the greatest time is not the last record's, which is what some clients put into the header
+SELECT sqlstate FROM _eventlog.broker_append(ARRAY[:'f']::uuid[], '{0}', ARRAY[batch(record(0, 'greatest', '', 80000) || record(1, 'last', '', 60000), 2, max_ms => 1704067260000)]);
+EXECUTE list(:'f', '{-1, -3, 1704067260000, 1704067270000}');
+SELECT key, event_time AT TIME ZONE 'UTC' AS at FROM f WHERE event_time > '2024-01-01 00:01:15+00';
+SELECT * FROM check_topic('f');
 -- an empty log, and one that was emptied
 SELECT drop_topic('wire.f'), create_topic('wire.f', 1, 'bytea', 'bytea');
 SELECT topic_id AS f FROM _eventlog.broker_topics('{wire}', '{f}') \gset

@@ -54,6 +54,7 @@ typedef struct Entry
 	Oid			leaf;
 	bytea	   *batch;
 	ElSequence	sequence;		/* its producer_id -1: it has none */
+	int64		greatest;		/* time in the batch */
 	ElBatchFault fault;			/* its sqlstate NULL: none */
 	int64		base_offset;	/* -1: not appended */
 	int64		log_start;		/* -1: not known */
@@ -319,12 +320,25 @@ append_run(Run *run)
 	run->events = 0;
 }
 
+/* A copy of a batch with that greatest time. */
+static char *
+with_greatest_time(const char *batch, size_t len, ElBatchHeader header, int64 greatest)
+{
+	char	   *copy = palloc(len);
+
+	memcpy(copy, batch, len);
+	header.max_timestamp = greatest;
+	el_batch_write_header(copy, &header);
+	return copy;
+}
+
 /* A batch that is fine goes into the run, if its producer has not sent it before. */
 static void
 add_to_run(Run *run, Entry *e)
 {
 	ElProducers *producers = run->part->producers;
 	ElProducer *producer = NULL;
+	const char *batch = VARDATA_ANY(e->batch);
 	size_t		len = VARSIZE_ANY_EXHDR(e->batch);
 	ElBatchHeader header;
 
@@ -343,13 +357,20 @@ add_to_run(Run *run, Entry *e)
 									RelationGetRelationName(run->appender->rel));
 		return;
 	}
-	(void) el_batch_read_header(VARDATA_ANY(e->batch), len, &header);
+	(void) el_batch_read_header(batch, len, &header);
+
+	/*
+	 * the log finds events by it; some clients put the last record's time
+	 * there
+	 */
+	if (e->greatest > header.max_timestamp)
+		batch = with_greatest_time(batch, len, header, e->greatest);
 	e->base_offset = UNKNOWN(run->n);
 	if (producer != NULL)
 		el_sequence_add(&producer->state, &e->sequence, e->base_offset, producers->fxid);
 	run->appends[run->n] = (ElAppend)
 	{
-		.batch = VARDATA_ANY(e->batch),.len = len
+		.batch = batch,.len = len
 	};
 	run->entries[run->n++] = e;
 	run->events += header.record_count;
@@ -458,7 +479,7 @@ eventlog_broker_append(PG_FUNCTION_ARGS)
 			continue;
 		e->batch = DatumGetByteaPP(batches[i]);
 		(void) el_batch_check(e->topic, e->partition, VARDATA_ANY(e->batch),
-							  VARSIZE_ANY_EXHDR(e->batch), &e->fault);
+							  VARSIZE_ANY_EXHDR(e->batch), &e->greatest, &e->fault);
 		read_sequence(e);
 	}
 	qsort(order, n, sizeof(Entry *), compare_entries);

@@ -51,6 +51,7 @@ typedef struct Walk
 	ElRecord	record;			/* the last one read */
 	int			got;			/* what el_batch_next() said of it */
 	int64		latest;			/* times up to it are fine */
+	int64		greatest;		/* time of the header, or of a record */
 	MemoryContext each;			/* reset for each record */
 } Walk;
 
@@ -112,13 +113,7 @@ next_record(Walk *w)
 	w->got = el_batch_next(&w->reader, r);
 	if (w->got <= 0)
 		return false;
-	/* the log finds events by it */
-	if (r->timestamp > w->reader.header.max_timestamp)
-	{
-		w->reader.error = "a record is later than the batch's greatest time";
-		w->got = -1;
-		return false;
-	}
+	w->greatest = Max(w->greatest, r->timestamp);
 	/* a count of 0 is no header, as where SQL produces */
 	if (r->headers_len == 1)
 		r->headers_len = 0;
@@ -195,7 +190,7 @@ check_records(Walk *w, ElBatchFault *fault)
 
 bool
 el_batch_check(ElTopic *t, int32 partition, const char *batch, size_t len,
-			   ElBatchFault *fault)
+			   int64 *greatest, ElBatchFault *fault)
 {
 	Walk		w = {.topic = t,.partition = partition};
 	ElBatchHeader header;
@@ -210,12 +205,14 @@ el_batch_check(ElTopic *t, int32 partition, const char *batch, size_t len,
 
 	w.latest = ahead < 0 ? PLAIN_TIME_MAX :
 		Min(el_now_ms() + ahead, PLAIN_TIME_MAX);
+	w.greatest = header.max_timestamp;
 	w.reader.max_uncompressed = MAX_UNCOMPRESSED;
 	if (el_batch_open(&w.reader, batch, len, true))
 	{
 		w.each = AllocSetContextCreate(CurrentMemoryContext, "eventlog record",
 									   ALLOCSET_DEFAULT_SIZES);
 		ok = check_records(&w, fault);
+		*greatest = w.greatest;
 		MemoryContextDelete(w.each);
 	}
 	else

@@ -32,10 +32,11 @@ typedef struct ElBatchFault
 /*
  * Look at the batch and all of its records as produce() looks at events, for that
  * partition of a topic that is locked; true if there is nothing wrong, else *fault
- * says what (README).  Allocates in CurrentMemoryContext.  Raises nothing that is the
+ * says what (README).  *greatest is the greatest time, of the header or of a record,
+ * of a batch that is right.  Allocates in CurrentMemoryContext.  Raises nothing that is the
  * batch's fault, but what is of the moment (el_attempt()).
  */
 extern bool el_batch_check(ElTopic *t, int32 partition, const char *batch,
-						   size_t len, ElBatchFault *fault);
+						   size_t len, int64 *greatest, ElBatchFault *fault);
 
 #endif							/* EL_WIRE_BATCH_CHECK_H */
