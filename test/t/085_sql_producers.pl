@@ -171,7 +171,7 @@ ok(wait_until(sub {
 ok(wait_until(sub { slurp_file($standby->logfile, $log) =~ /producer "p3" has expired/ }), '... and others');
 $standby->safe_psql('postgres', "SELECT produce('t', 'silent', '3', producer => 'silent \"one\"', sequence => 3)");
 is($standby->safe_psql('postgres', "SELECT string_agg(value, ',' ORDER BY event_offset) FROM t WHERE key = 'silent'"), '7,3', '... its name begins anew');
-is($standby->safe_psql('postgres', q{SELECT string_agg(DISTINCT value::text, ',') FROM latest('_eventlog.positions') WHERE key !~ '^.."producer'}), '3', '... positions of other kinds stay');
+is($standby->safe_psql('postgres', q{SELECT string_agg(DISTINCT value::text, ',') FROM latest('_eventlog.positions') WHERE key ~ 'other'}), '3', '... positions of other kinds stay');
 $open->query_safe('COMMIT');
 $open->quit;
 expect_error($standby, "SELECT produce('t', 'open', '4', producer => 'open', sequence => 4)", '55000', qr/leaves a gap/, 'one whose transaction was open is known');
