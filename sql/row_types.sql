@@ -50,6 +50,8 @@ BEGIN
     RETURN 'ok';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    -- of a topic's column and that of its twin, core names the one that its catalog has first
+    message := replace(message, '"h_tasks.', '"tasks.');
     RETURN SQLSTATE || ': ' || message || CASE WHEN detail <> '' THEN ' / ' || detail ELSE '' END || CASE WHEN hint <> '' THEN ' / ' || hint ELSE '' END;
 END $$;
 SELECT create_topic('named', value_type => '"all kinds"');
