@@ -38,8 +38,6 @@
 #define SESSION_BEGINS	0
 #define SESSION_ENDS	(-1)
 
-#define LOCKED_PAUSE		50	/* until what somebody has locked is tried
-								 * again */
 #define ZSTD_SINCE			10	/* version of Fetch (KIP-110) */
 #define MOST_AHEAD			8	/* places behind an answer that are read */
 
@@ -69,7 +67,8 @@ typedef struct Fetch
 	bool		settled;		/* nothing changes the answer any more, which
 								 * waits for its time */
 	bool		alone;			/* shares no read */
-	TopicsWatcher watcher;		/* while it is parked */
+	bool		recheck;		/* topics have changed while it read */
+	TopicsWatcher watcher;
 } Fetch;
 
 /* What one look at all partitions has found. */
@@ -79,7 +78,8 @@ typedef struct Try
 	int64_t		room;			/* bytes that an answer may have */
 	bool		more;			/* than fits into this answer */
 	bool		unknown;		/* what was read is not what there is now */
-	bool		locked;			/* some partition cannot be read just now */
+	int64_t		locked_until;	/* when a partition that cannot be read just
+								 * now is tried again; 0: there is none */
 	int			n_wanted;
 	Item	  **wanted;			/* to be read, and where */
 	ReadPlace  *places;
@@ -104,14 +104,22 @@ fetch_leave(Fetch *f)
 	}
 }
 
+/* With what they have said: it may be answered before they are read again. */
 static void
 fetch_drop_reads(Fetch *f)
 {
 	for (int i = 0; i < f->n_items; i++)
 	{
-		if (f->items[i].read != NULL)
-			read_release(f->items[i].read);
-		f->items[i].read = NULL;
+		Item	   *item = &f->items[i];
+
+		if (item->read == NULL)
+			continue;
+		read_release(item->read);
+		item->read = NULL;
+		item->answer->records = (KafkaBytes)
+		{
+			.data = ""
+		};
 	}
 }
 
@@ -216,17 +224,14 @@ on_change(void *arg)
 		fetch_try(item->fetch);
 }
 
-/* Topics have gone meanwhile, or the right to read them: what waits for them is told. */
-static void
-on_topics_changed(void *arg)
+/* Have topics gone meanwhile, or the right to read them?  True: they have, and it is answered. */
+static bool
+fetch_recheck(Fetch *f)
 {
-	Fetch	   *f = arg;
 	const Request *request = f->request;
 	bool		with_id = request->header.request_api_version >= 13;
 
-	/* who is not parked asks the server, which knows */
-	if (f->n_reading > 0 || f->settled)
-		return;
+	f->recheck = false;
 	for (int i = 0; i < f->n_items; i++)
 	{
 		Item	   *item = &f->items[i];
@@ -241,8 +246,22 @@ on_topics_changed(void *arg)
 		if (error != KAFKA_NONE)
 			item_error(item, error);
 	}
-	if (f->failed)
-		fetch_answer(f);
+	if (!f->failed)
+		return false;
+	fetch_answer(f);
+	return true;
+}
+
+static void
+on_topics_changed(void *arg)
+{
+	Fetch	   *f = arg;
+
+	/* who reads looks before he parks: the server's answer may be older */
+	if (f->n_reading > 0)
+		f->recheck = true;
+	else if (!f->settled)
+		(void) fetch_recheck(f);
 }
 
 static void
@@ -265,6 +284,14 @@ on_read(void *arg)
 		fetch_try(item->fetch);
 }
 
+/* Somebody has the partition locked: it is tried again when the first one of all is to be. */
+static void
+note_locked(const Partition *p, Try *t)
+{
+	if (t->locked_until == 0 || p->locked_until < t->locked_until)
+		t->locked_until = p->locked_until;
+}
+
 /* A partition that has been read. */
 static void
 look_at_read(Item *item, Try *t)
@@ -281,7 +308,7 @@ look_at_read(Item *item, Try *t)
 			item_answer(item, p->stable, p->log_start, records);
 		else
 			item_fail(item, KAFKA_NOT_LEADER_OR_FOLLOWER);
-		t->locked = true;
+		note_locked(p, t);
 	}
 	else if (read->error != KAFKA_NONE)
 		item_error(item, read->error);
@@ -314,6 +341,17 @@ look_for_read(Item *item, Try *t)
 	ReadPlace	place = {.partition = item->partition,.topic_id = item->topic_id,.offset = item->asked->fetch_offset};
 
 	place.limit = limit > t->room ? (int32_t) t->room : limit < 0 ? 0 : limit;
+
+	if (p->locked_until > client_loop_now(pool->loop))
+	{
+		/* one of those who wait tries it, when it is time */
+		if (p->known)
+			item_answer(item, p->stable, p->log_start, nothing);
+		else
+			item_fail(item, KAFKA_NOT_LEADER_OR_FOLLOWER);
+		note_locked(p, t);
+		return;
+	}
 
 	/*
 	 * what partitions before it have is enough, or is asked for and may be:
@@ -388,18 +426,18 @@ read_wanted(Fetch *f, const Try *t)
 
 /* Waits for a change, for as long as there is time; or, of what is locked, for a moment. */
 static void
-fetch_park(Fetch *f, bool locked)
+fetch_park(Fetch *f, int64_t locked_until)
 {
 	Pool	   *pool = f->request->pool;
-	int64_t		until = locked ? client_loop_now(pool->loop) + LOCKED_PAUSE : f->deadline;
+	int64_t		until = locked_until > 0 ? locked_until : f->deadline;
 
+	if (f->recheck && fetch_recheck(f))
+		return;
 	for (int i = 0; i < f->n_items; i++)
 	{
 		if (f->items[i].partition != NULL)
 			partition_park(f->items[i].partition, &f->items[i].parked);
 	}
-	topics_unwatch(&f->watcher);
-	topics_watch(pool->topics, &f->watcher);
 	client_timer_start_coarse(pool->loop, &f->timer, until < f->deadline ? until : f->deadline);
 }
 
@@ -421,7 +459,7 @@ fetch_judge(Fetch *f, const Try *t)
 {
 	const FetchRequest *body = f->request->body;
 
-	if (t->bytes == 0 && t->more)
+	if (t->bytes == 0 && t->more && !f->alone)
 	{
 		/*
 		 * whoever it shared with had the bytes: now by itself, when the first
@@ -446,10 +484,10 @@ fetch_judge(Fetch *f, const Try *t)
 	fetch_drop_reads(f);
 	if (f->failed)
 		fetch_settle(f);
-	else if (t->unknown && !t->locked && watch_is_live())
+	else if (t->unknown && t->locked_until == 0 && watch_is_live())
 		fetch_try(f);
 	else
-		fetch_park(f, t->locked);
+		fetch_park(f, t->locked_until);
 }
 
 /*
@@ -589,6 +627,7 @@ on_topics(void *arg, const ClientFailure *failure)
 	}
 	else
 	{
+		topics_watch(request->pool->topics, &f->watcher);
 		request->abandon = fetch_abandon;
 		fetch_try(f);
 	}

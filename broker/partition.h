@@ -37,6 +37,8 @@ typedef struct Partition
 	int64_t		stable;
 	int64_t		log_start;
 	int64_t		log_end;
+	int64_t		locked_until;	/* not read before: somebody has it locked */
+	int			locked_pause;	/* ms, of the last try; 0: it was not locked */
 	struct Read *reads;			/* calls that read it now, or whose result is
 								 * being sent (reads.c) */
 	int			ahead_pause;	/* so often nothing is read ahead */

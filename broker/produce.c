@@ -31,6 +31,7 @@
 #define CALL_BATCHES	1000
 #define N_BUCKETS		1024
 #define LOCKED			"55P03"
+#define LOCKED_PAUSE_MOST	1000
 #define LOCKED_PAUSE	50		/* until what somebody has locked is tried
 								 * again */
 
@@ -69,6 +70,8 @@ typedef struct Lane
 	Batch	   *last;
 	bool		busy;			/* in a call, or held */
 	bool		held;			/* somebody has locked the partition */
+	int			pause;			/* ms that it was held last; 0: it was not */
+	int64_t		ready_at;		/* while it is held */
 	struct Lane *next_in_bucket;
 	struct Lane *next_ready;
 } Lane;
@@ -174,6 +177,9 @@ lane_hold(ProduceQueue *queue, Lane *lane)
 {
 	ClientLoop *loop = queue->pool->loop;
 
+	lane->pause = lane->pause == 0 ? LOCKED_PAUSE :
+		lane->pause < LOCKED_PAUSE_MOST / 2 ? lane->pause * 2 : LOCKED_PAUSE_MOST;
+	lane->ready_at = client_loop_now(loop) + lane->pause;
 	lane->next_ready = queue->first_held;
 	queue->first_held = lane;
 	if (queue->timer.place == 0)
@@ -184,15 +190,24 @@ static void
 on_held_timer(void *arg)
 {
 	ProduceQueue *queue = arg;
+	ClientLoop *loop = queue->pool->loop;
+	Lane	  **link = &queue->first_held;
 
-	while (queue->first_held != NULL)
+	while (*link != NULL)
 	{
-		Lane	   *lane = queue->first_held;
+		Lane	   *lane = *link;
 
-		queue->first_held = lane->next_ready;
+		if (client_loop_now(loop) < lane->ready_at)
+		{
+			link = &lane->next_ready;
+			continue;
+		}
+		*link = lane->next_ready;
 		lane->held = lane->busy = false;
 		lane_ready(queue, lane);
 	}
+	if (queue->first_held != NULL)
+		client_timer_start_coarse(loop, &queue->timer, client_loop_now(loop) + LOCKED_PAUSE);
 	produce_start(queue);
 }
 
@@ -206,6 +221,7 @@ lane_release(ProduceQueue *queue, Lane *lane)
 		return;
 	}
 	lane->busy = false;
+	lane->pause = 0;
 	if (lane->first != NULL)
 		lane_ready(queue, lane);
 	else

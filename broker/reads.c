@@ -51,6 +51,10 @@ struct ReadCall
 #define AHEAD_PAUSE		16		/* chances that are let pass after one was in
 								 * vain */
 
+/* Until a partition that somebody has locked is tried again, in ms. */
+#define LOCKED_PAUSE		50
+#define LOCKED_PAUSE_MOST	1000
+
 static const Oid fetch_types[] = {
 	BINARY_UUID_ARRAY, BINARY_INT4_ARRAY, BINARY_INT8_ARRAY, BINARY_INT4_ARRAY, BINARY_INT4
 };
@@ -246,6 +250,23 @@ reads_stop(void)
  * Calls
  */
 
+/* What somebody has locked is tried again after a pause, which gets longer each time. */
+static void
+note_lock(const Read *read)
+{
+	Partition  *p = read->partition;
+
+	if (read->error != KAFKA_REQUEST_TIMED_OUT)
+	{
+		p->locked_pause = 0;
+		p->locked_until = 0;
+		return;
+	}
+	p->locked_pause = p->locked_pause == 0 ? LOCKED_PAUSE :
+		p->locked_pause < LOCKED_PAUSE_MOST / 2 ? p->locked_pause * 2 : LOCKED_PAUSE_MOST;
+	p->locked_until = client_loop_now(read->pool->loop) + p->locked_pause;
+}
+
 /*
  * The partition whose first row this is; those that go on with its records have nulls
  * but for these.  Returns the row behind them.
@@ -262,6 +283,7 @@ read_result(Read *read, const PGresult *result, int row)
 		read->error = KAFKA_OFFSET_OUT_OF_RANGE;
 	else
 		read->error = kafka_error_of_sqlstate(PQgetvalue(result, row, 0));
+	note_lock(read);
 	read->stable = binary_int64(result, row, 1, -1);
 	read->log_start = binary_int64(result, row, 2, -1);
 	read->log_end = binary_int64(result, row, 3, -1);
@@ -349,6 +371,9 @@ read_new(Pool *pool, ReadCall *call, const ReadPlace *place)
 								 * caller's */
 	read->next = read->partition->reads;
 	read->partition->reads = read;
+	/* others wait for what this one finds */
+	if (read->partition->locked_pause > 0)
+		read->partition->locked_until = client_loop_now(pool->loop) + read->partition->locked_pause;
 	return read;
 }
 

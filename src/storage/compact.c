@@ -152,8 +152,8 @@ take_output_extent(Compaction *c)
  */
 
 /*
- * Write the page at hand, if there is one.  The file is extended by one block
- * under each append lock.
+ * Write the page at hand, if there is one.  The file is extended in steps, each of
+ * them under the append lock.
  */
 static void
 write_output_page(Compaction *c)

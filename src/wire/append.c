@@ -286,7 +286,11 @@ typedef struct Run
 	Entry	  **entries;
 	int			n;
 	int64		events;
+	size_t		bytes;
 } Run;
+
+/* More are not appended together: the partition's metapage is locked meanwhile. */
+#define RUN_BYTES	(1024 * 1024)
 
 #define UNKNOWN(i)			(-2 - (int64) (i))
 #define UNKNOWN_NUMBER(o)	(-2 - (o))
@@ -318,6 +322,7 @@ append_run(Run *run)
 	}
 	run->n = 0;
 	run->events = 0;
+	run->bytes = 0;
 }
 
 /* A copy of a batch with that greatest time. */
@@ -348,8 +353,9 @@ add_to_run(Run *run, Entry *e)
 		if (!is_next(e, producer))
 			return;
 	}
-	if (run->appender->options.held_from != NULL)
-		append_run(run);		/* to see what room it has left */
+	/* to see what room it has left; or to let others in */
+	if (run->appender->options.held_from != NULL || run->bytes + len > RUN_BYTES)
+		append_run(run);
 	if (has_no_room(run->appender, len))
 	{
 		e->fault.sqlstate = FULL;
@@ -374,6 +380,7 @@ add_to_run(Run *run, Entry *e)
 	};
 	run->entries[run->n++] = e;
 	run->events += header.record_count;
+	run->bytes += len;
 }
 
 /* The batches of one partition. */

@@ -116,6 +116,7 @@ eventlog_broker_create_topic(PG_FUNCTION_ARGS)
 	static const char *const names[] = {"name", "schemas", "partitions", "value_type"};
 	char	   *name;
 	char	   *table;
+	char	   *schema;
 	int			nschemas;
 	Oid		   *schemas;
 	ElTopicOptions options;
@@ -143,7 +144,10 @@ eventlog_broker_create_topic(PG_FUNCTION_ARGS)
 	/* clients may not have the codec that SQL would write with */
 	options.compression = EL_CODEC_NONE;
 	table = choose_name(name, schemas[0], PG_GETARG_INT32(2), &options);
-	(void) el_create_topic(makeRangeVar(get_namespace_name(schemas[0]), table, -1),
+	schema = get_namespace_name(schemas[0]);
+	if (schema == NULL)
+		PG_RETURN_BOOL(false);	/* it has gone while we waited */
+	(void) el_create_topic(makeRangeVar(schema, table, -1),
 						   PG_GETARG_INT32(2), BYTEAOID, PG_GETARG_OID(3), &options,
 						   false, NULL);
 	PG_RETURN_BOOL(true);

@@ -1,5 +1,6 @@
 """broker_frames.py PORT WHAT [ARGUMENTS]: what kcat cannot do, for 072_broker.pl and 081_broker_crowd.pl; prints lines "name<tab>value"."""
 
+import select
 import selectors
 import socket
 import struct
@@ -105,6 +106,24 @@ def old_fetches(topic):
         for offset in range(3):
             error, parts = k.read_fetch(k.Client(port).ask(k.fetch([(topic, 0, offset)], version=version)), version)
             say(f"{version}, {offset}", f"{error or parts[0][2]}, {len(k.batches(parts[0][5]))}")
+
+
+def old_fetches_of_two(topic):
+    """Two partitions with nothing but zstd, each larger than an answer may be: the first one's error is an answer."""
+    frame = k.fetch([(topic, 0, 0), (topic, 1, 0)], wait=60000, most=1, part_most=1, version=9)
+    _, parts = k.read_fetch(k.Client(port).ask(frame), 9)
+    say("errors", ", ".join(f"{part[2]} {len(k.batches(part[5]))}" for part in parts))
+
+
+def dropped_beside(topic, other):
+    """A fetch that wants more than there is waits; stdin says when one of its topics has gone: it is answered."""
+    client = k.Client(port)
+    client.send(k.fetch([(topic, 0, 0), (other, 0, 0)], wait=60000, least=1 << 20))
+    say("early", len(select.select([client.socket], [], [], 0.5)[0]))
+    print("parked", flush=True)
+    sys.stdin.readline()
+    _, parts = k.read_fetch(client.receive()[1])
+    say("answer", ", ".join(f"{part[2]} {len(part[5])}" for part in parts))
 
 
 def parked(topic, n, partition=0):

@@ -60,14 +60,16 @@ def login(*pairs):
 def revoked(topic, role):
     """A client that is there all the time: what it may, until stdin says that it may no more; then how long it still does.
 
-    Fetches wait at the end meanwhile, one of them for another topic, too, which nobody takes from the role.
+    Fetches wait at the end meanwhile, one of them for another topic, too, which nobody takes from the role, and one for more
+    than there is of such a topic: that one gets what there is, or nothing.
     """
     client, waiting = client_of(role), [client_of(role) for _ in range(3)]
     say("before", f"{produced(client, topic)} {fetched(client, topic)} {listed(client, topic)}")
     end = k.read_list_offsets(client.ask(k.list_offsets(topic, 0, -1)))[0][4]
+    there = k.read_fetch(client.ask(k.fetch([("plenty", 0, 0)])))[1][0][5]
     for i, w in enumerate(waiting):
-        parts = [(topic, 0, end)] + ([("free", 0, 0)] if i else [])
-        w.send(k.fetch(parts, wait=60000))
+        parts = [(topic, 0, end)] + [[], [("free", 0, 0)], [("plenty", 0, 0)]][i]
+        w.send(k.fetch(parts, wait=60000, least=[1, 1, 1 << 20][i]))
     # all are answered in their turn: these have begun to wait when the next one has been answered
     say("still", f"{fetched(client, topic, end)}")
     print("waiting", flush=True)
@@ -76,6 +78,7 @@ def revoked(topic, role):
     for w in waiting:
         _, parts = k.read_fetch(w.receive()[1])
         errors.append(sorted((name, error) for name, _, error, *_ in parts))
+        assert all(part[5] in (b"", there) for part in parts), parts
     say("parked", errors)
     say("parked in time", "yes" if time.time() - began < 1.5 else f"{time.time() - began:.1f} s")
     say("after", f"{produced(client, topic)} {fetched(client, topic)} {listed(client, topic)}")

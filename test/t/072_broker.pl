@@ -179,6 +179,9 @@ is_all(
 	run_frames($broker, 'broker_frames.py', 'old_fetches', 'mixed'),
 	{ '9, 0' => '0, 1', '9, 1' => '76, 0', '9, 2' => '0, 1', '10, 0' => '0, 3', '10, 1' => '0, 2', '10, 2' => '0, 1' },
 	'clients that are too old for zstd are told so, where there is some');
+create_topic('zstd_only', 2, "'bytea', 'bytea'");
+kcat($broker, ('x' x 1000) . "\n", '-P', '-t', 'zstd_only', '-p', $_, '-z', 'zstd') foreach 0, 1;
+is_all(run_frames($broker, 'broker_frames.py', 'old_fetches_of_two', 'zstd_only'), { errors => '76 0, 0 0' }, '... at once, where it takes all the room there is');
 create_topic('ordered', 2, "'text', 'text'");
 is_all(run_frames($broker, 'broker_frames.py', 'order', 'ordered', 200), { wrong => 0 }, '1,600 requests of 8 pipelines');
 is(sql(<<'EOT'), '3200|0', '... each batch once, and those of a client and partition in its order');
@@ -204,6 +207,12 @@ cmp_ok($woken->{seconds}, '<', 15, '... not longer');
 #
 # Topics that come and go
 #
+sql(q(SELECT create_topic('stays', 1, 'text', 'text'), create_topic('goes', 1, 'text', 'text'); SELECT produce('stays', 'k', repeat('v', 5000))));
+$parked = start_frames($broker, 'broker_frames.py', 'dropped_beside', 'stays', 'goes');
+wait_for_frames($parked, 'parked');
+sql('DROP TABLE goes');
+my $left = finish_frames($parked);
+like("$left->{early}: $left->{answer}", qr/^0: 0 (0|115), 3 0$/, 'a topic goes that somebody waits for beside another, of which there is not enough');
 sql(q(SELECT create_topic('gone', 1, 'text', 'text'); SELECT produce('gone', 'k', 'v')));
 my ($gone_in, $gone_out, $gone_err) = ('', '', '');
 my $gone_reader = IPC::Run::start([ 'bash', '-c', "timeout 100 kcat -b 127.0.0.1:$broker->{port} -C -t gone -o beginning -q -u -f '%s\\n' -X topic.metadata.refresh.interval.ms=200 2> >(head -c 2000 >&2; cat >/dev/null)" ],

@@ -27,8 +27,9 @@ sql(join ';', (map { "CREATE ROLE $_ LOGIN PASSWORD 'secret'; GRANT USAGE ON SCH
 	'CREATE ROLE barred PASSWORD $$secret$$; GRANT USAGE ON SCHEMA _eventlog TO barred',
 	'REVOKE USAGE ON SCHEMA _eventlog FROM outside; GRANT CREATE ON SCHEMA public TO owns, creates',
 	'CREATE SCHEMA closed; GRANT USAGE ON SCHEMA closed TO reads, writes, dual, owns, nil',
-	q(SELECT create_topic('open', 1, 'bytea', 'bytea'), create_topic('closed.inner', 1, 'bytea', 'bytea'), create_topic('free', 1, 'bytea', 'bytea')),
-	'ALTER TABLE open OWNER TO owns; GRANT SELECT ON free TO PUBLIC',
+	q(SELECT create_topic('open', 1, 'bytea', 'bytea'), create_topic('closed.inner', 1, 'bytea', 'bytea'), create_topic('free', 1, 'bytea', 'bytea'), create_topic('plenty', 1, 'bytea', 'bytea')),
+	q(SELECT produce('plenty', 'k'::bytea, convert_to(repeat('v', 10000), 'UTF8'))),
+	'ALTER TABLE open OWNER TO owns; GRANT SELECT ON free, plenty TO PUBLIC',
 	map { "GRANT SELECT ON $_ TO reads, blind, dual; GRANT INSERT ON $_ TO writes, blind, dual" } qw(open closed.inner));
 my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
 open my $file, '>', $node->data_dir . '/pg_hba.conf';
@@ -123,9 +124,8 @@ sub revoke
 sub parked
 {
 	my ($topic, $error) = @_;
-	my ($one, $two) = ("('$topic', $error)", "('free', 0)");
-	my $dual = join ', ', sort $one, $two;
-	return "[[$one], [$dual], [$dual]]";
+	my ($one, @others) = ("('$topic', $error)", "('free', 0)", "('plenty', 0)");
+	return '[' . join(', ', map { '[' . join(', ', sort @$_) . ']' } [$one], map { [ $one, $_ ] } @others) . ']';
 }
 
 revoke('dual', 'open', 'REVOKE SELECT ON open FROM dual',
