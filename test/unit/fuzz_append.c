@@ -168,9 +168,12 @@ el_check_record(ElTopic *t, int32 partition, const ElRecord *r)
  * A reader of the log
  */
 
-/* Walks the batch: how many records it has, -1 if it cannot be read; *n_bad of those that came before. */
+/*
+ * Walks the batch: how many records it has, -1 if it cannot be read; *n_bad of those that came
+ * before, and *greatest time of the header or of one of them.
+ */
 static int
-walk(const char *batch, size_t len, int32 *bad, int *n_bad)
+walk(const char *batch, size_t len, int32 *bad, int *n_bad, int64 *greatest)
 {
 	static ElBatchReader reader;
 	ElRecord	record;
@@ -181,13 +184,13 @@ walk(const char *batch, size_t len, int32 *bad, int *n_bad)
 	reader.max_uncompressed = MAX_UNCOMPRESSED;
 	if (!el_batch_open(&reader, batch, len, false))
 		return -1;
+	*greatest = reader.header.max_timestamp;
 	while ((got = el_batch_next(&reader, &record)) == 1)
 	{
 		if (is_bad(&record) && *n_bad < EL_MAX_BAD_RECORDS)
 			bad[(*n_bad)++] = n;
 		REQUIRE(record.offset == reader.header.base_offset + n);
-		if (record.timestamp > reader.header.max_timestamp)
-			return -1;
+		*greatest = Max(*greatest, record.timestamp);
 		n++;
 	}
 	return got == 0 ? n : -1;
@@ -203,16 +206,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ElBatchFault fault;
 	int32		bad[EL_MAX_BAD_RECORDS];
 	int			n_bad;
+	int64		greatest = 0;
+	int64		walked;
 	int			n;
 
 	if (batch == NULL)
 		return 0;
 	topic.options.max_clock_ahead_ms = size % 4 == 0 ? 0 : -1;
-	if (el_batch_check(&topic, 0, batch, len, &fault))
+	if (el_batch_check(&topic, 0, batch, len, &greatest, &fault))
 	{
-		n = walk(batch, len, bad, &n_bad);
+		n = walk(batch, len, bad, &n_bad, &walked);
 		REQUIRE(n > 0);
 		REQUIRE(n_bad == 0);
+		REQUIRE(greatest == walked);
 		REQUIRE(el_get_be64(batch) == 0);
 		REQUIRE((el_get_be16(batch + EL_BATCH_ATTRIBUTES) &
 				 (EL_ATTR_LOG_APPEND_TIME | EL_ATTR_TRANSACTIONAL | EL_ATTR_CONTROL | EL_ATTR_DELETE_HORIZON)) == 0);
@@ -225,7 +231,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		REQUIRE(fault.nbad >= 0 && fault.nbad <= EL_MAX_BAD_RECORDS);
 		if (fault.nbad > 0)
 		{
-			n = walk(batch, len, bad, &n_bad);
+			n = walk(batch, len, bad, &n_bad, &walked);
 			REQUIRE(fault.nbad == n_bad);
 			REQUIRE(memcmp(fault.bad, bad, sizeof(int32) * n_bad) == 0);
 			REQUIRE(n > 0 || n_bad == EL_MAX_BAD_RECORDS);

@@ -151,7 +151,7 @@ answer(Request *request, uint8_t how)
 		{
 			fetch->responses.items[0].partitions.items[0].records = (KafkaBytes)
 			{
-				records, RECORDS
+				.data = records,.len = RECORDS
 			};
 			n_holds++;
 			(void) request_hold(request, release, NULL);
@@ -211,7 +211,7 @@ static void
 handle_handshake(Request *request)
 {
 	if (!connection_has_role(request->connection))
-		connection_expect_token(request->connection);
+		connection_expect_token(request->connection, request->header.request_api_version == 0);
 	answer(request, 0);
 }
 
