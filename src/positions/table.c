@@ -33,8 +33,8 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
-#include "base/compat.h"
 #include "base/hash.h"
+#include "base/log_file.h"
 #include "base/settings.h"
 #include "positions/table.h"
 #include "storage/reader.h"
@@ -43,7 +43,7 @@
 
 typedef struct TableKey
 {
-	RelFileLocator file;
+	ElLogFile	file;
 	ElPositionHash hash;		/* zeros: "the file is complete" */
 } TableKey;
 
@@ -113,7 +113,7 @@ key_of(Relation rel, const ElPositionHash *hash)
 	TableKey	key;
 
 	memset(&key, 0, sizeof(key));
-	key.file = el_rel_locator(rel);
+	key.file = el_log_file(rel);
 	if (hash != NULL)
 		key.hash = *hash;
 	return key;

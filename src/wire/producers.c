@@ -49,7 +49,7 @@
 
 typedef struct ProducerKey
 {
-	RelFileLocator file;
+	ElLogFile	file;
 	uint32		zero;			/* no padding in a key */
 	int64		id;
 } ProducerKey;
@@ -65,7 +65,7 @@ typedef struct ProducerEntry
 /* A partition's file whose log was read; or a database. */
 typedef struct FileEntry
 {
-	RelFileLocator file;		/* a database: with 0 for space and number */
+	ElLogFile	file;			/* a database: without table and number */
 	bool		loaded;
 	int64		first_id;		/* of a database: ids from here on were given
 								 * out after the server's start */
@@ -134,13 +134,13 @@ el_producers_shmem_init(void)
 	ctl.keysize = sizeof(ProducerKey);
 	ctl.entrysize = sizeof(ProducerEntry);
 	producers = ShmemInitHash("eventlog producers by id", n, n, &ctl, HASH_ELEM | HASH_BLOBS);
-	ctl.keysize = sizeof(RelFileLocator);
+	ctl.keysize = sizeof(ElLogFile);
 	ctl.entrysize = sizeof(FileEntry);
 	files = ShmemInitHash("eventlog producers' files", n, n, &ctl, HASH_ELEM | HASH_BLOBS);
 }
 
 static ProducerKey
-key_of(const RelFileLocator *file, int64 id)
+key_of(const ElLogFile *file, int64 id)
 {
 	ProducerKey key;
 
@@ -228,7 +228,7 @@ add_entry(const ProducerKey *key, int64 used_ms)
 
 /* The entry of a file or a database, made if need be; NULL if there is no memory at all. */
 static FileEntry *
-file_entry(const RelFileLocator *file)
+file_entry(const ElLogFile *file)
 {
 	FileEntry  *f = hash_search(files, file, HASH_FIND, NULL);
 	bool		found;
@@ -253,14 +253,10 @@ file_entry(const RelFileLocator *file)
 	return f;
 }
 
-static RelFileLocator
+static ElLogFile
 database_file(Oid dbid)
 {
-	/*
-	 * tablespace, database, number: by their order, for names differ between
-	 * versions
-	 */
-	RelFileLocator file = {InvalidOid, dbid, InvalidOid};
+	ElLogFile	file = {.dbid = dbid};
 
 	return file;
 }
@@ -268,7 +264,7 @@ database_file(Oid dbid)
 void
 el_producers_note_id(int64 id)
 {
-	RelFileLocator database = database_file(MyDatabaseId);
+	ElLogFile	database = database_file(MyDatabaseId);
 	FileEntry  *f;
 
 	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
@@ -280,9 +276,9 @@ el_producers_note_id(int64 id)
 
 /* May the log have batches of a producer that the table does not know? */
 static bool
-log_may_tell(Relation rel, const RelFileLocator *file, int64 id)
+log_may_tell(const ElLogFile *file, int64 id)
 {
-	RelFileLocator database = database_file(MyDatabaseId);
+	ElLogFile	database = database_file(MyDatabaseId);
 	FileEntry  *f = hash_search(files, file, HASH_FIND, NULL);
 
 	if (f != NULL && f->loaded)
@@ -293,7 +289,7 @@ log_may_tell(Relation rel, const RelFileLocator *file, int64 id)
 	 * those that the table has seen, unless they have been taken into another
 	 * file
 	 */
-	if (el_locator_number(*file) != RelationGetRelid(rel))
+	if (file->number != file->relid)
 		return true;
 	f = hash_search(files, &database, HASH_FIND, NULL);
 	return f == NULL || id < f->first_id;
@@ -333,8 +329,7 @@ settle_entry(ElProducers *p, ProducerEntry *e, uint64 *wait_for)
  * not known is one for which there was no memory: nothing is guessed about it.
  */
 static Claim
-try_claim(Relation rel, ElProducers *p, ProducerEntry **entries, bool has_loaded,
-		  uint64 *wait_for)
+try_claim(ElProducers *p, ProducerEntry **entries, bool has_loaded, uint64 *wait_for)
 {
 	int64		now_ms = el_now_ms();
 
@@ -346,7 +341,7 @@ try_claim(Relation rel, ElProducers *p, ProducerEntry **entries, bool has_loaded
 		entries[i] = hash_search(producers, &key, HASH_FIND, NULL);
 		if (entries[i] == NULL)
 		{
-			p->list[i].no_room = log_may_tell(rel, &p->file, p->list[i].id);
+			p->list[i].no_room = log_may_tell(&p->file, p->list[i].id);
 			if (p->list[i].no_room && !has_loaded)
 				return HAS_TO_LOAD;
 			continue;
@@ -376,7 +371,7 @@ try_claim(Relation rel, ElProducers *p, ProducerEntry **entries, bool has_loaded
 
 /* Read the file's log, and enter what it has and the table has not. */
 static void
-load_producers(Relation rel, const RelFileLocator *file)
+load_producers(Relation rel, const ElLogFile *file)
 {
 	bool		complete;
 	HTAB	   *logged = el_producers_from_log(rel, 2 * table->capacity, &complete);
@@ -439,7 +434,7 @@ el_producers_claim(Relation rel, int64 *ids, int n)
 	bool		has_loaded = false;
 
 	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
-	p->file = el_rel_locator(rel);
+	p->file = el_log_file(rel);
 	p->fxid = U64FromFullTransactionId(GetCurrentFullTransactionId());
 	p->list = palloc0_array(ElProducer, n);
 	entries = palloc0_array(ProducerEntry *, n);
@@ -458,7 +453,7 @@ el_producers_claim(Relation rel, int64 *ids, int n)
 		LWLockAcquire(&table->lock, LW_EXCLUSIVE);
 		/* what is asked of the commit log stays there */
 		LWLockAcquire(XactTruncationLock, LW_SHARED);
-		claim = try_claim(rel, p, entries, has_loaded, &wait_for);
+		claim = try_claim(p, entries, has_loaded, &wait_for);
 		LWLockRelease(XactTruncationLock);
 		LWLockRelease(&table->lock);
 		if (claim == CLAIMED)

@@ -15,7 +15,7 @@
 
 #include "utils/rel.h"
 
-#include "base/compat.h"
+#include "base/log_file.h"
 #include "wire/sequence.h"
 
 /* A producer that a call has batches of, in one partition. */
@@ -29,7 +29,7 @@ typedef struct ElProducer
 /* All those of a call in one partition, claimed by its transaction. */
 typedef struct ElProducers
 {
-	RelFileLocator file;
+	ElLogFile	file;
 	uint64		fxid;
 	int			n;
 	ElProducer *list;			/* by id */
