@@ -98,6 +98,21 @@ SELECT length(name) FROM _eventlog.broker_topics('{}', ARRAY[repeat('x', 249)]) 
 DO $$ BEGIN PERFORM alter_topic('wire2.bytes', jsonb_build_object('kafka_name', repeat('x', 250))); EXCEPTION WHEN invalid_parameter_value THEN RAISE NOTICE 'too long'; END $$;
 SELECT drop_topic('wire2.bytes'), drop_topic('wire2.other');
 DROP SCHEMA wire2;
+-- a restore brings a log's epoch while it is still empty, to a session that knows the topic
+SELECT create_topic('wire.floor', 2, 'bytea', 'bytea');
+SELECT topic_id AS floor, leader_epochs FROM _eventlog.broker_topics('{wire}', '{floor}') \gset
+INSERT INTO _eventlog.log_floor (topic, partition, log_end, leader_epoch) VALUES (:'floor', 0, 0, 7);
+-- seen within a second (src/topic/log_floor.c)
+DO $$ BEGIN
+    FOR i IN 1..1000 LOOP
+        EXIT WHEN leader_epochs[1] > leader_epochs[2] FROM _eventlog.broker_topics('{wire}', '{floor}');
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+SELECT leader_epochs[1] - (:'leader_epochs'::int[])[1] AS rises, leader_epochs[2] - (:'leader_epochs'::int[])[2] AS stays FROM _eventlog.broker_topics('{wire}', '{floor}');
+SELECT count(produce('wire.floor', NULL, '\x', partition => i)) FROM generate_series(0, 1) i;
+SELECT leader_epochs[1] - (:'leader_epochs'::int[])[1] AS rises, leader_epochs[2] - (:'leader_epochs'::int[])[2] AS stays FROM _eventlog.broker_topics('{wire}', '{floor}');
+SELECT drop_topic('wire.floor');
 SELECT name, sqlstate FROM _eventlog.broker_topics('{wire}', ARRAY[repeat('x', 249)]);
 
 SELECT topic_id AS bytes FROM _eventlog.broker_topics('{wire}', '{bytes}') \gset

@@ -57,7 +57,7 @@ typedef struct ElTopic
 									 * first use */
 	struct ElTopic *next_stale;
 
-	/* private to wire/topics.c: NULL, or the leader epochs in force ... */
+	/* private to wire/topics.c: NULL, or the leader epochs that stay ... */
 	int32	   *epochs;
 	TimeLineID	epochs_on;		/* ... on this timeline */
 } ElTopic;

@@ -140,48 +140,49 @@ describe_locked(Oid relid, Datum *values)
 	return true;
 }
 
-/* The leader epoch in force of a partition, -1 if that is missing or locked. */
+/*
+ * The leader epoch in force of a partition, -1 if that is missing or locked.  It stays if
+ * there is a log; else a restore may bring another.
+ */
 static int32
-read_epoch(ElTopic *t, int32 partition)
+read_epoch(ElTopic *t, int32 partition, bool *stays)
 {
 	Relation	leaf;
 	ElLogInfo	info;
 
+	*stays = false;
 	if (el_wire_leaf(t, partition, AccessShareLock, &leaf) != NULL)
 		return -1;
 	el_partition_info(t, partition, leaf, &info);
+	*stays = info.exists;
 	table_close(leaf, AccessShareLock);
 	return el_epoch_in_force(&info.epoch).epoch;
 }
 
 /*
- * Those of all partitions.  While a server is on one timeline they stay what they are,
- * so they are read once for as long as the topic is in the cache.
+ * Those of all partitions.  While a server is on one timeline those of logs stay what they
+ * are, so they are read once for as long as the topic is in the cache.
  */
 static Datum
 leader_epochs(ElTopic *t)
 {
 	const ElEpoch none = {0};
 	TimeLineID	now = el_epoch_in_force(&none).timeline;
-	int32	   *epochs;
-	bool		complete = true;
+	int32	   *epochs = palloc_array(int32, Max(t->npartitions, 1));
+	int32	   *kept = palloc_array(int32, Max(t->npartitions, 1));
 
-	if (t->epochs != NULL && t->epochs_on == now)
-		return int_array(t->epochs, t->npartitions);
-	epochs = palloc_array(int32, Max(t->npartitions, 1));
 	for (int32 i = 0; i < t->npartitions; i++)
 	{
+		bool		stays = t->epochs != NULL && t->epochs_on == now && t->epochs[i] >= 0;
+
 		CHECK_FOR_INTERRUPTS();
-		epochs[i] = read_epoch(t, i);
-		complete &= epochs[i] >= 0;
+		epochs[i] = stays ? t->epochs[i] : read_epoch(t, i, &stays);
+		kept[i] = stays ? epochs[i] : -1;
 	}
-	if (complete)
-	{
-		if (t->epochs == NULL)
-			t->epochs = MemoryContextAlloc(t->mcxt, Max(t->npartitions, 1) * sizeof(int32));
-		memcpy(t->epochs, epochs, t->npartitions * sizeof(int32));
-		t->epochs_on = now;
-	}
+	if (t->epochs == NULL)
+		t->epochs = MemoryContextAlloc(t->mcxt, Max(t->npartitions, 1) * sizeof(int32));
+	memcpy(t->epochs, kept, t->npartitions * sizeof(int32));
+	t->epochs_on = now;
 	return int_array(epochs, t->npartitions);
 }
 
