@@ -4,7 +4,7 @@
  *	  What others have to know when this transaction has ended.
  *
  * A transaction that appended wakes readers, one that wrote to the topic of
- * committed offsets by itself drops their cache, the members of a dropped group
+ * committed offsets or of positions by itself drops their cache, the members of a dropped group
  * leave, and subscriptions end with their topic.  It is noted while the
  * transaction runs (with room set aside, or a note that there was too much; what
  * is noted of groups takes memory, and may fail) and done when its locks are gone, where nothing may fail.
@@ -41,6 +41,7 @@ static bool wake_all = false;
 static bool catalog_changes = false;	/* of topics or rights */
 static bool offsets_appended = false;	/* to the offsets topic, not by
 										 * commit() */
+static bool positions_appended = false; /* to that of positions, by an INSERT */
 static bool uuid_given = false; /* a topic may have got a uuid that another
 								 * had */
 static bool topics_dropped = false; /* more than are noted */
@@ -85,7 +86,10 @@ el_note_append(Oid topic, Oid leaf)
 
 	if (el_internal_relations(&el_positions_internal, &offsets_topic, &offsets_leaf) &&
 		leaf == offsets_leaf)
+	{
+		positions_appended = true;
 		el_positions_invalidate();
+	}
 
 	for (i = 0; i < nappended; i++)
 	{
@@ -178,7 +182,7 @@ el_notes_pre_commit(void)
 bool
 el_notes_pending(void)
 {
-	return nappended > 0 || wake_all || offsets_appended || uuid_given ||
+	return nappended > 0 || wake_all || offsets_appended || positions_appended || uuid_given ||
 		catalog_changes || ndropped_topics > 0 || ndropped_groups > 0;
 }
 
@@ -199,7 +203,7 @@ forget_notes(void)
 		pfree(dropped_groups);
 	dropped_groups = NULL;
 	room_for_groups = 0;
-	wake_all = offsets_appended = uuid_given = topics_dropped = catalog_changes = false;
+	wake_all = offsets_appended = positions_appended = uuid_given = topics_dropped = catalog_changes = false;
 }
 
 void
@@ -238,6 +242,8 @@ el_notes_check_prepare(void)
 				 errmsg("cannot PREPARE a transaction that has dropped a group")));
 	if (offsets_appended || uuid_given)
 		el_offsets_note_prepared();
+	if (positions_appended)
+		el_positions_note_prepared();
 }
 
 /* The events stay undecided; COMMIT PREPARED wakes everybody. */
@@ -292,6 +298,8 @@ el_notes_finish(bool is_commit)
 	el_offsets_settle_drop(is_commit, true);
 	if (offsets_appended || (is_commit && (uuid_given || topics_dropped)))
 		el_offsets_invalidate(offsets_appended || uuid_given);
+	if (positions_appended)
+		el_positions_invalidate();
 	wake_readers();
 	forget_notes();
 }

@@ -44,6 +44,7 @@
 #include "group/slots.h"
 #include "group/wake.h"
 #include "group/xact.h"
+#include "positions/table.h"
 
 /* The parts that this transaction commits, and the marks that it writes. */
 typedef struct Commits
@@ -346,7 +347,10 @@ el_group_utility_done(Node *stmt)
 		TransactionStmtKind kind = ((TransactionStmt *) stmt)->kind;
 
 		if (kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED)
+		{
+			el_positions_prepared_ended();
 			el_offsets_prepared_ended();
+		}
 	}
 	else if (IsA(stmt, DiscardStmt) &&
 			 ((DiscardStmt *) stmt)->target == DISCARD_ALL)

@@ -14,6 +14,9 @@
  * entries were evicted takes in only the key it was made for: another's could have been entered
  * and evicted behind it.
  *
+ * A generation, and the time of the last restore, is a database's.  Databases whose OIDs are
+ * the same modulo NGENERATIONS share one: that costs a pass, or time until something expires.
+ *
  * LOCKING
  *	  The table has a lock of its own.  Under it the process array and the commit log
  *	  are asked, as under a buffer's content lock, and nothing else is waited for.
@@ -54,15 +57,24 @@ typedef struct TableEntry
 	ElEntry		entry;
 } TableEntry;
 
+#define NGENERATIONS	256
+
+typedef struct Generation
+{
+	uint64		gen;			/* entries of another mean nothing */
+	int64		since_ms;		/* 0: nobody has asked yet */
+	bool		prepared;		/* a prepared transaction has INSERTed: its
+								 * end begins another */
+} Generation;
+
 typedef struct Table
 {
 	LWLock		lock;
 	int			tranche;
 	int			capacity;
-	uint64		gen;			/* entries of another mean nothing */
 	uint64		uses;
 	uint64		evictions;
-	int64		since_ms;		/* 0: nobody has asked yet */
+	Generation	generations[NGENERATIONS];
 } Table;
 
 static Table *table = NULL;
@@ -98,13 +110,21 @@ el_positions_shmem_init(void)
 	{
 		memset(table, 0, sizeof(*table));
 		table->capacity = capacity();
-		table->gen = 1;
+		for (int i = 0; i < NGENERATIONS; i++)
+			table->generations[i].gen = 1;
 		table->tranche = LWLockNewTrancheId();
 		LWLockInitialize(&table->lock, table->tranche);
 	}
 	LWLockRegisterTranche(table->tranche, "EventlogPositions");
 	entries = ShmemInitHash("eventlog positions by key", table->capacity,
 							table->capacity, &ctl, HASH_ELEM | HASH_BLOBS);
+}
+
+/* This database's.  Lock held. */
+static Generation *
+generation(void)
+{
+	return &table->generations[MyDatabaseId % NGENERATIONS];
 }
 
 static TableKey
@@ -162,7 +182,7 @@ get_entry(const TableKey *key, bool may_evict)
 			return NULL;
 		memset(&e->entry, 0, sizeof(e->entry));
 	}
-	el_entry_renew(&e->entry, table->gen);
+	el_entry_renew(&e->entry, generation()->gen);
 	e->used = ++table->uses;
 	return e;
 }
@@ -171,7 +191,7 @@ get_entry(const TableKey *key, bool may_evict)
 static bool
 is_usable(const TableEntry *e)
 {
-	return e->entry.gen == table->gen &&
+	return e->entry.gen == generation()->gen &&
 		(!FullTransactionIdIsValid(e->entry.pending_fxid) ||
 		 !FullTransactionIdPrecedes(e->entry.pending_fxid, el_full_xid(el_oldest_clog_xid())));
 }
@@ -200,17 +220,17 @@ look_up(const TableKey *key, const TableKey *complete, ElEntry *entry)
 	if (e != NULL)
 	{
 		/* pending for so long that only the topic can tell, or void */
-		bool		is_void = e->entry.gen != table->gen;
+		bool		is_void = e->entry.gen != generation()->gen;
 
 		(void) hash_search(entries, key, HASH_REMOVE, NULL);
 		if (!is_void)
 			(void) hash_search(entries, complete, HASH_REMOVE, NULL);
 	}
 	c = hash_search(entries, complete, HASH_FIND, NULL);
-	if (c == NULL || c->entry.gen != table->gen)
+	if (c == NULL || c->entry.gen != generation()->gen)
 		return HAS_TO_LOAD;
 	memset(entry, 0, sizeof(*entry));
-	el_entry_renew(entry, table->gen);
+	el_entry_renew(entry, generation()->gen);
 	return FOUND;
 }
 
@@ -313,7 +333,7 @@ merge_read(const Read *read, Relation rel, bool may_evict)
 	TableKey	key = key_of(rel, &read->hash);
 	TableEntry *e = hash_search(entries, &key, HASH_FIND, NULL);
 
-	if (e != NULL && e->entry.gen == table->gen)
+	if (e != NULL && e->entry.gen == generation()->gen)
 		return true;
 	e = get_entry(&key, may_evict);
 	if (e != NULL)
@@ -353,7 +373,7 @@ load(Relation rel, const TableKey *key, ElEntry *entry)
 	bool		valid;
 
 	LWLockAcquire(&table->lock, LW_SHARED);
-	l.gen = table->gen;
+	l.gen = generation()->gen;
 	l.evictions = table->evictions;
 	LWLockRelease(&table->lock);
 	l.reads = el_hash_create("eventlog positions read", 256, sizeof(ElPositionHash),
@@ -369,7 +389,7 @@ load(Relation rel, const TableKey *key, ElEntry *entry)
 	}
 
 	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
-	valid = l.gen == table->gen;
+	valid = l.gen == generation()->gen;
 	if (valid)
 		merge(&l, rel);
 	LWLockRelease(&table->lock);
@@ -415,18 +435,18 @@ el_position_enter(Relation rel, const ElPositionHash *hash, const ElEntry *read,
 
 	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
 	e = hash_search(entries, &key, HASH_FIND, NULL);
-	if (e == NULL || e->entry.gen != table->gen)
+	if (e == NULL || e->entry.gen != generation()->gen)
 	{
 		/*
 		 * what it was before is known only as of the generation in which it
 		 * was read
 		 */
-		e = read->gen == table->gen ? get_entry(&key, true) : NULL;
+		e = read->gen == generation()->gen ? get_entry(&key, true) : NULL;
 		if (e != NULL)
 			e->entry = *read;
 	}
 	if (e != NULL)
-		el_entry_set_pending(&e->entry, table->gen, read, fxid, position, version);
+		el_entry_set_pending(&e->entry, generation()->gen, read, fxid, position, version);
 	else
 	{
 		/* a pass that has missed it must not call the file complete */
@@ -442,7 +462,7 @@ el_positions_gen(void)
 	uint64		gen;
 
 	LWLockAcquire(&table->lock, LW_SHARED);
-	gen = table->gen;
+	gen = generation()->gen;
 	LWLockRelease(&table->lock);
 	return gen;
 }
@@ -453,9 +473,29 @@ el_positions_invalidate(void)
 	if (table == NULL)
 		return;
 	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
-	table->gen++;
-	table->since_ms = el_monotonic_ms();
+	generation()->gen++;
+	generation()->since_ms = el_monotonic_ms();
 	LWLockRelease(&table->lock);
+}
+
+void
+el_positions_note_prepared(void)
+{
+	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
+	generation()->prepared = true;
+	LWLockRelease(&table->lock);
+}
+
+void
+el_positions_prepared_ended(void)
+{
+	bool		prepared;
+
+	LWLockAcquire(&table->lock, LW_SHARED);
+	prepared = generation()->prepared;
+	LWLockRelease(&table->lock);
+	if (prepared)
+		el_positions_invalidate();
 }
 
 int64
@@ -464,9 +504,9 @@ el_positions_since_ms(void)
 	int64		since;
 
 	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
-	if (table->since_ms == 0)
-		table->since_ms = el_monotonic_ms();
-	since = table->since_ms;
+	if (generation()->since_ms == 0)
+		generation()->since_ms = el_monotonic_ms();
+	since = generation()->since_ms;
 	LWLockRelease(&table->lock);
 	return since;
 }

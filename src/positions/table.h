@@ -40,14 +40,21 @@ extern void el_position_enter(Relation rel, const ElPositionHash *hash,
 							  const ElEntry *read, FullTransactionId fxid,
 							  int64 position, int64 version);
 
-/* The generation of what is cached. */
+/* The generation of what is cached of this database. */
 extern uint64 el_positions_gen(void);
 
-/* Somebody else has written to the topic: what is cached means nothing.  Cannot fail. */
+/* Somebody else has written to this database's topic: what is cached of it means nothing.  Cannot fail. */
 extern void el_positions_invalidate(void);
 
 /*
- * Since when (el_monotonic_ms()) this server writes and knows the topic as it is: its start or
+ * A transaction that has done so is being prepared: from then on each end of a prepared one, of which
+ * the latter function is told, invalidates.
+ */
+extern void el_positions_note_prepared(void);
+extern void el_positions_prepared_ended(void);
+
+/*
+ * Since when (el_monotonic_ms()) this server writes and knows this database's topic as it is: its start or
  * promotion, a restore.
  */
 extern int64 el_positions_since_ms(void);
