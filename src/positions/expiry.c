@@ -3,14 +3,16 @@
  * expiry.c
  *	  Sequences of producers that produce nothing any more.
  *
- * Done by the maintenance worker.  What counts is when the position was committed, but
- * not from before the start or promotion of this server, or the last restore: who was
+ * Done by the maintenance worker.  What counts is when the position was appended, which is the
+ * transaction's commit, or its PREPARE TRANSACTION, however long that stays prepared; but not
+ * from before the start or promotion of this server, or the last restore: who was
  * kept from retrying until then may do so for as long as the setting says.
  *
  * Events lie in the order of their times, so the old ones are the first.  A pass
  * takes some of them, reads on to the end to see which are the last of their keys, locks
  * these, and reads what has come meanwhile: nothing can come any more, and they
- * get their tombstones.  The cache has no part in this.
+ * get their tombstones.  The cache has no part in this, but for its generation: if that is
+ * another in the end, a restore has begun, and the pass comes to nothing.
  *
  * IDENTIFICATION
  *	  src/positions/expiry.c
@@ -23,6 +25,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -48,6 +51,8 @@
 /* How keys of producers begin. */
 #define PRODUCER	"[\"" EL_POSITION_PRODUCER "\", \""
 #define UUID_TEXT	36
+#define NAME		"\", \""
+#define END			"\"]"
 
 /* Keys that one pass looks at; more than a segment holds, so that compaction takes away those which are done. */
 #define MAX_KEYS	65536
@@ -56,7 +61,7 @@
 typedef struct Old
 {
 	ElPositionHash hash;		/* hash key */
-	const char *text;
+	char	   *text;
 	int32		len;
 	int64		time_ms;
 	ElEntry		entry;			/* what it says */
@@ -67,14 +72,38 @@ typedef struct Expiry
 	Relation	rel;
 	int64		limit_ms;		/* older events expire */
 	uint64		gen;			/* of the cache, before anything was read */
+	bool		locked;			/* olds are, and get no others */
 	HTAB	   *olds;
 } Expiry;
 
-/* Other kinds of positions have a life of their own. */
+/*
+ * Other kinds of positions have a life of their own, and so has what somebody has INSERTed that
+ * is no key, in which an error would end the pass.
+ */
 static bool
-is_producer(const char *text, int32 len)
+is_producer(const char *key, int32 len)
 {
-	return len > (int32) strlen(PRODUCER) && memcmp(text, PRODUCER, strlen(PRODUCER)) == 0;
+	const char *uuid = key + strlen(PRODUCER);
+
+	if (len < (int32) (strlen(PRODUCER) + UUID_TEXT + strlen(NAME) + strlen(END)) ||
+		memcmp(key, PRODUCER, strlen(PRODUCER)) != 0 ||
+		memcmp(uuid + UUID_TEXT, NAME, strlen(NAME)) != 0 ||
+		memcmp(key + len - strlen(END), END, strlen(END)) != 0 ||
+		!pg_verify_mbstr(PG_UTF8, key, len, true))
+		return false;
+	for (int i = 0; i < UUID_TEXT; i++)
+	{
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? uuid[i] != '-' : !isxdigit((unsigned char) uuid[i]))
+			return false;
+	}
+	return true;
+}
+
+static void
+forget_old(Expiry *e, Old *old)
+{
+	pfree(old->text);
+	(void) hash_search(e->olds, &old->hash, HASH_REMOVE, NULL);
 }
 
 static void
@@ -83,26 +112,34 @@ note_event(Expiry *e, const ElReader *r, const ElRecord *rec)
 	ElPositionHash hash;
 	int64		position;
 	Old		   *old;
-	char	   *text;
 	bool		found;
 
 	if (rec->key_len < 0 || !is_producer(rec->key, rec->key_len))
 		return;
 	el_position_hash(&hash, rec->key, rec->key_len);
-	/* a later event of a key: this one counts */
-	(void) hash_search(e->olds, &hash, HASH_REMOVE, NULL);
+	/* of a key's events the last one counts */
+	old = hash_search(e->olds, &hash, HASH_FIND, NULL);
 	if (rec->timestamp > e->limit_ms || r->state != EL_BATCH_VISIBLE ||
 		!el_position_parse(rec->value, rec->value_len, &position))
+	{
+		if (old != NULL)
+			forget_old(e, old);
 		return;
-	if (hash_get_num_entries(e->olds) >= MAX_KEYS)
-		return;
-	text = palloc(rec->key_len);
+	}
+	if (old == NULL)
+	{
+		char	   *text;
 
-	memcpy(text, rec->key, rec->key_len);
-	old = hash_search(e->olds, &hash, HASH_ENTER, &found);
-	old->text = text;
+		if (e->locked || hash_get_num_entries(e->olds) >= MAX_KEYS)
+			return;
+		text = palloc(rec->key_len);
 
-	old->len = rec->key_len;
+		memcpy(text, rec->key, rec->key_len);
+		old = hash_search(e->olds, &hash, HASH_ENTER, &found);
+		old->text = text;
+
+		old->len = rec->key_len;
+	}
 	old->time_ms = rec->timestamp;
 	memset(&old->entry, 0, sizeof(old->entry));
 	el_entry_renew(&old->entry, e->gen);
@@ -149,33 +186,21 @@ lock_olds(Expiry *e)
 			continue;
 		}
 		left |= locked == BATCH_KEYS;
-		(void) hash_search(e->olds, &old->hash, HASH_REMOVE, NULL);
+		forget_old(e, old);
 	}
+	e->locked = true;
 	return left;
 }
 
-/* A key that somebody has INSERTed may have anything there, and an error would end the pass. */
-static bool
-is_uuid(const char *text)
-{
-	for (int i = 0; i < UUID_TEXT; i++)
-	{
-		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char) text[i]))
-			return false;
-	}
-	return true;
-}
-
 static void
-log_expired(const Expiry *e, const Old *old, HTAB *labelled)
+log_expired(const Old *old, HTAB *labelled)
 {
 	char		uuid[UUID_TEXT + 1] = "";
-	Oid			topic = InvalidOid;
+	Oid			topic;
 
-	memcpy(uuid, old->text +strlen(PRODUCER), Min(old->len - strlen(PRODUCER), UUID_TEXT));
-	if (is_uuid(uuid))
-		topic = el_topic_with_uuid(labelled,
-								   DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))));
+	memcpy(uuid, old->text +strlen(PRODUCER), UUID_TEXT);
+	topic = el_topic_with_uuid(labelled,
+							   DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))));
 	ereport(LOG,
 			(errmsg("the sequence of producer \"%s\" has expired",
 					el_position_key_name(old->text, old->len)),
@@ -205,7 +230,7 @@ append_tombstones(Expiry *e)
 	{
 		ElRecord	rec = {0};
 
-		log_expired(e, old, labelled);
+		log_expired(old, labelled);
 		rec.timestamp = now;
 		rec.key = old->text;
 		rec.key_len = old->len;
@@ -224,17 +249,17 @@ el_positions_expire(void)
 {
 	Expiry		e = {0};
 	ElReader   *r;
-	Oid			topic;
-	Oid			leaf;
 	bool		left = false;
 
+	/* a restore of later than this is seen in the end */
+	e.gen = el_positions_gen();
 	if (el_producer_expiry_s == 0 ||
-		!el_internal_relations(&el_positions_internal, &topic, &leaf) ||
 		el_monotonic_ms() - el_positions_since_ms() < (int64) el_producer_expiry_s * 1000)
 		return false;
-	e.rel = el_internal_open(&el_positions_internal);
+	e.rel = el_internal_open_if_free(&el_positions_internal);
+	if (e.rel == NULL)
+		return false;
 	e.limit_ms = el_now_ms() - (int64) el_producer_expiry_s * 1000;
-	e.gen = el_positions_gen();
 	e.olds = el_hash_create("eventlog positions that expire", BATCH_KEYS,
 							sizeof(ElPositionHash), sizeof(Old), CurrentMemoryContext);
 	r = el_reader_begin(e.rel, NULL, EL_READ_ALL);
@@ -246,7 +271,7 @@ el_positions_expire(void)
 		(void) read_on(&e, r);
 	}
 	el_reader_end(r);
-	if (hash_get_num_entries(e.olds) > 0)
+	if (hash_get_num_entries(e.olds) > 0 && el_positions_gen() == e.gen)
 		append_tombstones(&e);
 	table_close(e.rel, NoLock);
 	return left;

@@ -15,7 +15,7 @@
 
 /*
  * Drop some of what is older than eventlog.producer_expiry, in a transaction of the
- * caller's; false if nothing is left to do.  Waits for nobody.
+ * caller's; false if nothing is left to do, or the topic is locked by others.  Waits for nobody.
  */
 extern bool el_positions_expire(void);
 

@@ -96,6 +96,20 @@ el_internal_open(ElInternalTopic *it)
 	return table_open(leaf, RowExclusiveLock);
 }
 
+Relation
+el_internal_open_if_free(ElInternalTopic *it)
+{
+	Oid			topic;
+	Oid			leaf;
+
+	if (!el_internal_relations(it, &topic, &leaf) ||
+		!ConditionalLockRelationOid(topic, RowExclusiveLock) ||
+		!ConditionalLockRelationOid(leaf, RowExclusiveLock))
+		return NULL;
+	/* it may have been dropped just before */
+	return try_table_open(leaf, NoLock);
+}
+
 /* Now and then: should the worker compact the topic? */
 static void
 ask_for_compaction(ElInternalTopic *it, Relation rel, int nevents)

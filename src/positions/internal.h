@@ -40,10 +40,12 @@ extern void el_internal_forget(Datum arg, int cacheid, uint32 hashvalue);
 
 /*
  * Lock both for an append when the transaction commits: whoever rewrites or truncates
- * the table is waited for here, in the statement.  Or open the partition, locked so.
+ * the table is waited for here, in the statement.  Or open the partition, locked so.  The last
+ * function does not wait: NULL if another has a lock, or the topic is not there.
  */
 extern void el_internal_lock(ElInternalTopic *it);
 extern Relation el_internal_open(ElInternalTopic *it);
+extern Relation el_internal_open_if_free(ElInternalTopic *it);
 
 /*
  * Append a batch at once, in the name of that transaction; the offset of its first event.
