@@ -84,7 +84,7 @@ CREATE TABLE _eventlog.positions (
 CREATE TABLE _eventlog.positions_p0
     PARTITION OF _eventlog.positions FOR VALUES IN (0) USING eventlog;
 SECURITY LABEL FOR eventlog ON TABLE _eventlog.positions IS
-    '{"uuid": "00000000-0000-4000-8000-000000000002", "cleanup_policy": "compact", "delete_retention": "0 s", "segment_bytes": 4194304, "compression": "none"}';
+    '{"uuid": "00000000-0000-4000-8000-000000000002", "cleanup_policy": "compact", "delete_retention": "1 hour", "segment_bytes": 4194304, "compression": "none"}';
 COMMENT ON TABLE _eventlog.positions IS 'eventlog: last sequences of producers';
 SELECT pg_catalog.pg_extension_config_dump('_eventlog.positions_p0', '');
 GRANT SELECT, INSERT ON _eventlog.positions, _eventlog.positions_p0 TO pg_database_owner;
