@@ -78,6 +78,31 @@ SELECT produce('sp_checked', 'a', 'short', producer => 'p', sequence => 1);
 SELECT produce('sp_checked', 'a', 'much too long', producer => 'p', sequence => 1);
 SELECT value FROM sp_checked;
 
+-- a CHECK that produces: with another producer, with the one it was called for, and with that one in vain
+SELECT create_topic('sp_nested', 1, 'text', 'text');
+CREATE FUNCTION sp_produces(value text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF value = 'other' THEN
+        PERFORM produce('sp_other', 'nested', value, producer => 'nested', sequence => 70);
+    ELSIF value = 'same' THEN
+        PERFORM produce('sp_nested', 'nested', 'inner', producer => 'p', sequence => 2);
+    ELSIF value = 'in vain' THEN
+        BEGIN
+            PERFORM produce('sp_nested', 'nested', 'inner', producer => 'p', sequence => 2);
+            RAISE EXCEPTION 'no';
+        EXCEPTION WHEN raise_exception THEN
+        END;
+    END IF;
+    RETURN true;
+END $$;
+ALTER TABLE sp_nested ADD CONSTRAINT produces CHECK (sp_produces(value));
+SELECT produce('sp_nested', 'k', 'other', producer => 'p', sequence => 1);
+SELECT * FROM pg_temp.try($$SELECT produce('sp_nested', 'k', 'same', producer => 'p', sequence => 2)$$) \gx
+SELECT * FROM pg_temp.last('sp_nested');
+SELECT produce('sp_nested', 'k', 'in vain', producer => 'p', sequence => 2);
+SELECT value FROM sp_nested;
+SELECT * FROM pg_temp.last('sp_nested') UNION ALL SELECT * FROM pg_temp.last('sp_other') WHERE producer = 'nested';
+
 --
 -- Batches: the sequence is the batch's
 --
@@ -260,5 +285,6 @@ SELECT * FROM _eventlog.positions;
 SELECT * FROM read_topic('_eventlog.positions');
 RESET ROLE;
 
-DROP TABLE sp, sp_other, sp_batch, sp_xact, sp_renamed;
+DROP TABLE sp, sp_other, sp_batch, sp_xact, sp_renamed, sp_nested;
+DROP FUNCTION sp_produces(text);
 DROP ROLE regress_el_producer, regress_el_reader;

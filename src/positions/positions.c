@@ -31,30 +31,32 @@
 #include "positions/positions.h"
 #include "positions/table.h"
 
+struct Local;
+
 /* What is said of a key, from one subtransaction on. */
 typedef struct State
 {
 	SubTransactionId subid;
 	int64		position;
-	struct State *outer;		/* what was said before */
+	struct Local *local;
+	struct State *outer;		/* what was said of the key before */
+	struct State *older;		/* of any key: those of a subtransaction that
+								 * has not ended are the newest */
 } State;
 
 /* A key of which this transaction says something. */
 typedef struct Local
 {
 	ElPositionHash hash;		/* hash key */
-	const char *text;
+	char	   *text;
 	int32		len;
 	ElEntry		read;			/* what counted when it was locked */
 	State	   *state;			/* never NULL between calls */
 } Local;
 
 static HTAB *locals = NULL;		/* in TopTransactionContext */
+static State *newest = NULL;	/* of locals */
 static bool closed = false;		/* the transaction has appended its positions */
-
-/* What was read by el_position_take(), for el_position_set(). */
-static ElPositionHash taken;
-static ElEntry taken_read;
 
 static void
 make_lock_tag(LOCKTAG *tag, const ElPositionHash *hash)
@@ -75,10 +77,16 @@ el_position_try_lock(const ElPositionHash *hash)
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-int64
-el_position_take(const ElPositionKey *key)
+static Local *
+find_local(const ElPositionKey *key)
 {
-	Local	   *l = locals == NULL ? NULL : hash_search(locals, &key->hash, HASH_FIND, NULL);
+	return locals == NULL ? NULL : hash_search(locals, &key->hash, HASH_FIND, NULL);
+}
+
+void
+el_position_take(const ElPositionKey *key, ElTaken *taken)
+{
+	Local	   *l = find_local(key);
 	LOCKTAG		tag;
 	Relation	rel;
 	bool		decided;
@@ -88,58 +96,65 @@ el_position_take(const ElPositionKey *key)
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("a sequence cannot be given while the transaction is committing")));
 	if (l != NULL)
-		return l->state->position;
+	{
+		taken->position = l->state->position;
+		taken->read = l->read;
+		return;
+	}
 
 	/* the table first: who rewrites it is waited for here, not inside COMMIT */
 	rel = el_internal_open(&el_positions_internal);
 	make_lock_tag(&tag, &key->hash);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	decided = el_position_read(rel, &key->hash, &taken_read);
+	decided = el_position_read(rel, &key->hash, &taken->read);
 	table_close(rel, NoLock);
 	if (!decided)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("position %s is being changed by another transaction",
 						el_position_key_name(key->text, key->len))));
-	taken = key->hash;
-	return taken_read.next;
+	taken->position = taken->read.next;
 }
 
-void
-el_position_set(const ElPositionKey *key, int64 position)
+bool
+el_position_set(const ElPositionKey *key, const ElTaken *taken, int64 position)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	Local	   *l;
-	State	   *state;
+	Local	   *l = find_local(key);
+	State	   *state = l == NULL ? NULL : l->state;
 	bool		found;
 
+	if ((state == NULL ? taken->read.next : state->position) != taken->position)
+		return false;
 	if (locals == NULL)
 		locals = el_hash_create("eventlog positions of a transaction", 16,
 								sizeof(ElPositionHash), sizeof(Local),
 								TopTransactionContext);
-	l = hash_search(locals, &key->hash, HASH_FIND, NULL);
-	state = l == NULL ? NULL : l->state;
 	Assert(state == NULL || state->subid <= subid);
 	if (state == NULL || state->subid != subid)
-	{
 		state = MemoryContextAlloc(TopTransactionContext, sizeof(State));
-		state->subid = subid;
-		state->outer = l == NULL ? NULL : l->state;
-	}
 	if (l == NULL)
 	{
 		char	   *text = MemoryContextAlloc(TopTransactionContext, key->len);
 
-		Assert(memcmp(&taken, &key->hash, sizeof(taken)) == 0);
 		memcpy(text, key->text, key->len);
 		l = hash_search(locals, &key->hash, HASH_ENTER, &found);
 		l->text = text;
 
 		l->len = key->len;
-		l->read = taken_read;
+		l->read = taken->read;
+		l->state = NULL;
+	}
+	if (l->state != state)
+	{
+		state->subid = subid;
+		state->local = l;
+		state->outer = l->state;
+		state->older = newest;
+		newest = l->state = state;
 	}
 	state->position = position;
-	l->state = state;
+	return true;
 }
 
 static void
@@ -203,6 +218,7 @@ el_positions_xact(XactEvent event)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			locals = NULL;
+			newest = NULL;
 			closed = false;
 			break;
 
@@ -211,32 +227,57 @@ el_positions_xact(XactEvent event)
 	}
 }
 
+/* What it says is its parent's. */
+static void
+merge_states(SubTransactionId mine, SubTransactionId parent)
+{
+	State	  **link = &newest;
+	State	   *s;
+
+	while ((s = *link) != NULL && s->subid == mine)
+	{
+		if (s->outer != NULL && s->outer->subid == parent)
+		{
+			s->outer->position = s->position;
+			s->local->state = s->outer;
+			*link = s->older;
+			pfree(s);
+		}
+		else
+		{
+			s->subid = parent;
+			link = &s->older;
+		}
+	}
+}
+
+static void
+roll_back_states(SubTransactionId mine)
+{
+	while (newest != NULL && newest->subid >= mine)
+	{
+		State	   *s = newest;
+		Local	   *l = s->local;
+
+		Assert(l->state == s);
+		newest = s->older;
+		l->state = s->outer;
+		pfree(s);
+		/* its lock goes, too */
+		if (l->state == NULL)
+		{
+			pfree(l->text);
+			(void) hash_search(locals, &l->hash, HASH_REMOVE, NULL);
+		}
+	}
+}
+
 void
 el_positions_subxact(SubXactEvent event, SubTransactionId mine,
 					 SubTransactionId parent)
 {
-	HASH_SEQ_STATUS scan;
-	Local	   *l;
-
-	if (locals == NULL ||
-		(event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB))
-		return;
-	hash_seq_init(&scan, locals);
-	while ((l = hash_seq_search(&scan)) != NULL)
-	{
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-		{
-			if (l->state->subid != mine)
-				continue;
-			l->state->subid = parent;
-			if (l->state->outer != NULL && l->state->outer->subid == parent)
-				l->state->outer = l->state->outer->outer;
-			continue;
-		}
-		while (l->state != NULL && l->state->subid >= mine)
-			l->state = l->state->outer;
-		/* its lock goes, too */
-		if (l->state == NULL)
-			(void) hash_search(locals, &l->hash, HASH_REMOVE, NULL);
-	}
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		merge_states(mine, parent);
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		roll_back_states(mine);
 }

@@ -17,7 +17,6 @@
 
 #include "utils/builtins.h"
 
-#include "positions/positions.h"
 #include "produce/once.h"
 
 /* As Kafka's names of topics, groups and clients. */
@@ -59,7 +58,8 @@ el_once_begin(ElOnce *once, FunctionCallInfo fcinfo, int argno, const ElTopic *t
 				 errmsg("sequence must not be negative")));
 
 	el_position_key(&once->key, EL_POSITION_PRODUCER, &t->uuid, name);
-	last = el_position_take(&once->key);
+	el_position_take(&once->key, &once->taken);
+	last = once->taken.position;
 	once->again = last >= 0 && once->sequence <= last;
 	if (last >= 0 && once->sequence - 1 > last)
 		ereport(ERROR,
@@ -74,6 +74,14 @@ el_once_begin(ElOnce *once, FunctionCallInfo fcinfo, int argno, const ElTopic *t
 void
 el_once_done(const ElOnce *once)
 {
-	if (once->asked && !once->again)
-		el_position_set(&once->key, once->sequence);
+	if (!once->asked || once->again)
+		return;
+	if (!el_position_set(&once->key, &once->taken, once->sequence))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("producer \"%s\" has been used while its sequence %lld was being produced",
+						el_position_key_name(once->key.text, once->key.len),
+						(long long) once->sequence),
+				 errdetail("A function that the call has run, such as a CHECK constraint's, has produced with the same producer."),
+				 errhint("Give that function a producer of its own.")));
 }

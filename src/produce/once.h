@@ -15,7 +15,7 @@
 
 #include "fmgr.h"
 
-#include "positions/key.h"
+#include "positions/positions.h"
 #include "topic/topic.h"
 
 typedef struct ElOnce
@@ -23,6 +23,7 @@ typedef struct ElOnce
 	bool		again;			/* this sequence was produced before */
 	bool		asked;			/* there is a producer */
 	ElPositionKey key;
+	ElTaken		taken;
 	int64		sequence;
 } ElOnce;
 
@@ -35,7 +36,7 @@ typedef struct ElOnce
 extern void el_once_begin(ElOnce *once, FunctionCallInfo fcinfo, int argno,
 						  const ElTopic *t);
 
-/* What was asked for is produced now. */
+/* What was asked for is produced now.  55006 if what produced it has produced with the same producer. */
 extern void el_once_done(const ElOnce *once);
 
 #endif							/* EL_ONCE_H */
