@@ -89,10 +89,6 @@ COMMENT ON TABLE _eventlog.positions IS 'eventlog: last sequences of producers';
 SELECT pg_catalog.pg_extension_config_dump('_eventlog.positions_p0', '');
 GRANT SELECT, INSERT ON _eventlog.positions, _eventlog.positions_p0 TO pg_database_owner;
 
-DROP FUNCTION @extschema@.produce(regclass, text, text, jsonb, bigint, timestamptz);
-DROP FUNCTION @extschema@.produce(regclass, "any", "any", jsonb, bigint, timestamptz);
-DROP FUNCTION @extschema@.produce(regclass, text, "any", jsonb, bigint, timestamptz);
-DROP FUNCTION @extschema@.produce(regclass, "any", text, jsonb, bigint, timestamptz);
 CREATE FUNCTION @extschema@.produce(topic regclass, key text, value text,
     headers jsonb DEFAULT NULL, partition bigint DEFAULT NULL, event_time timestamptz DEFAULT NULL,
     producer text DEFAULT NULL, sequence bigint DEFAULT NULL)
@@ -135,6 +131,55 @@ COMMENT ON FUNCTION @extschema@.produce_batch(regclass, jsonb, text, bigint) IS
     'eventlog: produce an array of events, the producer''s batch of that sequence; returns the number of events, 0 if it was produced before';
 COMMENT ON FUNCTION @extschema@.produce_batch(regclass, text[], text[], text, bigint) IS
     'eventlog: produce keys[i], event_values[i] for each i, the producer''s batch of that sequence; returns the number of events, 0 if it was produced before';
+
+/*
+ * Who may call the former signatures may call the new ones.  Not by GRANT and REVOKE: what an extension's
+ * script does of these counts as part of the extension, and is not in a dump.
+ */
+WITH signature (old, new) AS (
+    SELECT pg_catalog.concat('@extschema@.', o)::pg_catalog.regprocedure, pg_catalog.concat('@extschema@.', n)::pg_catalog.regprocedure
+    FROM (VALUES
+        ('produce(regclass, text, text, jsonb, bigint, timestamptz)', 'produce(regclass, text, text, jsonb, bigint, timestamptz, text, bigint)'),
+        ('produce(regclass, "any", "any", jsonb, bigint, timestamptz)', 'produce(regclass, "any", "any", jsonb, bigint, timestamptz, text, bigint)'),
+        ('produce(regclass, text, "any", jsonb, bigint, timestamptz)', 'produce(regclass, text, "any", jsonb, bigint, timestamptz, text, bigint)'),
+        ('produce(regclass, "any", text, jsonb, bigint, timestamptz)', 'produce(regclass, "any", text, jsonb, bigint, timestamptz, text, bigint)'),
+        ('produce_batch(regclass, jsonb)', 'produce_batch(regclass, text)'),
+        ('produce_batch(regclass, jsonb)', 'produce_batch(regclass, json)'),
+        ('produce_batch(regclass, jsonb)', 'produce_batch(regclass, text, text, bigint)'),
+        ('produce_batch(regclass, jsonb)', 'produce_batch(regclass, json, text, bigint)'),
+        ('produce_batch(regclass, jsonb)', 'produce_batch(regclass, jsonb, text, bigint)'),
+        ('produce_batch(regclass, text[], text[])', 'produce_batch(regclass, text[], text[], text, bigint)')) v (o, n)
+), changed (old, new, owner, acl) AS (
+    SELECT o.oid, n.oid, n.proowner,
+        -- an array of no rights at all is not to be had otherwise
+        coalesce((SELECT pg_catalog.array_agg(pg_catalog.makeaclitem(
+                CASE WHEN a.grantee OPERATOR(pg_catalog.=) o.proowner THEN n.proowner ELSE a.grantee END,
+                CASE WHEN a.grantor OPERATOR(pg_catalog.=) o.proowner THEN n.proowner ELSE a.grantor END,
+                a.privilege_type, a.is_grantable))
+            FROM pg_catalog.aclexplode(o.proacl) a), o.proacl)
+    FROM signature s
+        JOIN pg_catalog.pg_proc o ON o.oid OPERATOR(pg_catalog.=) s.old
+        JOIN pg_catalog.pg_proc n ON n.oid OPERATOR(pg_catalog.=) s.new
+    WHERE o.proacl IS NOT NULL
+), granted AS (
+    UPDATE pg_catalog.pg_proc p SET proacl = c.acl FROM changed c WHERE p.oid OPERATOR(pg_catalog.=) c.new
+), unnamed AS (
+    -- what keeps the roles that rights name from being dropped
+    DELETE FROM pg_catalog.pg_shdepend d USING changed c
+    WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid OPERATOR(pg_catalog.=) c.new
+        AND d.deptype OPERATOR(pg_catalog.=) 'a'
+        AND d.dbid OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+)
+INSERT INTO pg_catalog.pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)
+    SELECT d.dbid, d.classid, c.new, d.objsubid, d.refclassid, d.refobjid, d.deptype
+    FROM changed c JOIN pg_catalog.pg_shdepend d ON d.objid OPERATOR(pg_catalog.=) c.old
+    WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND d.deptype OPERATOR(pg_catalog.=) 'a' AND d.refobjid OPERATOR(pg_catalog.<>) c.owner
+        AND d.dbid OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
+DROP FUNCTION @extschema@.produce(regclass, text, text, jsonb, bigint, timestamptz);
+DROP FUNCTION @extschema@.produce(regclass, "any", "any", jsonb, bigint, timestamptz);
+DROP FUNCTION @extschema@.produce(regclass, text, "any", jsonb, bigint, timestamptz);
+DROP FUNCTION @extschema@.produce(regclass, "any", text, jsonb, bigint, timestamptz);
 
 /*
  * Roles in rows.  The type is regrole but for its input: a name that is not

@@ -298,8 +298,43 @@ SELECT grant_group('of gone', 'gone'), grant_group('of gone', 'reader');
 DROP ROLE gone;
 SET ROLE worker;
 SELECT create_group('of worker');
+RESET ROLE;
+CREATE ROLE producer;
+REVOKE EXECUTE ON FUNCTION produce(regclass, text, text, jsonb, bigint, timestamptz), produce(regclass, "any", "any", jsonb, bigint, timestamptz),
+	produce_batch(regclass, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION produce(regclass, text, text, jsonb, bigint, timestamptz), produce_batch(regclass, jsonb) TO producer WITH GRANT OPTION;
+REVOKE ALL ON FUNCTION produce_batch(regclass, text[], text[]) FROM PUBLIC, CURRENT_USER;
 EOT
 sql('ALTER EXTENSION eventlog UPDATE', 'old');
+# who may call what, by arguments
+my $may_produce = <<'EOT';
+SELECT pg_get_function_identity_arguments(oid), proname, array_to_string(proacl, ' ') ~ '(^| )=X/' OR proacl IS NULL AS public,
+	has_function_privilege('producer', oid, 'EXECUTE WITH GRANT OPTION') AS producer, cardinality(proacl)
+FROM pg_proc WHERE proname IN ('produce', 'produce_batch') AND pronamespace = 'log'::regnamespace ORDER BY proname, pg_get_function_identity_arguments(oid) COLLATE "C"
+EOT
+my $rights = sql($may_produce, 'old');
+is($rights, <<'EOT' =~ s/\n\z//r, 'rights on former signatures are those of the new ones');
+topic regclass, key "any", value "any", headers jsonb, partition bigint, event_time timestamp with time zone, producer text, sequence bigint|produce|f|f|1
+topic regclass, key "any", value text, headers jsonb, partition bigint, event_time timestamp with time zone, producer text, sequence bigint|produce|t|f|
+topic regclass, key text, value "any", headers jsonb, partition bigint, event_time timestamp with time zone, producer text, sequence bigint|produce|t|f|
+topic regclass, key text, value text, headers jsonb, partition bigint, event_time timestamp with time zone, producer text, sequence bigint|produce|f|t|2
+topic regclass, events json|produce_batch|f|t|2
+topic regclass, events json, producer text, sequence bigint|produce_batch|f|t|2
+topic regclass, events jsonb|produce_batch|f|t|2
+topic regclass, events jsonb, producer text, sequence bigint|produce_batch|f|t|2
+topic regclass, events text|produce_batch|f|t|2
+topic regclass, events text, producer text, sequence bigint|produce_batch|f|t|2
+topic regclass, keys text[], event_values text[]|produce_batch|f|f|0
+topic regclass, keys text[], event_values text[], producer text, sequence bigint|produce_batch|f|f|0
+EOT
+expect_error($node, 'DROP ROLE producer', '2BP01', qr/privileges for function (log\.)?produce\(regclass,text,text,jsonb,bigint,timestamp with time zone,text,bigint\)/,
+	'... which keep roles from being dropped', 'old');
+sql('CREATE DATABASE rights_copy; ALTER DATABASE rights_copy SET search_path = public, log');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$tmp/rights.dump", $node->connstr('old') ], '... pg_dump');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('rights_copy'), "$tmp/rights.dump" ], '... pg_restore');
+is(sql($may_produce, 'rights_copy'), $rights, '... and are in the copy');
+sql($_ eq 'old' ? 'DROP OWNED BY producer' : 'DROP OWNED BY producer; DROP ROLE producer', $_) foreach 'old', 'rights_copy';
+is(sql("SELECT count(*) FROM pg_proc WHERE array_to_string(proacl, ' ') ~ 'producer|^\\d|\\m\\d+='", 'old'), '0', '... until DROP OWNED');
 is(sql("SELECT group_name, owner = current_user::regrole, options FROM _eventlog.groups WHERE group_name ~ '^of ' ORDER BY 1", 'old'),
 	qq(of gone|t|{"on_lost": "latest"}\nof worker|f|{}), 'groups of roles that are gone are who updates\'s');
 is(sql('SELECT * FROM _eventlog.group_grants', 'old'), 'of gone|reader', '... their grants are gone, too');
