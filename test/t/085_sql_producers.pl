@@ -136,10 +136,22 @@ $primary->safe_psql('postgres', "SELECT produce('t', 'prepared', '2', producer =
 %last = (%last, prepared => 2, 'not prepared' => 9);
 
 # dump and restore
-$primary->safe_psql('postgres', 'CREATE DATABASE copy');
+# the OID: one that shares nothing with that of "postgres" (src/positions/table.c)
+$primary->safe_psql('postgres', 'CREATE DATABASE copy OID = 100000');
 $primary->command_ok([ 'pg_dump', '-Fc', '-f', "$tmp/dump", $primary->connstr('postgres') ], 'pg_dump');
 $primary->command_ok([ 'pg_restore', '--exit-on-error', '-d', $primary->connstr('copy'), "$tmp/dump" ], 'pg_restore');
 knows($primary, 'a restore', 'copy');
+
+# to another tablespace and back: the file has its number again, and not what it was before
+$primary->safe_psql('postgres', "SET allow_in_place_tablespaces = on; CREATE TABLESPACE elsewhere LOCATION ''");
+my $moved = 0;
+foreach my $space ('', 'elsewhere', 'pg_default')
+{
+	ok(wait_until(sub { $primary->psql('postgres', "ALTER DATABASE copy SET TABLESPACE $space") == 0 }), "moved to $space") if $space;
+	$moved++;
+	$primary->safe_psql('copy', "SELECT produce('t', 'moved', '$moved', producer => 'moved', sequence => $moved)");
+}
+is($primary->safe_psql('copy', "SELECT string_agg(value, ',' ORDER BY value) FROM t WHERE key = 'moved'"), '1,2,3', 'there and back: each sequence follows the last');
 
 # promotion
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
@@ -165,6 +177,8 @@ $standby->reload;
 my $tick = 0;
 ok(wait_until(sub {
 	$tick++;
+	# a restore goes on, in another database
+	$standby->safe_psql('copy', "INSERT INTO _eventlog.positions (partition, key, value) VALUES (0, 'restored', '$tick')");
 	$standby->safe_psql('postgres', "SELECT produce('t', 'busy', '$tick', producer => 'busy', sequence => $tick)");
 	return slurp_file($standby->logfile, $log) =~ /LOG:  the sequence of producer "silent \\"one\\"" has expired\n.*DETAIL:  It has produced nothing in topic "t" for [2-9] seconds\. Its last sequence was 7\./;
 }), 'a sequence that nobody needs expires, with a LOG line');
