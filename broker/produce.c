@@ -19,6 +19,7 @@
 
 #include "broker/binary.h"
 #include "broker/errors.h"
+#include "broker/locked.h"
 #include "broker/handlers.h"
 #include "broker/produce.h"
 #include "broker/settings.h"
@@ -31,9 +32,6 @@
 #define CALL_BATCHES	1000
 #define N_BUCKETS		1024
 #define LOCKED			"55P03"
-#define LOCKED_PAUSE_MOST	1000
-#define LOCKED_PAUSE	50		/* until what somebody has locked is tried
-								 * again */
 
 /* Of a batch: the low byte of its attributes, and what they say of a codec. */
 #define BATCH_CODEC_AT	22
@@ -177,8 +175,7 @@ lane_hold(ProduceQueue *queue, Lane *lane)
 {
 	ClientLoop *loop = queue->pool->loop;
 
-	lane->pause = lane->pause == 0 ? LOCKED_PAUSE :
-		lane->pause < LOCKED_PAUSE_MOST / 2 ? lane->pause * 2 : LOCKED_PAUSE_MOST;
+	lane->pause = locked_next_pause(lane->pause);
 	lane->ready_at = client_loop_now(loop) + lane->pause;
 	lane->next_ready = queue->first_held;
 	queue->first_held = lane;

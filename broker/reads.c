@@ -27,6 +27,7 @@
 #include "broker/binary.h"
 #include "broker/connection.h"
 #include "broker/errors.h"
+#include "broker/locked.h"
 #include "broker/protocol/bytes.h"
 #include "broker/reads.h"
 #include "broker/settings.h"
@@ -50,10 +51,6 @@ struct ReadCall
 #define AHEAD_SHARE		8		/* of the memory there is, the part for them */
 #define AHEAD_PAUSE		16		/* chances that are let pass after one was in
 								 * vain */
-
-/* Until a partition that somebody has locked is tried again, in ms. */
-#define LOCKED_PAUSE		50
-#define LOCKED_PAUSE_MOST	1000
 
 static const Oid fetch_types[] = {
 	BINARY_UUID_ARRAY, BINARY_INT4_ARRAY, BINARY_INT8_ARRAY, BINARY_INT4_ARRAY, BINARY_INT4
@@ -262,8 +259,7 @@ note_lock(const Read *read)
 		p->locked_until = 0;
 		return;
 	}
-	p->locked_pause = p->locked_pause == 0 ? LOCKED_PAUSE :
-		p->locked_pause < LOCKED_PAUSE_MOST / 2 ? p->locked_pause * 2 : LOCKED_PAUSE_MOST;
+	p->locked_pause = locked_next_pause(p->locked_pause);
 	p->locked_until = client_loop_now(read->pool->loop) + p->locked_pause;
 }
 

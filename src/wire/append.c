@@ -465,7 +465,8 @@ eventlog_broker_append(PG_FUNCTION_ARGS)
 					  false, TYPALIGN_INT, &batches, NULL, &n);
 	if (!PG_ARGISNULL(3))
 		set_durability(text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	rsinfo = el_wire_rows_begin(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, 0);
+	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	entries = palloc0_array(Entry, Max(n, 1));
 	order = palloc_array(Entry *, Max(n, 1));

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arguments.c
- *	  Arguments and rows of the broker's functions.
+ *	  Arguments of the broker's functions.
  *
  * IDENTIFICATION
  *	  src/wire/arguments.c
@@ -59,28 +59,4 @@ el_places(FunctionCallInfo fcinfo, ElPlaces *places)
 	places->n = ArrayGetNItems(ARR_NDIM(topics), ARR_DIMS(topics));
 	places->topics = (const pg_uuid_t *) ARR_DATA_PTR(topics);
 	places->partitions = el_fixed_array(fcinfo, 1, "partitions", places->n);
-}
-
-/* As InitMaterializedSRF(), which has work_mem and no other bound. */
-ReturnSetInfo *
-el_wire_rows_begin(FunctionCallInfo fcinfo, int kb)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-	TupleDesc	desc;
-
-	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
-		!(rsinfo->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	rsinfo->returnMode = SFRM_Materialize;
-	rsinfo->setDesc = CreateTupleDescCopy(desc);
-	rsinfo->setResult = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
-											  false, Max(work_mem, kb));
-	MemoryContextSwitchTo(old);
-	return rsinfo;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arguments.h
- *	  Arguments and rows of the broker's functions.
+ *	  Arguments of the broker's functions.
  *
  * IDENTIFICATION
  *	  src/wire/arguments.h
@@ -39,10 +39,5 @@ extern const void *el_fixed_array(FunctionCallInfo fcinfo, int argno,
 /* The array itself, checked in the same way; n -1: of any length. */
 extern ArrayType *el_plain_array(FunctionCallInfo fcinfo, int argno,
 								 const char *name, int n);
-
-/*
- * Begin the function's rows, which take up to kb of memory before they go to a file.
- */
-extern ReturnSetInfo *el_wire_rows_begin(FunctionCallInfo fcinfo, int kb);
 
 #endif							/* EL_WIRE_ARGUMENTS_H */

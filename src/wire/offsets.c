@@ -249,8 +249,9 @@ static void
 answer_all(FunctionCallInfo fcinfo, const ElPlaces *places, const void *arguments,
 		   Question question, bool with_time)
 {
-	ReturnSetInfo *rsinfo = el_wire_rows_begin(fcinfo, 0);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
+	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < places->n; i++)
 	{
 		Asked		a = {.time = -1,.offset = -1,.offset_epoch = -1};

@@ -326,7 +326,8 @@ eventlog_broker_topics(PG_FUNCTION_ARGS)
 	int			n;
 
 	c.schemas = el_wire_schemas(fcinfo, 0, &c.nschemas);
-	c.rsinfo = el_wire_rows_begin(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, 0);
+	c.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	el_check_catalog_version();
 	if (PG_ARGISNULL(1))
 	{
