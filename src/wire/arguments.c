@@ -10,10 +10,7 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/tuplestore.h"
 
 #include "base/arguments.h"
 #include "wire/arguments.h"
